@@ -1,1 +1,3 @@
-//! x
+//! The runtime of one virtual airline: an event-sourced core with its adapters, REST API and web page.
+
+pub mod ports;

@@ -1,0 +1,9 @@
+//! What the application needs of the outside world: bytes and ids, nothing of the domain.
+
+pub mod cache;
+pub mod clock;
+pub mod credentials;
+pub mod event_bus;
+pub mod event_store;
+pub mod read_model;
+pub mod track_store;

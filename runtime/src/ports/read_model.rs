@@ -1,0 +1,127 @@
+//! Query tables that projections fill: rows and checkpoint change together, so each event counts once.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::ports::event_store::StoreError;
+
+/// A table of a read model: one JSON document a row, beside the columns that can be asked for.
+///
+/// Every table has the columns `id uuid primary key` and `document` (JSON); `columns` come in between.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Table {
+    pub name: &'static str,
+    /// The lane that fills it.
+    pub lane: &'static str,
+    pub columns: &'static [Column],
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: ColumnKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    Text,
+    Integer,
+    Uuid,
+}
+
+/// A value of a column. Times are integers: microseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    Null,
+    Integer(i64),
+    Text(String),
+    Uuid(Uuid),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub id: Uuid,
+    /// One value per [`Table::columns`], in their order.
+    pub values: Vec<Value>,
+    pub document: serde_json::Value,
+}
+
+/// One change to a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    Upsert(&'static Table, Row),
+    Delete(&'static Table, Uuid),
+}
+
+/// A list query. `after` continues behind the row that the previous page ended with.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub table: &'static Table,
+    /// All must hold.
+    pub filters: Vec<Filter>,
+    /// Column to sort by; the id breaks ties in the same direction.
+    pub order_by: &'static str,
+    pub descending: bool,
+    pub after: Option<(Value, Uuid)>,
+    pub limit: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    Equals(&'static str, Value),
+    OneOf(&'static str, Vec<Value>),
+    AtLeast(&'static str, Value),
+    Below(&'static str, Value),
+    /// Text contains, ignoring case.
+    Contains(&'static str, String),
+}
+
+/// How far a lane has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub epoch: Uuid,
+    pub position: i64,
+}
+
+/// A lane that this caller alone may advance until it commits or drops it.
+#[async_trait]
+pub trait LaneGuard: Send {
+    fn checkpoint(&self) -> Checkpoint;
+
+    /// Reads a row as of this lane's own transaction.
+    async fn get(&mut self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError>;
+
+    /// Applies the changes in order and moves the checkpoint, in one transaction.
+    async fn commit(
+        self: Box<Self>,
+        changes: Vec<Change>,
+        checkpoint: Checkpoint,
+    ) -> Result<(), StoreError>;
+}
+
+/// The query side of one tenant.
+#[async_trait]
+pub trait ReadModel: Send + Sync {
+    /// Creates what is missing of `tables`. Idempotent.
+    async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
+
+    /// Takes the lane, or none when somebody else holds it (`FOR UPDATE SKIP LOCKED`).
+    async fn lock_lane(&self, lane: &'static str)
+    -> Result<Option<Box<dyn LaneGuard>>, StoreError>;
+
+    async fn checkpoint(&self, lane: &'static str) -> Result<Checkpoint, StoreError>;
+
+    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError>;
+
+    async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError>;
+
+    async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError>;
+
+    /// Empties the lane's tables and sets its checkpoint to the start of `epoch`'s log.
+    async fn reset_lane(
+        &self,
+        lane: &'static str,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), StoreError>;
+}

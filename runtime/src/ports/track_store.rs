@@ -1,0 +1,70 @@
+//! Telemetry of flights: positions by sequence number, stored once however often they arrive.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::ports::event_store::StoreError;
+
+/// One position report of a flight. Integers throughout: what was received is what is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The client's own number, from 0; unique within a flight.
+    pub sequence: i32,
+    pub time: Timestamp,
+    /// WGS 84, in 1e-7 degrees.
+    pub latitude_e7: i32,
+    /// WGS 84, in 1e-7 degrees.
+    pub longitude_e7: i32,
+    pub altitude_ft: Option<i32>,
+    /// True heading or track, 0..360.
+    pub heading_deg: Option<i16>,
+    pub ground_speed_kt: Option<i16>,
+    pub indicated_airspeed_kt: Option<i16>,
+    pub vertical_speed_fpm: Option<i32>,
+    pub fuel_kg: Option<i32>,
+    /// ACARS phase code, open.
+    pub phase: Option<String>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Samples that were new.
+    pub stored: usize,
+    /// Samples that were there already.
+    pub duplicates: usize,
+    /// How many samples the flight has now.
+    pub count: i64,
+    /// The highest sequence number of the flight.
+    pub last_sequence: Option<i32>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    #[error("this batch id was used for another batch")]
+    BatchReused,
+    #[error("the track store is unavailable")]
+    Unavailable(#[source] StoreError),
+}
+
+#[async_trait]
+pub trait TrackStore: Send + Sync {
+    /// Stores a batch once: the same id with the same digest answers as the first time.
+    async fn store(
+        &self,
+        flight: Uuid,
+        batch_id: Uuid,
+        digest: [u8; 32],
+        received_at: Timestamp,
+        samples: Vec<Sample>,
+    ) -> Result<Stored, TrackError>;
+
+    /// At most `limit` samples of a flight after a sequence number, in order of sequence.
+    async fn samples(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<Sample>, StoreError>;
+}
