@@ -1,3 +1,4 @@
 //! The runtime of one virtual airline: an event-sourced core with its adapters, REST API and web page.
 
+pub mod application;
 pub mod ports;
