@@ -1,0 +1,52 @@
+# One command each; CONTRIBUTING.md says when to use which.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/albatross
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+
+LISTEN ?= 127.0.0.1:8080
+DATA ?= ./data
+DEMO ?=
+# Servers that are built for one machine and for an image alike: static, so that a scratch image can hold them.
+TARGET := x86_64-unknown-linux-gnu
+RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
+STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
+
+.PHONY: help run ui build check fmt test soak bench cluster cluster-down manifests
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ui ## Build everything and start two airlines on $(LISTEN); DEMO=1 fills them with recorded flights
+	$(STATIC) -p albatross
+	$(RELEASE)/albatross up -f examples/ --listen $(LISTEN) --data $(DATA) $(if $(DEMO),--demo)
+
+ui: ## Build the web page that the binary embeds
+	tests/prepare ui
+	cd runtime/ui && pnpm build
+
+build: ui ## Build both binaries, static, as the images hold them
+	$(STATIC) -p albatross -p albatross-operator
+
+check: ## Format, lint, unit and architecture tests: the inner loop
+	tests/check
+
+fmt: ## Format every source
+	cargo fmt --all
+	cd runtime/ui && pnpm format
+
+test: ## Everything, against real servers and a real cluster; installs what it needs
+	tests/run
+
+bench: ## Measure the hot paths beside their floors, and print one table
+	tests/bench/run
+
+manifests: ## Write the generated manifests and the OpenAPI document anew
+	tests/generate
+
+cluster: ## A local Kubernetes with PostgreSQL, RabbitMQ, Redis and the chart installed
+	tests/cluster/make-cluster
+
+cluster-down: ## Remove that cluster and all that belongs to it
+	tests/cluster/make-cluster down
