@@ -1,0 +1,15 @@
+import { Link } from "@tanstack/react-router";
+import { Empty } from "../components/notice";
+
+export function NotFound() {
+  return (
+    <main className="mx-auto max-w-3xl p-4">
+      <Empty title="There is nothing here">
+        The address may be mistyped, or what it named may be gone.{" "}
+        <Link to="/" className="text-accent underline">
+          Back to the logbook
+        </Link>
+      </Empty>
+    </main>
+  );
+}
