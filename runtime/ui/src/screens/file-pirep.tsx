@@ -6,13 +6,14 @@ import { Failure } from "../api/failure";
 import { Button } from "../components/button";
 import { Field } from "../components/field";
 import { FailureNotice } from "../components/notice";
+import { uuid } from "../lib/uuid";
 
 const MINUTE_MS = 60_000;
 
 /** A flight by hand, after the fact: six fields are enough. */
 export function FilePirep() {
   // Named by this page, so that a second click or a retry after a lost answer files nothing twice.
-  const [id] = useState(() => crypto.randomUUID());
+  const [id] = useState(uuid);
   const queries = useQueryClient();
   const navigate = useNavigate();
   const file = useMutation({

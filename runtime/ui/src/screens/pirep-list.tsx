@@ -32,7 +32,7 @@ export function PirepList() {
     <div className="flex flex-col gap-4">
       <div className="flex flex-wrap items-center gap-2">
         <h1 className="mr-auto font-semibold text-lg">Logbook</h1>
-        <div role="group" aria-label="Show" className="flex flex-wrap gap-1">
+        <fieldset aria-label="Show" className="flex flex-wrap gap-1">
           {FILTERS.map((filter) => (
             <button
               key={filter.label}
@@ -44,7 +44,7 @@ export function PirepList() {
               {filter.label}
             </button>
           ))}
-        </div>
+        </fieldset>
       </div>
       {pireps.error && <FailureNotice error={pireps.error} onRetry={() => pireps.refetch()} />}
       {pireps.isPending && <Skeleton rows={10} />}
