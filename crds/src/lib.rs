@@ -1,1 +1,25 @@
-//! The Kubernetes API.
+//! The Kubernetes API of Albatross: the Tenant and ApiKey resources, their rules, and nothing that talks to a server.
+
+pub mod api_key;
+pub mod conditions;
+pub mod definitions;
+pub mod duration;
+pub mod schema;
+pub mod scope;
+pub mod tenant;
+
+pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus};
+pub use scope::Scope;
+pub use tenant::{Tenant, TenantSpec, TenantStatus};
+
+/// API group of both resources.
+pub const GROUP: &str = "albatross.aero";
+/// The served and stored version of both resources.
+pub const VERSION: &str = "v1alpha1";
+/// What the namespace of a tenant's own objects starts with.
+pub const NAMESPACE_PREFIX: &str = "albatross-";
+
+/// The namespace that holds the objects of the tenant `name`.
+pub fn tenant_namespace(name: &str) -> String {
+    format!("{NAMESPACE_PREFIX}{name}")
+}

@@ -1,0 +1,193 @@
+//! The ApiKey resource: a key to one tenant's API, issued into a Secret.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    duration,
+    schema::{self, DNS_LABEL, DNS_NAME, EMAIL},
+    scope::Scope,
+};
+
+/// Which tenant the key opens, for whom, what it may do, and until when.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "albatross.aero",
+    version = "v1alpha1",
+    kind = "ApiKey",
+    plural = "apikeys",
+    namespaced,
+    shortname = "ak",
+    category = "albatross",
+    status = "ApiKeyStatus",
+    derive = "PartialEq",
+    doc = "A key to the REST API of one tenant. The key is written to a Secret of this namespace (key, keyId, endpoint); the server keeps only a digest, and the key never appears in status, events or logs.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the key in the Secret works"
+    ),
+    printcolumn(
+        name = "KeyID",
+        type_ = "string",
+        json_path = ".status.keyId",
+        description = "Public part of the key"
+    ),
+    printcolumn(
+        name = "Expires",
+        type_ = "string",
+        json_path = ".status.expiresAt",
+        description = "When the key ends"
+    ),
+    printcolumn(
+        name = "NextRotation",
+        type_ = "string",
+        json_path = ".status.nextRotationAt",
+        description = "When the key is replaced"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1,
+        description = "Why it is or is not ready"
+    ),
+    printcolumn(
+        name = "Tenant",
+        type_ = "string",
+        json_path = ".spec.tenantRef.name",
+        priority = 1,
+        description = "Tenant that the key opens"
+    ),
+    printcolumn(
+        name = "Secret",
+        type_ = "string",
+        json_path = ".spec.secretName",
+        priority = 1,
+        description = "Secret that holds the key"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.ttl) != has(self.expiresAt)")
+        .message("must set exactly one of ttl, expiresAt"),
+    validation = Rule::new("self.tenantRef == oldSelf.tenantRef").message("tenantRef is immutable"),
+    validation = Rule::new("self.secretName == oldSelf.secretName").message("secretName is immutable"),
+    validation = Rule::new("has(oldSelf.user) ? has(self.user) && self.user == oldSelf.user : !has(self.user)")
+        .message("user is immutable: whom a key acts for is settled when it is created"),
+    validation = Rule::new("!has(oldSelf.revoked) || !oldSelf.revoked || (has(self.revoked) && self.revoked)")
+        .message("revoked cannot be taken back: create another ApiKey"),
+)]
+pub struct ApiKeySpec {
+    /// The tenant that the key opens; it must allow this namespace (Tenant spec.apiKeys). Immutable.
+    pub tenant_ref: TenantRef,
+    /// E-mail address of the user that the key acts for, where the tenant allows it. Left out: a machine user of the
+    /// key's own. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 254), regex(pattern = EMAIL))]
+    pub user: Option<String>,
+    /// What the key may do, never more than the tenant allows: pireps:read, pireps:write, track:write, bids:write,
+    /// catalogue:read, live:read, and for staff review, catalogue:write, users, settings, audit, webhooks.
+    #[schemars(length(min = 1, max = 12))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub scopes: Vec<Scope>,
+    /// How long the key is valid from its issue: days (90d), hours (72h), minutes (30m) or hours and minutes (1h30m).
+    /// Exactly one of ttl and expiresAt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 16), regex(pattern = duration::PATTERN))]
+    pub ttl: Option<String>,
+    /// When the key ends (RFC 3339). Exactly one of ttl and expiresAt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub expires_at: Option<Time>,
+    /// Replaces the key from time to time; the old one stays valid for an overlap. Left out: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+    /// Secret of this namespace that the key is written to. A Secret that another ApiKey owns is left alone. Immutable.
+    #[schemars(length(min = 1, max = 253), regex(pattern = DNS_NAME))]
+    pub secret_name: String,
+    /// Ends the key at once and for good.
+    #[serde(default)]
+    pub revoked: bool,
+}
+
+/// A tenant by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantRef {
+    /// metadata.name of the Tenant.
+    #[schemars(length(min = 1, max = 53), regex(pattern = DNS_LABEL))]
+    pub name: String,
+}
+
+/// When a key is replaced. During the overlap the old and the new key are both valid; the Secret holds the old one as
+/// previousKey.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.every) || has(self.trigger)").message("must set every, trigger or both"),
+    validation = Rule::new(format!("!has(self.every) || {} < {}", duration::cel("self.overlap"), duration::cel("self.every")))
+        .message("must have overlap shorter than every"),
+)]
+pub struct Rotation {
+    /// Time between two rotations, e.g. 30d or 720h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 16), regex(pattern = duration::PATTERN))]
+    pub every: Option<String>,
+    /// How long the old key stays valid after a rotation, e.g. 24h; shorter than every.
+    #[schemars(length(min = 2, max = 16), regex(pattern = duration::PATTERN))]
+    pub overlap: String,
+    /// Any text; a change rotates the key once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub trigger: Option<String>,
+}
+
+/// What the operator last saw and did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiKeyStatus {
+    /// The metadata.generation that this status speaks about; -1 before the operator has seen the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Public part of the key that the Secret holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub key_id: Option<String>,
+    /// When that key was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub issued_at: Option<Time>,
+    /// When that key ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub expires_at: Option<Time>,
+    /// When that key is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub next_rotation_at: Option<Time>,
+    /// Public part of the key before it, while that is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub previous_key_id: Option<String>,
+    /// When the key before it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub previous_expires_at: Option<Time>,
+    /// The rotation.trigger that was last acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub rotation_trigger: Option<String>,
+    /// State in parts: Ready, Reconciling, Stalled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,113 @@
+//! Why a condition is as it is: a closed list, so that documents and alerts can name each.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Why a condition is as it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[$doc])* $name),+ }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The value of `status.conditions[].reason`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Well.
+    /// It works as declared.
+    Available,
+    /// It is as declared.
+    UpToDate,
+    /// Nothing of the kind is declared or configured.
+    NotConfigured,
+    /// The operator has been told to leave the tenant alone.
+    Suspended,
+    /// The tenant is scaled to zero, its data kept.
+    Hibernated,
+    /// The key was ended on purpose.
+    Revoked,
+    /// The key has reached its end.
+    Expired,
+
+    // Under way.
+    /// Work has begun.
+    Reconciling,
+    /// Database, vhost and cache user are being made.
+    Provisioning,
+    /// The database's schema is being brought up to date.
+    Migrating,
+    /// Pods are being started or replaced.
+    RollingOut,
+    /// The key is being registered with the runtime.
+    Registering,
+    /// Waiting for the tenant to become ready.
+    WaitingForTenant,
+    /// Waiting for pods to become ready.
+    WaitingForRuntime,
+    /// The resource is being deleted.
+    Deleting,
+
+    // Failing, may mend by itself.
+    /// The PostgreSQL server does not answer or refuses.
+    DatabaseUnreachable,
+    /// The RabbitMQ server does not answer or refuses.
+    BrokerUnreachable,
+    /// The Redis server does not answer or refuses.
+    CacheUnreachable,
+    /// The runtime does not answer.
+    RuntimeUnreachable,
+    /// The runtime answers with an error.
+    RuntimeRefused,
+    /// Pods do not become ready.
+    RuntimeUnavailable,
+    /// The migration failed.
+    MigrationFailed,
+    /// The API server does not answer or refuses.
+    KubernetesError,
+
+    // Stalled: someone has to change something.
+    /// The declaration breaks a rule; the message names field, what is allowed and what was given.
+    InvalidSpec,
+    /// The declaration asks for something that this version cannot do.
+    NotSupported,
+    /// Another tenant has the host.
+    HostConflict,
+    /// The tenant's namespace exists and is not this tenant's.
+    NamespaceConflict,
+    /// A database, vhost or user of that name exists and is not this tenant's.
+    ResourceConflict,
+    /// The placement names a server that is not configured.
+    UnknownServer,
+    /// The placement differs from where the data is.
+    PlacementConflict,
+    /// The server has no connections left in its budget.
+    ServerFull,
+    /// The tenant's credentials are gone; they are never made anew over existing data.
+    CredentialsLost,
+    /// There is no such tenant.
+    TenantNotFound,
+    /// The tenant is being deleted.
+    TenantDeleting,
+    /// The tenant does not allow ApiKeys in this namespace.
+    NamespaceNotAllowed,
+    /// The tenant does not allow these scopes.
+    ScopesNotAllowed,
+    /// The tenant does not allow keys for this user.
+    UserNotAllowed,
+    /// Another ApiKey, or someone else, owns the Secret.
+    SecretNameConflict,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
