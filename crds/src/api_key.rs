@@ -24,56 +24,14 @@ use crate::{
     status = "ApiKeyStatus",
     derive = "PartialEq",
     doc = "A key to the REST API of one tenant. The key is written to a Secret of this namespace (key, keyId, endpoint); the server keeps only a digest, and the key never appears in status, events or logs.",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the key in the Secret works"
-    ),
-    printcolumn(
-        name = "KeyID",
-        type_ = "string",
-        json_path = ".status.keyId",
-        description = "Public part of the key"
-    ),
-    printcolumn(
-        name = "Expires",
-        type_ = "string",
-        json_path = ".status.expiresAt",
-        description = "When the key ends"
-    ),
-    printcolumn(
-        name = "NextRotation",
-        type_ = "string",
-        json_path = ".status.nextRotationAt",
-        description = "When the key is replaced"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        priority = 1,
-        description = "Why it is or is not ready"
-    ),
-    printcolumn(
-        name = "Tenant",
-        type_ = "string",
-        json_path = ".spec.tenantRef.name",
-        priority = 1,
-        description = "Tenant that the key opens"
-    ),
-    printcolumn(
-        name = "Secret",
-        type_ = "string",
-        json_path = ".spec.secretName",
-        priority = 1,
-        description = "Secret that holds the key"
-    )
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status", "description": "Whether the key in the Secret works"}"#,
+    printcolumn = r#"{"name": "KeyID", "type": "string", "jsonPath": ".status.keyId", "description": "Public part of the key"}"#,
+    printcolumn = r#"{"name": "Expires", "type": "string", "jsonPath": ".status.expiresAt", "description": "When the key ends"}"#,
+    printcolumn = r#"{"name": "NextRotation", "type": "string", "jsonPath": ".status.nextRotationAt", "description": "When the key is replaced"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason", "priority": 1, "description": "Why it is or is not ready"}"#,
+    printcolumn = r#"{"name": "Tenant", "type": "string", "jsonPath": ".spec.tenantRef.name", "priority": 1, "description": "Tenant that the key opens"}"#,
+    printcolumn = r#"{"name": "Secret", "type": "string", "jsonPath": ".spec.secretName", "priority": 1, "description": "Secret that holds the key"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

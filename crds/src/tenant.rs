@@ -36,14 +36,14 @@ use crate::schema::{DNS_NAME, SEMVER, TRIMMED};
         status_replicas_path = ".status.api.replicas",
         label_selector_path = ".status.selector"
     ),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the airline is up and as declared"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is or is not ready"),
-    printcolumn(name = "API", type_ = "integer", json_path = ".status.api.readyReplicas", description = "Pods that serve the airline and are ready"),
-    printcolumn(name = "Version", type_ = "string", json_path = ".status.version", description = "Version of the runtime"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = 1, description = "Where the tenant's objects are"),
-    printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.endpoint", priority = 1, description = "URL at which the airline answers"),
-    printcolumn(name = "Database", type_ = "string", json_path = ".status.resources[?(@.kind==\"Database\")].name", priority = 1, description = "Name of the PostgreSQL database")
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status", "description": "Whether the airline is up and as declared"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].reason", "description": "Why it is or is not ready"}"#,
+    printcolumn = r#"{"name": "API", "type": "integer", "jsonPath": ".status.api.readyReplicas", "description": "Pods that serve the airline and are ready"}"#,
+    printcolumn = r#"{"name": "Version", "type": "string", "jsonPath": ".status.version", "description": "Version of the runtime"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Namespace", "type": "string", "jsonPath": ".status.namespace", "priority": 1, "description": "Where the tenant's objects are"}"#,
+    printcolumn = r#"{"name": "Endpoint", "type": "string", "jsonPath": ".status.endpoint", "priority": 1, "description": "URL at which the airline answers"}"#,
+    printcolumn = r#"{"name": "Database", "type": "string", "jsonPath": ".status.resources[?(@.kind==\"Database\")].name", "priority": 1, "description": "Name of the PostgreSQL database"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
