@@ -1,4 +1,5 @@
 //! The runtime of one virtual airline: an event-sourced core with its adapters, REST API and web page.
 
+pub mod adapters;
 pub mod application;
 pub mod ports;

@@ -72,11 +72,11 @@ pub enum Filter {
     OneOf(&'static str, Vec<Value>),
     AtLeast(&'static str, Value),
     Below(&'static str, Value),
-    /// Text contains, ignoring case.
+    /// Text contains, ignoring the case of ASCII letters. A column that holds lower-cased text finds the rest.
     Contains(&'static str, String),
 }
 
-/// How far a lane has read.
+/// How far a lane has read. A lane that never ran stands at position 0 of the nil epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     pub epoch: Uuid,
@@ -118,6 +118,7 @@ pub trait ReadModel: Send + Sync {
     async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError>;
 
     /// Empties the lane's tables and sets its checkpoint to the start of `epoch`'s log.
+    /// Waits for whoever holds the lane: drop your own guard first.
     async fn reset_lane(
         &self,
         lane: &'static str,

@@ -1,0 +1,64 @@
+//! The state that the event store and the credentials share: one mutex is one transaction.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::ports::credentials::{Credential, CredentialChange, CredentialKind};
+use crate::ports::event_store::{ChainLink, RecordedEvent, RecordedRequest};
+
+/// The log of one tenant with its credentials.
+pub struct MemoryLog {
+    pub(super) epoch: Uuid,
+    pub(super) appended: watch::Sender<i64>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub events: Vec<RecordedEvent>,
+    pub chain: Vec<ChainLink>,
+    /// Indices into `events`, by version.
+    pub streams: HashMap<Uuid, Vec<usize>>,
+    pub claims: HashMap<Vec<u8>, Uuid>,
+    pub requests: HashMap<[u8; 32], RecordedRequest>,
+    pub subject_keys: HashMap<Uuid, Vec<u8>>,
+    pub credentials: BTreeMap<(CredentialKind, String), Credential>,
+}
+
+impl MemoryLog {
+    /// An empty log. Its epoch is given, so that two logs can be told apart.
+    pub fn new(epoch: Uuid) -> Self {
+        Self {
+            epoch,
+            appended: watch::Sender::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub fn apply(&mut self, changes: Vec<CredentialChange>) {
+        for change in changes {
+            match change {
+                CredentialChange::Put(credential) => {
+                    let key = (credential.kind, credential.id.clone());
+                    self.credentials.insert(key, credential);
+                }
+                CredentialChange::Delete { kind, id } => {
+                    self.credentials.remove(&(kind, id));
+                }
+                CredentialChange::DeleteAll { kind, subject } => {
+                    self.credentials
+                        .retain(|_, c| c.kind != kind || c.subject != subject);
+                }
+            }
+        }
+    }
+}

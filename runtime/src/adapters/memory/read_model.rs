@@ -1,0 +1,217 @@
+//! The read model in memory.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::adapters::lanes::{LaneLock, Lanes};
+use crate::adapters::tables;
+use crate::ports::event_store::StoreError;
+use crate::ports::read_model::{
+    Change, Checkpoint, Filter, LaneGuard, Query, ReadModel, Row, Table, Value,
+};
+
+/// The query side of one tenant.
+#[derive(Clone, Default)]
+pub struct MemoryReadModel {
+    lanes: Lanes,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    tables: HashMap<&'static str, BTreeMap<Uuid, Row>>,
+    checkpoints: HashMap<&'static str, Checkpoint>,
+}
+
+impl MemoryReadModel {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl ReadModel for MemoryReadModel {
+    async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
+        for table in tables {
+            tables::check_table(table)?;
+            self.state().tables.entry(table.name).or_default();
+        }
+        Ok(())
+    }
+
+    async fn lock_lane(
+        &self,
+        lane: &'static str,
+    ) -> Result<Option<Box<dyn LaneGuard>>, StoreError> {
+        let Some(lock) = self.lanes.try_lock(lane) else {
+            return Ok(None);
+        };
+        Ok(Some(Box::new(Guard {
+            model: self.clone(),
+            lane,
+            checkpoint: self.state().checkpoint(lane),
+            _lock: lock,
+        })))
+    }
+
+    async fn checkpoint(&self, lane: &'static str) -> Result<Checkpoint, StoreError> {
+        Ok(self.state().checkpoint(lane))
+    }
+
+    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
+        Ok(self.state().rows(table)?.get(&id).cloned())
+    }
+
+    async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        tables::check_query(&query)?;
+        let table = query.table;
+        let direction = |order: Ordering| {
+            if query.descending {
+                order.reverse()
+            } else {
+                order
+            }
+        };
+        let key = |row: &Row| (value(table, row, query.order_by), row.id);
+        let mut state = self.state();
+        let mut found: Vec<&Row> = state
+            .rows(table)?
+            .values()
+            .filter(|row| {
+                query
+                    .filters
+                    .iter()
+                    .all(|filter| matches(table, row, filter))
+            })
+            .filter(|row| match &query.after {
+                Some(after) => direction(key(row).cmp(after)).is_gt(),
+                None => true,
+            })
+            .collect();
+        found.sort_by(|a, b| direction(key(a).cmp(&key(b))));
+        Ok(found.into_iter().take(query.limit).cloned().collect())
+    }
+
+    async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError> {
+        tables::check_filters(table, &filters)?;
+        let mut state = self.state();
+        let rows = state.rows(table)?.values();
+        let matching = rows.filter(|row| filters.iter().all(|filter| matches(table, row, filter)));
+        Ok(matching.count() as i64)
+    }
+
+    async fn reset_lane(
+        &self,
+        lane: &'static str,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), StoreError> {
+        let _lock = self.lanes.lock(lane).await;
+        let mut state = self.state();
+        for table in tables {
+            state.rows(table)?.clear();
+        }
+        state
+            .checkpoints
+            .insert(lane, Checkpoint { epoch, position: 0 });
+        Ok(())
+    }
+}
+
+struct Guard {
+    model: MemoryReadModel,
+    lane: &'static str,
+    checkpoint: Checkpoint,
+    _lock: LaneLock,
+}
+
+#[async_trait]
+impl LaneGuard for Guard {
+    fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
+    }
+
+    async fn get(&mut self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
+        self.model.get(table, id).await
+    }
+
+    async fn commit(
+        self: Box<Self>,
+        changes: Vec<Change>,
+        checkpoint: Checkpoint,
+    ) -> Result<(), StoreError> {
+        let mut state = self.model.state();
+        for change in &changes {
+            match change {
+                Change::Upsert(table, row) => {
+                    state.rows(table)?;
+                    tables::check_row(table, row)?;
+                }
+                Change::Delete(table, _) => {
+                    state.rows(table)?;
+                }
+            }
+        }
+        for change in changes {
+            match change {
+                Change::Upsert(table, row) => state.rows(table)?.insert(row.id, row),
+                Change::Delete(table, id) => state.rows(table)?.remove(&id),
+            };
+        }
+        state.checkpoints.insert(self.lane, checkpoint);
+        Ok(())
+    }
+}
+
+impl State {
+    fn rows(&mut self, table: &Table) -> Result<&mut BTreeMap<Uuid, Row>, StoreError> {
+        let rows = self.tables.get_mut(table.name);
+        rows.ok_or_else(|| format!("table {} was not prepared", table.name).into())
+    }
+
+    fn checkpoint(&self, lane: &str) -> Checkpoint {
+        let start = Checkpoint {
+            epoch: Uuid::nil(),
+            position: 0,
+        };
+        self.checkpoints.get(lane).copied().unwrap_or(start)
+    }
+}
+
+fn value(table: &Table, row: &Row, column: &str) -> Value {
+    if column == "id" {
+        return Value::Uuid(row.id);
+    }
+    let index = table.columns.iter().position(|c| c.name == column);
+    let value = index.and_then(|index| row.values.get(index));
+    value.cloned().unwrap_or(Value::Null)
+}
+
+fn matches(table: &Table, row: &Row, filter: &Filter) -> bool {
+    match filter {
+        Filter::Equals(column, wanted) => value(table, row, column) == *wanted,
+        Filter::OneOf(column, wanted) => wanted.contains(&value(table, row, column)),
+        Filter::AtLeast(column, bound) => {
+            let value = value(table, row, column);
+            value != Value::Null && *bound != Value::Null && value >= *bound
+        }
+        Filter::Below(column, bound) => {
+            let value = value(table, row, column);
+            value != Value::Null && value < *bound
+        }
+        Filter::Contains(column, part) => match value(table, row, column) {
+            Value::Text(text) => text
+                .to_ascii_lowercase()
+                .contains(&part.to_ascii_lowercase()),
+            _ => false,
+        },
+    }
+}

@@ -1,0 +1,26 @@
+//! The storage of one tenant as one value.
+
+use std::sync::Arc;
+
+use crate::ports::credentials::Credentials;
+use crate::ports::event_store::EventStore;
+use crate::ports::read_model::ReadModel;
+use crate::ports::track_store::TrackStore;
+
+/// The storage of one tenant.
+#[derive(Clone)]
+pub struct Stores {
+    pub events: Arc<dyn EventStore>,
+    pub credentials: Arc<dyn Credentials>,
+    pub read_model: Arc<dyn ReadModel>,
+    pub tracks: Arc<dyn TrackStore>,
+    /// The highest migration that the storage has seen.
+    pub schema_version: i64,
+}
+
+/// Why a storage could not be opened: one line for whoever started the process.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("DATABASE_URL starts with {0:?}; use postgres://, sqlite: or memory:")]
+    UnknownScheme(String),
+}

@@ -1,0 +1,86 @@
+//! What every read model checks about tables, rows and queries: a mistake fails alike everywhere.
+
+use crate::ports::event_store::StoreError;
+use crate::ports::read_model::{ColumnKind, Filter, Query, Row, Table, Value};
+
+/// The kind of a column, `id` included.
+pub fn column(table: &Table, name: &str) -> Result<ColumnKind, StoreError> {
+    if name == "id" {
+        return Ok(ColumnKind::Uuid);
+    }
+    let column = table.columns.iter().find(|column| column.name == name);
+    match column {
+        Some(column) => Ok(column.kind),
+        None => Err(format!("table {} has no column {name}", table.name).into()),
+    }
+}
+
+/// Checks that names are plain lower-case identifiers: they become part of SQL text.
+pub fn check_table(table: &Table) -> Result<(), StoreError> {
+    let names = table.columns.iter().map(|column| column.name);
+    for name in names.chain([table.name, table.lane]) {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.is_empty() || name.len() > 48 || !name.bytes().all(plain) {
+            return Err(format!("{name:?} is no plain identifier").into());
+        }
+    }
+    Ok(())
+}
+
+pub fn check_row(table: &Table, row: &Row) -> Result<(), StoreError> {
+    if row.values.len() != table.columns.len() {
+        return Err(format!("a row of table {} has the wrong width", table.name).into());
+    }
+    for (column, value) in table.columns.iter().zip(&row.values) {
+        check_value(table, column.name, column.kind, value)?;
+    }
+    Ok(())
+}
+
+pub fn check_filters(table: &Table, filters: &[Filter]) -> Result<(), StoreError> {
+    for filter in filters {
+        match filter {
+            Filter::Equals(name, value)
+            | Filter::AtLeast(name, value)
+            | Filter::Below(name, value) => {
+                check_value(table, name, column(table, name)?, value)?;
+            }
+            Filter::OneOf(name, values) => {
+                let kind = column(table, name)?;
+                for value in values {
+                    check_value(table, name, kind, value)?;
+                }
+            }
+            Filter::Contains(name, _) => {
+                if column(table, name)? != ColumnKind::Text {
+                    return Err(format!("column {name} of {} is not text", table.name).into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+pub fn check_query(query: &Query) -> Result<(), StoreError> {
+    check_filters(query.table, &query.filters)?;
+    let kind = column(query.table, query.order_by)?;
+    match &query.after {
+        Some((value, _)) => check_value(query.table, query.order_by, kind, value),
+        None => Ok(()),
+    }
+}
+
+fn check_value(
+    table: &Table,
+    name: &str,
+    kind: ColumnKind,
+    value: &Value,
+) -> Result<(), StoreError> {
+    match (kind, value) {
+        (_, Value::Null)
+        | (ColumnKind::Text, Value::Text(_))
+        | (ColumnKind::Integer, Value::Integer(_))
+        | (ColumnKind::Uuid, Value::Uuid(_)) => Ok(()),
+        _ => Err(format!("column {name} of {} takes {kind:?}", table.name).into()),
+    }
+}
