@@ -2,4 +2,5 @@
 
 pub mod adapters;
 pub mod application;
+pub mod domain;
 pub mod ports;

@@ -1,0 +1,13 @@
+//! The rules of a virtual airline: pure decisions over events, without I/O, clock or randomness.
+
+pub mod actor;
+pub mod aggregate;
+pub mod event;
+pub mod ids;
+pub mod personal;
+pub mod pirep;
+pub mod refusal;
+pub mod roles;
+pub mod tenant;
+pub mod text;
+pub mod user;

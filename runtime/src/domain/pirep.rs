@@ -1,0 +1,151 @@
+//! A pilot report: what was planned, flown, filed and decided.
+
+pub mod command;
+pub mod event;
+pub mod flight;
+pub mod life_cycle;
+pub mod permission;
+pub mod rules;
+pub mod state;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::domain::aggregate::{Aggregate, Context};
+use crate::domain::ids::UserId;
+use crate::domain::refusal::Refusal;
+
+pub use command::{Changes, Intent, NewPirep, PirepCommand};
+pub use event::{Credit, Edit, Filing, PirepEvent};
+pub use flight::{Plan, Report, Source, SourceKind};
+pub use life_cycle::{Action, Awaits, PirepState};
+pub use permission::PirepFacts;
+pub use state::{Decision, Pirep, Verdict};
+
+impl Aggregate for Pirep {
+    type Command = PirepCommand;
+    type Event = PirepEvent;
+    type Facts = PirepFacts;
+
+    const NAME: &'static str = "PIREP";
+
+    fn decide(
+        state: Option<&Self>,
+        command: &PirepCommand,
+        context: &Context<PirepFacts>,
+    ) -> Result<Vec<PirepEvent>, Refusal> {
+        use PirepCommand as C;
+        let pirep = match (command, state) {
+            (C::File(new), None) => return rules::file(new, context),
+            (C::File(_), Some(_)) => {
+                return Err(Refusal::conflict(
+                    "already-filed",
+                    "There is such a PIREP already.",
+                ));
+            }
+            (_, None) => return Err(Refusal::not_found(Self::NAME)),
+            (_, Some(pirep)) => pirep,
+        };
+        let permit = |action| permission::permit(pirep, action, context);
+        match command {
+            C::File(_) => Ok(Vec::new()),
+            C::Merge {
+                plan,
+                report,
+                remarks,
+                last_sequence,
+            } => rules::merge(
+                pirep,
+                plan.as_ref(),
+                report.as_ref(),
+                remarks.as_deref(),
+                *last_sequence,
+                context,
+            ),
+            C::Edit(changes) => {
+                permit(Action::Edit)?;
+                rules::edit(pirep, changes, context)
+            }
+            C::Pause => permit(Action::Pause).map(|()| vec![PirepEvent::Paused]),
+            C::Resume => permit(Action::Resume).map(|()| vec![PirepEvent::Resumed]),
+            C::Submit {
+                report,
+                remarks,
+                last_sequence,
+            } => {
+                permit(Action::Submit)?;
+                rules::submit(
+                    pirep,
+                    report.as_ref(),
+                    remarks.as_deref(),
+                    *last_sequence,
+                    context,
+                )
+            }
+            C::Withdraw => permit(Action::Withdraw).map(|()| vec![PirepEvent::Withdrawn]),
+            C::Ask { question } => {
+                permit(Action::Ask)?;
+                let question = rules::required_text("/question", question)?;
+                Ok(vec![PirepEvent::Asked { question }])
+            }
+            C::Answer { answer } => {
+                permit(Action::Answer)?;
+                let answer = rules::required_text("/answer", answer)?;
+                Ok(vec![PirepEvent::Answered { answer }])
+            }
+            C::Accept { credit, comment } => {
+                permit(Action::Accept)?;
+                Ok(vec![PirepEvent::Accepted {
+                    by: context.actor.user_id(),
+                    credit: *credit,
+                    comment: rules::optional_text("/comment", comment.as_deref())?,
+                }])
+            }
+            C::Reject { reason, credit } => {
+                permit(Action::Reject)?;
+                Ok(vec![PirepEvent::Rejected {
+                    by: context.actor.user_id(),
+                    reason: rules::required_text("/reason", reason)?,
+                    credit: *credit,
+                }])
+            }
+            C::Reopen { reason } => {
+                permit(Action::Reopen)?;
+                let reason = rules::required_text("/reason", reason)?;
+                Ok(vec![PirepEvent::Reopened { reason }])
+            }
+            C::Appeal { comment } => {
+                permit(Action::Appeal)?;
+                let comment = rules::required_text("/comment", comment)?;
+                Ok(vec![PirepEvent::Appealed { comment }])
+            }
+            C::Cancel { reason } => {
+                permit(Action::Cancel)?;
+                rules::cancel(pirep, reason.as_deref(), context)
+            }
+            C::Restore => permit(Action::Restore).map(|()| vec![PirepEvent::Restored]),
+            C::Discard => permit(Action::Discard).map(|()| vec![PirepEvent::Discarded]),
+            C::Comment { comment } => {
+                permit(Action::Comment)?;
+                let comment = rules::required_text("/comment", comment)?;
+                Ok(vec![PirepEvent::Commented { comment }])
+            }
+        }
+    }
+
+    fn evolve(state: Option<Self>, event: &PirepEvent, at: Timestamp) -> Option<Self> {
+        match (state, event) {
+            (None, PirepEvent::Drafted(filing)) => Some(Self::filed(PirepState::Draft, filing, at)),
+            (None, PirepEvent::Prefiled(filing)) => {
+                Some(Self::filed(PirepState::InProgress, filing, at))
+            }
+            (None, _) => None,
+            (Some(pirep), event) => Some(pirep.after(event, at)),
+        }
+    }
+
+    /// The pilot, of whom every text of the report speaks.
+    fn subject(&self, _stream: Uuid) -> Option<UserId> {
+        Some(self.pilot)
+    }
+}

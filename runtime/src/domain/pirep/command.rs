@@ -1,0 +1,84 @@
+//! What can be asked of a PIREP.
+
+use crate::domain::ids::UserId;
+use crate::domain::pirep::event::Credit;
+use crate::domain::pirep::flight::{Plan, Report, Source};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum PirepCommand {
+    File(NewPirep),
+    /// Replaces plan, report or remarks.
+    Edit(Changes),
+    /// The same report sent again, by its owner's program: what is new is added.
+    Merge {
+        plan: Option<Plan>,
+        report: Option<Report>,
+        remarks: Option<String>,
+        last_sequence: Option<i32>,
+    },
+    Pause,
+    Resume,
+    Submit {
+        report: Option<Report>,
+        remarks: Option<String>,
+        last_sequence: Option<i32>,
+    },
+    /// Back to a draft.
+    Withdraw,
+    Ask {
+        question: String,
+    },
+    Answer {
+        answer: String,
+    },
+    Accept {
+        credit: Credit,
+        comment: Option<String>,
+    },
+    Reject {
+        reason: String,
+        credit: Credit,
+    },
+    Reopen {
+        reason: String,
+    },
+    Appeal {
+        comment: String,
+    },
+    Cancel {
+        reason: Option<String>,
+    },
+    Restore,
+    Discard,
+    Comment {
+        comment: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewPirep {
+    pub intent: Intent,
+    pub pilot: UserId,
+    pub source: Source,
+    pub plan: Plan,
+    pub report: Option<Report>,
+    pub remarks: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// To be completed later.
+    Draft,
+    /// To be flown now.
+    Prefile,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    pub plan: Option<Plan>,
+    pub report: Option<Report>,
+    /// Empty text removes them.
+    pub remarks: Option<String>,
+    /// Asked of staff.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,127 @@
+//! What happens to a PIREP.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::UserId;
+use crate::domain::personal::Personal;
+use crate::domain::pirep::flight::{Plan, Report, Source};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum PirepEvent {
+    Drafted(Filing),
+    Prefiled(Filing),
+    Edited(Edit),
+    /// The client's program sent more of what it measured.
+    Merged {
+        report: Report,
+        last_sequence: Option<i32>,
+    },
+    Paused,
+    Resumed,
+    Submitted {
+        report: Report,
+        /// The last sequence number of the track, if the client named it.
+        last_sequence: Option<i32>,
+        /// The pilot was suspended: no rule may accept it.
+        held: bool,
+    },
+    Withdrawn,
+    Asked {
+        question: Personal<String>,
+    },
+    Answered {
+        answer: Personal<String>,
+    },
+    Accepted {
+        /// None when a review rule decided.
+        by: Option<UserId>,
+        credit: Credit,
+        comment: Option<Personal<String>>,
+    },
+    Rejected {
+        /// None when a review rule decided.
+        by: Option<UserId>,
+        reason: Personal<String>,
+        credit: Credit,
+    },
+    Reopened {
+        reason: Personal<String>,
+    },
+    Appealed {
+        comment: Personal<String>,
+    },
+    Cancelled {
+        reason: Option<Personal<String>>,
+    },
+    Restored,
+    Discarded,
+    Commented {
+        comment: Personal<String>,
+    },
+}
+
+/// How a PIREP begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filing {
+    pub pilot: UserId,
+    pub source: Source,
+    pub plan: Plan,
+    pub report: Report,
+    pub remarks: Option<Personal<String>>,
+}
+
+/// What an edit replaces; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Edit {
+    pub plan: Option<Plan>,
+    pub report: Option<Report>,
+    /// Empty text removes them.
+    pub remarks: Option<Personal<String>>,
+    /// Why; asked of staff.
+    pub reason: Option<Personal<String>>,
+}
+
+/// What of a flight counts towards the pilot's career.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Credit {
+    Full,
+    /// Hours, but no points or rank.
+    Hours,
+    None,
+}
+
+impl Credit {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Hours => "hours",
+            Self::None => "none",
+        }
+    }
+}
+
+impl PirepEvent {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Drafted(_) => "PirepDrafted",
+            Self::Prefiled(_) => "PirepPrefiled",
+            Self::Edited(_) => "PirepEdited",
+            Self::Merged { .. } => "PirepMerged",
+            Self::Paused => "FlightPaused",
+            Self::Resumed => "FlightResumed",
+            Self::Submitted { .. } => "PirepSubmitted",
+            Self::Withdrawn => "PirepWithdrawn",
+            Self::Asked { .. } => "PirepAsked",
+            Self::Answered { .. } => "PirepAnswered",
+            Self::Accepted { .. } => "PirepAccepted",
+            Self::Rejected { .. } => "PirepRejected",
+            Self::Reopened { .. } => "PirepReopened",
+            Self::Appealed { .. } => "PirepAppealed",
+            Self::Cancelled { .. } => "PirepCancelled",
+            Self::Restored => "PirepRestored",
+            Self::Discarded => "PirepDiscarded",
+            Self::Commented { .. } => "PirepCommented",
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! What was planned and what was flown, in integers with their unit in the name.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::refusal::Faults;
+use crate::domain::text;
+
+/// How the report came into being.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    pub kind: SourceKind,
+    /// The program that measured it, with its version.
+    pub client: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SourceKind {
+    /// Typed in by the pilot.
+    Manual,
+    /// Measured by a program: its values are not the pilot's to change.
+    Acars,
+}
+
+/// What the pilot set out to do. A draft may lack anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Plan {
+    pub flight_number: Option<String>,
+    pub callsign: Option<String>,
+    /// ICAO location indicators; an unknown one is no fault.
+    pub departure: Option<String>,
+    pub arrival: Option<String>,
+    pub alternate: Option<String>,
+    /// ICAO type designator.
+    pub aircraft_type: Option<String>,
+    pub registration: Option<String>,
+    /// Offline, VATSIM, IVAO, …: open.
+    pub network: Option<String>,
+    pub route: Option<String>,
+    pub planned_off_block_at: Option<Timestamp>,
+    pub planned_on_block_at: Option<Timestamp>,
+    pub cruise_level_ft: Option<i32>,
+    pub fuel_planned_kg: Option<i32>,
+    pub passengers: Option<i32>,
+    pub cargo_kg: Option<i32>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Report {
+    pub off_block_at: Option<Timestamp>,
+    pub take_off_at: Option<Timestamp>,
+    pub landing_at: Option<Timestamp>,
+    pub on_block_at: Option<Timestamp>,
+    /// Where it really ended; other than planned is a diversion.
+    pub actual_arrival: Option<String>,
+    pub block_time_min: Option<i32>,
+    pub flight_time_min: Option<i32>,
+    /// Hundredths of a nautical mile.
+    pub distance_centi_nmi: Option<i32>,
+    pub fuel_used_kg: Option<i32>,
+    pub zero_fuel_weight_kg: Option<i32>,
+    /// Feet per minute, negative downwards.
+    pub landing_rate_fpm: Option<i32>,
+    /// Thousandths of the standard gravity.
+    pub g_force_milli: Option<i32>,
+}
+
+/// A year: longer than any flight.
+const MAX_MINUTES: i32 = 366 * 24 * 60;
+const MAX_KG: i32 = 1_000_000;
+/// How far ahead of ours a client's clock may be.
+const CLOCK_TOLERANCE_HOURS: i64 = 24;
+
+impl Plan {
+    /// Trimmed, codes in capitals, empty text as absent, times to the microsecond.
+    #[must_use]
+    pub fn tidied(&self) -> Self {
+        Self {
+            flight_number: code(&self.flight_number),
+            callsign: code(&self.callsign),
+            departure: code(&self.departure),
+            arrival: code(&self.arrival),
+            alternate: code(&self.alternate),
+            aircraft_type: code(&self.aircraft_type),
+            registration: code(&self.registration),
+            network: trimmed(&self.network),
+            route: trimmed(&self.route),
+            planned_off_block_at: self.planned_off_block_at.map(to_microseconds),
+            planned_on_block_at: self.planned_on_block_at.map(to_microseconds),
+            ..self.clone()
+        }
+    }
+
+    /// Faults of what is there.
+    pub fn check(&self, faults: &mut Faults) {
+        check_airport(faults, "/plan/departure", self.departure.as_deref());
+        check_airport(faults, "/plan/arrival", self.arrival.as_deref());
+        check_airport(faults, "/plan/alternate", self.alternate.as_deref());
+        let lines = [
+            ("/plan/flightNumber", &self.flight_number, 12),
+            ("/plan/callsign", &self.callsign, 16),
+            ("/plan/aircraftType", &self.aircraft_type, 8),
+            ("/plan/registration", &self.registration, 16),
+            ("/plan/network", &self.network, 32),
+        ];
+        for (pointer, value, max) in lines {
+            if let Some(value) = value {
+                text::check_line(faults, pointer, value, max);
+            }
+        }
+        if let Some(route) = &self.route {
+            text::check_text(faults, "/plan/route", route, text::MAX_REMARKS);
+        }
+        let level = self.cruise_level_ft;
+        check_range(faults, "/plan/cruiseLevelFt", level, 0, 100_000);
+        check_range(
+            faults,
+            "/plan/fuelPlannedKg",
+            self.fuel_planned_kg,
+            0,
+            MAX_KG,
+        );
+        check_range(faults, "/plan/passengers", self.passengers, 0, 10_000);
+        check_range(faults, "/plan/cargoKg", self.cargo_kg, 0, MAX_KG);
+    }
+
+    /// Faults that keep it from being flown or submitted.
+    pub fn check_complete(&self, faults: &mut Faults) {
+        let needed = [
+            ("/plan/flightNumber", &self.flight_number),
+            ("/plan/departure", &self.departure),
+            ("/plan/arrival", &self.arrival),
+            ("/plan/aircraftType", &self.aircraft_type),
+        ];
+        for (pointer, value) in needed {
+            faults.check(value.is_some(), pointer, "required", "Must not be empty.");
+        }
+    }
+}
+
+impl Report {
+    /// Trimmed, codes in capitals, times to the microsecond, durations filled in from the times.
+    #[must_use]
+    pub fn tidied(&self) -> Self {
+        let mut report = Self {
+            off_block_at: self.off_block_at.map(to_microseconds),
+            take_off_at: self.take_off_at.map(to_microseconds),
+            landing_at: self.landing_at.map(to_microseconds),
+            on_block_at: self.on_block_at.map(to_microseconds),
+            actual_arrival: code(&self.actual_arrival),
+            ..self.clone()
+        };
+        report.block_time_min = report
+            .block_time_min
+            .or_else(|| minutes(report.off_block_at, report.on_block_at));
+        report.flight_time_min = report
+            .flight_time_min
+            .or_else(|| minutes(report.take_off_at, report.landing_at));
+        report
+    }
+
+    /// Itself where it says something, `earlier` where it does not.
+    #[must_use]
+    pub fn over(self, earlier: &Self) -> Self {
+        let earlier = earlier.clone();
+        Self {
+            off_block_at: self.off_block_at.or(earlier.off_block_at),
+            take_off_at: self.take_off_at.or(earlier.take_off_at),
+            landing_at: self.landing_at.or(earlier.landing_at),
+            on_block_at: self.on_block_at.or(earlier.on_block_at),
+            actual_arrival: self.actual_arrival.or(earlier.actual_arrival),
+            block_time_min: self.block_time_min.or(earlier.block_time_min),
+            flight_time_min: self.flight_time_min.or(earlier.flight_time_min),
+            distance_centi_nmi: self.distance_centi_nmi.or(earlier.distance_centi_nmi),
+            fuel_used_kg: self.fuel_used_kg.or(earlier.fuel_used_kg),
+            zero_fuel_weight_kg: self.zero_fuel_weight_kg.or(earlier.zero_fuel_weight_kg),
+            landing_rate_fpm: self.landing_rate_fpm.or(earlier.landing_rate_fpm),
+            g_force_milli: self.g_force_milli.or(earlier.g_force_milli),
+        }
+    }
+
+    /// Faults of what is there.
+    pub fn check(&self, faults: &mut Faults, now: Timestamp) {
+        self.check_times(faults, now);
+        check_airport(
+            faults,
+            "/report/actualArrival",
+            self.actual_arrival.as_deref(),
+        );
+        let ranges = [
+            ("/report/blockTimeMin", self.block_time_min, 0, MAX_MINUTES),
+            (
+                "/report/flightTimeMin",
+                self.flight_time_min,
+                0,
+                MAX_MINUTES,
+            ),
+            (
+                "/report/distanceNmi",
+                self.distance_centi_nmi,
+                0,
+                10_000_000,
+            ),
+            ("/report/fuelUsedKg", self.fuel_used_kg, 0, MAX_KG),
+            (
+                "/report/zeroFuelWeightKg",
+                self.zero_fuel_weight_kg,
+                0,
+                MAX_KG,
+            ),
+            (
+                "/report/landingRateFpm",
+                self.landing_rate_fpm,
+                -100_000,
+                100_000,
+            ),
+            ("/report/gForce", self.g_force_milli, -100_000, 100_000),
+        ];
+        for (pointer, value, least, most) in ranges {
+            check_range(faults, pointer, value, least, most);
+        }
+    }
+
+    /// Faults that keep a report typed in by hand from being submitted.
+    pub fn check_complete(&self, faults: &mut Faults) {
+        faults.check(
+            self.block_time_min.is_some() || self.flight_time_min.is_some(),
+            "/report/flightTimeMin",
+            "required",
+            "Give the flight time, the block time or the times that they follow from.",
+        );
+    }
+
+    fn check_times(&self, faults: &mut Faults, now: Timestamp) {
+        let times = [
+            ("/report/offBlockAt", self.off_block_at),
+            ("/report/takeOffAt", self.take_off_at),
+            ("/report/landingAt", self.landing_at),
+            ("/report/onBlockAt", self.on_block_at),
+        ];
+        let mut earlier = None;
+        for (pointer, time) in times {
+            let Some(time) = time else { continue };
+            let ahead = time.as_second().saturating_sub(now.as_second());
+            faults.check(
+                ahead <= CLOCK_TOLERANCE_HOURS * 3_600,
+                pointer,
+                "in-the-future",
+                "Must not lie in the future.",
+            );
+            faults.check(
+                earlier.is_none_or(|earlier| earlier <= time),
+                pointer,
+                "out-of-order",
+                "Must not be before the step that comes before it.",
+            );
+            earlier = Some(time);
+        }
+    }
+}
+
+/// The log's precision.
+fn to_microseconds(time: Timestamp) -> Timestamp {
+    // Every timestamp is in range in microseconds, so the fallback is never taken.
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
+fn minutes(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<i32> {
+    let seconds = to?.as_second().saturating_sub(from?.as_second());
+    i32::try_from(seconds / 60).ok().filter(|min| *min >= 0)
+}
+
+fn trimmed(text: &Option<String>) -> Option<String> {
+    let text = text.as_deref()?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn code(text: &Option<String>) -> Option<String> {
+    trimmed(text).map(|text| text.to_uppercase())
+}
+
+fn check_airport(faults: &mut Faults, pointer: &str, code: Option<&str>) {
+    let shaped = |code: &str| {
+        (3..=7).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    faults.check(
+        code.is_none_or(shaped),
+        pointer,
+        "not-an-airport-code",
+        "Must be an airport's ICAO code, such as LIRF.",
+    );
+}
+
+fn check_range(faults: &mut Faults, pointer: &str, value: Option<i32>, least: i32, most: i32) {
+    if value.is_some_and(|value| value < least || value > most) {
+        faults.add(
+            pointer,
+            "out-of-range",
+            format!("Must be between {least} and {most}."),
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! Who may do what to a PIREP right now: the life-cycle table, and the conditions that a table cannot hold.
+
+use crate::domain::actor::Actor;
+use crate::domain::aggregate::Context;
+use crate::domain::pirep::flight::SourceKind;
+use crate::domain::pirep::life_cycle::{self, Action, Awaits, PirepState, Standing};
+use crate::domain::pirep::state::Pirep;
+use crate::domain::refusal::Refusal;
+
+/// What a decision about a PIREP needs to know beside the PIREP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PirepFacts {
+    /// The tenant's settings let staff decide PIREPs of their own.
+    pub self_review: bool,
+    /// The pilot is suspended: no new flights, and begun ones are held.
+    pub pilot_suspended: bool,
+    /// Positions have been stored for it.
+    pub has_track: bool,
+}
+
+/// What `actor` is to this PIREP.
+pub fn standing(pirep: &Pirep, actor: &Actor, facts: PirepFacts) -> Standing {
+    let owner = actor.user_id() == Some(pirep.pilot);
+    Standing {
+        owner,
+        staff: actor.reviews() && (!owner || facts.self_review),
+    }
+}
+
+/// Everything that `actor` may do to it right now, by name.
+pub fn allowed(pirep: &Pirep, actor: &Actor, facts: PirepFacts) -> Vec<&'static str> {
+    let standing = standing(pirep, actor, facts);
+    let may = |action: &Action| {
+        life_cycle::who_may(pirep.state, *action).is_some_and(|who| who.admits(standing))
+            && is_possible(pirep, *action, facts)
+    };
+    let actions = Action::ALL.into_iter().filter(may);
+    actions.map(Action::as_str).collect()
+}
+
+/// # Errors
+/// A refusal that names what is allowed instead.
+pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> Result<(), Refusal> {
+    if pirep.state == PirepState::Discarded {
+        return Err(Refusal::not_found("PIREP"));
+    }
+    let standing = standing(pirep, &context.actor, context.facts);
+    let reviews_own = standing.owner && context.actor.reviews() && !standing.staff;
+    if !standing.owner && !standing.staff {
+        return Err(Refusal::forbidden(
+            "not-yours",
+            "This PIREP belongs to somebody else.",
+        ));
+    }
+    let who = life_cycle::who_may(pirep.state, action);
+    let refusal = match who {
+        Some(who) if who.admits(standing) && is_possible(pirep, action, context.facts) => {
+            return Ok(());
+        }
+        Some(who) if !who.admits(standing) && reviews_own => {
+            Refusal::forbidden("own-pirep", "Nobody decides their own PIREP.")
+        }
+        Some(who) if !who.admits(standing) => Refusal::forbidden(
+            "not-permitted",
+            format!("You may not {} this PIREP.", action.as_str()),
+        ),
+        _ => Refusal::illegal(
+            format!(
+                "Cannot {} a PIREP that is {}.",
+                action.as_str(),
+                describe(pirep)
+            ),
+            Vec::new(),
+        ),
+    };
+    Err(Refusal {
+        allowed: allowed(pirep, &context.actor, context.facts),
+        ..refusal
+    })
+}
+
+/// Conditions beside state and actor.
+fn is_possible(pirep: &Pirep, action: Action, facts: PirepFacts) -> bool {
+    match action {
+        Action::Withdraw => pirep.source.kind == SourceKind::Manual,
+        Action::Discard => pirep.submitted_at.is_none() && !facts.has_track,
+        Action::Ask => pirep.awaits == Some(Awaits::Staff),
+        Action::Answer => pirep.awaits == Some(Awaits::Pilot),
+        _ => true,
+    }
+}
+
+fn describe(pirep: &Pirep) -> String {
+    match (pirep.state, pirep.awaits) {
+        (PirepState::Submitted, Some(awaits)) => {
+            format!("Submitted and awaits {}", awaits.as_str())
+        }
+        (state, _) => state.as_str().to_owned(),
+    }
+}

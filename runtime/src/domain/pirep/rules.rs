@@ -1,0 +1,222 @@
+//! What the commands that carry content lead to.
+
+use crate::domain::actor::Actor;
+use crate::domain::aggregate::Context;
+use crate::domain::personal::Personal;
+use crate::domain::pirep::command::{Changes, Intent, NewPirep};
+use crate::domain::pirep::event::{Edit, Filing, PirepEvent};
+use crate::domain::pirep::flight::{Plan, Report, SourceKind};
+use crate::domain::pirep::life_cycle::{Action, PirepState};
+use crate::domain::pirep::permission::{self, PirepFacts};
+use crate::domain::pirep::state::Pirep;
+use crate::domain::refusal::{Faults, Refusal};
+use crate::domain::text;
+
+type Ctx = Context<PirepFacts>;
+type Decision = Result<Vec<PirepEvent>, Refusal>;
+
+/// Files a draft or a flight that begins.
+pub fn file(new: &NewPirep, context: &Ctx) -> Decision {
+    let for_others = matches!(context.actor, Actor::CommandLine | Actor::System(_));
+    if context.actor.user_id() != Some(new.pilot) && !for_others {
+        return Err(Refusal::forbidden(
+            "not-yours",
+            "Everybody files their own flights only.",
+        ));
+    }
+    if context.facts.pilot_suspended {
+        return Err(Refusal::forbidden(
+            "suspended",
+            "A suspended pilot starts no new flight.",
+        ));
+    }
+    let plan = new.plan.tidied();
+    let report = new.report.as_ref().map(Report::tidied).unwrap_or_default();
+    let remarks = new.remarks.as_deref().filter(|text| !text.is_empty());
+    let mut faults = Faults::default();
+    plan.check(&mut faults);
+    report.check(&mut faults, context.now);
+    check_remarks(&mut faults, remarks);
+    if let Some(client) = &new.source.client {
+        text::check_line(&mut faults, "/source/client", client, text::MAX_NAME);
+    }
+    if new.intent == Intent::Prefile {
+        plan.check_complete(&mut faults);
+    }
+    faults.finish()?;
+    let filing = Filing {
+        pilot: new.pilot,
+        source: new.source.clone(),
+        plan,
+        report,
+        remarks: remarks.map(Personal::from),
+    };
+    Ok(vec![match new.intent {
+        Intent::Draft => PirepEvent::Drafted(filing),
+        Intent::Prefile => PirepEvent::Prefiled(filing),
+    }])
+}
+
+/// Replaces what differs. Measured values are not their pilot's to change; staff say why.
+pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
+    let standing = permission::standing(pirep, &context.actor, context.facts);
+    let mut edit = Edit {
+        plan: changes.plan.as_ref().map(Plan::tidied),
+        report: changes.report.as_ref().map(Report::tidied),
+        remarks: changes.remarks.as_deref().map(Personal::from),
+        reason: None,
+    };
+    check_edit(pirep, &edit, context)?;
+    drop_unchanged(pirep, &mut edit);
+    if edit == Edit::default() {
+        return Ok(Vec::new());
+    }
+    if edit.report.is_some() && !standing.staff && pirep.source.kind == SourceKind::Acars {
+        return Err(Refusal::forbidden(
+            "measured",
+            "Measured values cannot be edited.",
+        ));
+    }
+    edit.reason = if standing.owner {
+        optional_text("/reason", changes.reason.as_deref())?
+    } else {
+        let reason = changes.reason.as_deref().unwrap_or_default();
+        Some(required_text("/reason", reason)?)
+    };
+    Ok(vec![PirepEvent::Edited(edit)])
+}
+
+/// Adds what is new. A repeat that says nothing new is fine in every state.
+pub fn merge(
+    pirep: &Pirep,
+    plan: Option<&Plan>,
+    report: Option<&Report>,
+    remarks: Option<&str>,
+    last_sequence: Option<i32>,
+    context: &Ctx,
+) -> Decision {
+    let report = report.map(|report| report.tidied().over(&pirep.report));
+    let last_sequence = last_sequence.max(pirep.last_sequence);
+    let mut edit = Edit {
+        plan: plan.map(Plan::tidied),
+        report: report.clone(),
+        remarks: remarks.map(Personal::from),
+        reason: None,
+    };
+    let own = context.actor.user_id() == Some(pirep.pilot);
+    let known = report.as_ref().is_none_or(|new| *new == pirep.report);
+    drop_unchanged(pirep, &mut edit);
+    if own && edit == Edit::default() && last_sequence == pirep.last_sequence {
+        return Ok(Vec::new());
+    }
+    permission::permit(pirep, Action::Merge, context)?;
+    check_edit(pirep, &edit, context)?;
+    edit.report = None;
+    let edited = (edit != Edit::default()).then_some(PirepEvent::Edited(edit));
+    let measured = (!known || last_sequence != pirep.last_sequence).then(|| PirepEvent::Merged {
+        report: report.unwrap_or_else(|| pirep.report.clone()),
+        last_sequence,
+    });
+    Ok(edited.into_iter().chain(measured).collect())
+}
+
+/// Hands it to staff, with the last of what was measured.
+pub fn submit(
+    pirep: &Pirep,
+    report: Option<&Report>,
+    remarks: Option<&str>,
+    last_sequence: Option<i32>,
+    context: &Ctx,
+) -> Decision {
+    let report = match report {
+        Some(report) => report.tidied().over(&pirep.report),
+        None => pirep.report.clone(),
+    };
+    let mut edit = Edit {
+        remarks: remarks.map(Personal::from),
+        ..Edit::default()
+    };
+    drop_unchanged(pirep, &mut edit);
+    let mut faults = Faults::default();
+    pirep.plan.check_complete(&mut faults);
+    report.check(&mut faults, context.now);
+    if pirep.source.kind == SourceKind::Manual {
+        report.check_complete(&mut faults);
+    }
+    check_remarks(&mut faults, remarks);
+    faults.check(
+        last_sequence.is_none_or(|last| last >= 0),
+        "/lastSequence",
+        "out-of-range",
+        "Must not be negative.",
+    );
+    faults.finish()?;
+    let edited = (edit != Edit::default()).then_some(PirepEvent::Edited(edit));
+    let submitted = PirepEvent::Submitted {
+        report,
+        last_sequence: last_sequence.max(pirep.last_sequence),
+        held: context.facts.pilot_suspended,
+    };
+    Ok(edited.into_iter().chain([submitted]).collect())
+}
+
+/// Staff say why they cancel somebody's flight.
+pub fn cancel(pirep: &Pirep, reason: Option<&str>, context: &Ctx) -> Decision {
+    let standing = permission::standing(pirep, &context.actor, context.facts);
+    let reason = if standing.owner {
+        optional_text("/reason", reason)?
+    } else {
+        Some(required_text("/reason", reason.unwrap_or_default())?)
+    };
+    Ok(vec![PirepEvent::Cancelled { reason }])
+}
+
+/// # Errors
+/// When it says nothing or too much.
+pub fn required_text(pointer: &str, value: &str) -> Result<Personal<String>, Refusal> {
+    let mut faults = Faults::default();
+    text::check_required_text(&mut faults, pointer, value, text::MAX_REASON);
+    faults.finish()?;
+    Ok(value.trim().into())
+}
+
+/// # Errors
+/// When it says too much. Blank text counts as absent.
+pub fn optional_text(
+    pointer: &str,
+    value: Option<&str>,
+) -> Result<Option<Personal<String>>, Refusal> {
+    match value.filter(|text| !text.trim().is_empty()) {
+        Some(text) => required_text(pointer, text).map(Some),
+        None => Ok(None),
+    }
+}
+
+fn check_edit(pirep: &Pirep, edit: &Edit, context: &Ctx) -> Result<(), Refusal> {
+    let mut faults = Faults::default();
+    if let Some(plan) = &edit.plan {
+        plan.check(&mut faults);
+        if pirep.state != PirepState::Draft {
+            plan.check_complete(&mut faults);
+        }
+    }
+    if let Some(report) = &edit.report {
+        report.check(&mut faults, context.now);
+    }
+    check_remarks(&mut faults, edit.remarks.as_ref().and_then(Personal::text));
+    faults.finish()
+}
+
+fn check_remarks(faults: &mut Faults, remarks: Option<&str>) {
+    if let Some(remarks) = remarks {
+        text::check_text(faults, "/remarks", remarks, text::MAX_REMARKS);
+    }
+}
+
+fn drop_unchanged(pirep: &Pirep, edit: &mut Edit) {
+    edit.plan.take_if(|plan| *plan == pirep.plan);
+    edit.report.take_if(|report| *report == pirep.report);
+    let present = pirep.remarks.as_ref().and_then(Personal::text);
+    edit.remarks
+        .take_if(|new| new.text() == Some(present.unwrap_or_default()));
+}

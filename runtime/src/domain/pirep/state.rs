@@ -1,0 +1,184 @@
+//! A PIREP as its events add up.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::UserId;
+use crate::domain::personal::Personal;
+use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
+use crate::domain::pirep::flight::{Plan, Report, Source};
+use crate::domain::pirep::life_cycle::{Awaits, PirepState};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pirep {
+    pub pilot: UserId,
+    pub source: Source,
+    pub state: PirepState,
+    /// Set while `Submitted`, and kept through a cancellation.
+    pub awaits: Option<Awaits>,
+    /// What a restore returns to; set while `Cancelled`.
+    pub cancelled_from: Option<PirepState>,
+    pub plan: Plan,
+    pub report: Report,
+    pub remarks: Option<Personal<String>>,
+    /// The last sequence number that the client named.
+    pub last_sequence: Option<i32>,
+    /// Submitted while the pilot was suspended: no rule may accept it.
+    pub held: bool,
+    /// What staff asked last and has not been answered.
+    pub question: Option<Personal<String>>,
+    pub created_at: Timestamp,
+    /// When it was submitted last.
+    pub submitted_at: Option<Timestamp>,
+    pub decision: Option<Decision>,
+}
+
+/// The verdict that stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub verdict: Verdict,
+    /// None when a review rule decided.
+    pub by: Option<UserId>,
+    /// The reason of a rejection, the comment of an acceptance.
+    pub reason: Option<Personal<String>>,
+    pub credit: Credit,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Verdict {
+    Accepted,
+    Rejected,
+}
+
+impl Verdict {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "Accepted",
+            Self::Rejected => "Rejected",
+        }
+    }
+}
+
+impl Pirep {
+    /// Right after it was filed.
+    pub fn filed(state: PirepState, filing: &Filing, at: Timestamp) -> Self {
+        Self {
+            pilot: filing.pilot,
+            source: filing.source.clone(),
+            state,
+            awaits: None,
+            cancelled_from: None,
+            plan: filing.plan.clone(),
+            report: filing.report.clone(),
+            remarks: filing.remarks.clone(),
+            last_sequence: None,
+            held: false,
+            question: None,
+            created_at: at,
+            submitted_at: None,
+            decision: None,
+        }
+    }
+
+    /// After one more event.
+    #[must_use]
+    pub fn after(mut self, event: &PirepEvent, at: Timestamp) -> Self {
+        use PirepEvent as E;
+        match event {
+            E::Drafted(_) | E::Prefiled(_) | E::Commented { .. } => {}
+            E::Edited(edit) => self.edit(edit),
+            E::Merged {
+                report,
+                last_sequence,
+            } => self.measure(report, *last_sequence),
+            E::Paused => self.state = PirepState::Paused,
+            E::Resumed => self.state = PirepState::InProgress,
+            E::Submitted {
+                report,
+                last_sequence,
+                held,
+            } => {
+                self.measure(report, *last_sequence);
+                self.held = *held;
+                self.submitted_at = Some(at);
+                self.submit(Awaits::Staff);
+            }
+            E::Withdrawn => {
+                self.state = PirepState::Draft;
+                self.awaits = None;
+                self.question = None;
+            }
+            E::Asked { question } => {
+                self.submit(Awaits::Pilot);
+                self.question = Some(question.clone());
+            }
+            E::Answered { .. } | E::Reopened { .. } | E::Appealed { .. } => {
+                self.submit(Awaits::Staff);
+            }
+            E::Accepted {
+                by,
+                credit,
+                comment,
+            } => self.decide(Decision {
+                verdict: Verdict::Accepted,
+                by: *by,
+                reason: comment.clone(),
+                credit: *credit,
+                at,
+            }),
+            E::Rejected { by, reason, credit } => self.decide(Decision {
+                verdict: Verdict::Rejected,
+                by: *by,
+                reason: Some(reason.clone()),
+                credit: *credit,
+                at,
+            }),
+            E::Cancelled { .. } => {
+                self.cancelled_from = Some(self.state);
+                self.state = PirepState::Cancelled;
+            }
+            E::Restored => {
+                if let Some(state) = self.cancelled_from.take() {
+                    self.state = state;
+                }
+            }
+            E::Discarded => self.state = PirepState::Discarded,
+        }
+        self
+    }
+
+    fn edit(&mut self, edit: &Edit) {
+        if let Some(plan) = &edit.plan {
+            self.plan = plan.clone();
+        }
+        if let Some(report) = &edit.report {
+            self.report = report.clone();
+        }
+        if let Some(remarks) = &edit.remarks {
+            self.remarks = Some(remarks.clone()).filter(|text| text.text() != Some(""));
+        }
+    }
+
+    fn measure(&mut self, report: &Report, last_sequence: Option<i32>) {
+        self.report = report.clone();
+        self.last_sequence = self.last_sequence.max(last_sequence);
+    }
+
+    fn submit(&mut self, awaits: Awaits) {
+        self.state = PirepState::Submitted;
+        self.awaits = Some(awaits);
+        self.question = None;
+        self.decision = None;
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        self.state = match decision.verdict {
+            Verdict::Accepted => PirepState::Accepted,
+            Verdict::Rejected => PirepState::Rejected,
+        };
+        self.awaits = None;
+        self.question = None;
+        self.decision = Some(decision);
+    }
+}

@@ -1,0 +1,54 @@
+//! Checks of text that people and programs send in.
+
+use crate::domain::refusal::Faults;
+
+/// A person's or a key's name.
+pub const MAX_NAME: usize = 100;
+/// A reason, a question, a comment.
+pub const MAX_REASON: usize = 2_000;
+/// A PIREP's remarks, a route.
+pub const MAX_REMARKS: usize = 4_000;
+
+/// One line of 1 to `max` characters without control characters.
+pub fn check_line(faults: &mut Faults, pointer: &str, text: &str, max: usize) {
+    if text.trim().is_empty() {
+        faults.add(pointer, "required", "Must not be empty.");
+    } else if text.chars().count() > max {
+        faults.add(pointer, "too-long", format!("At most {max} characters."));
+    } else if text.chars().any(char::is_control) {
+        faults.add(pointer, "not-text", "Must not hold control characters.");
+    }
+}
+
+/// Free text of at most `max` characters; line breaks and tabs are fine.
+pub fn check_text(faults: &mut Faults, pointer: &str, text: &str, max: usize) {
+    let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if text.chars().count() > max {
+        faults.add(pointer, "too-long", format!("At most {max} characters."));
+    } else if text.chars().any(control) {
+        faults.add(pointer, "not-text", "Must not hold control characters.");
+    }
+}
+
+/// Free text that must say something.
+pub fn check_required_text(faults: &mut Faults, pointer: &str, text: &str, max: usize) {
+    if text.trim().is_empty() {
+        faults.add(pointer, "required", "Must not be empty.");
+    } else {
+        check_text(faults, pointer, text, max);
+    }
+}
+
+/// The shape of an e-mail address; whether it exists is not for us to say.
+pub fn check_email(faults: &mut Faults, pointer: &str, text: &str) {
+    let shaped = text
+        .rsplit_once('@')
+        .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
+    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    faults.check(
+        shaped && plain && text.len() <= 254,
+        pointer,
+        "not-an-email",
+        "Must be an e-mail address.",
+    );
+}
