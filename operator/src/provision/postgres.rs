@@ -1,0 +1,326 @@
+//! A database with three roles per tenant: an owner that cannot log in, one that migrates, one that the runtime uses.
+//!
+//! The operator's account needs CREATEDB and CREATEROLE and is no superuser. Ownership is a comment on each database
+//! and role, written by a role that tenants cannot use.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use sqlx::{AssertSqlSafe, Connection, Row};
+use uuid::Uuid;
+
+use crate::config::{PostgresServer, Tls};
+use crate::provision::error::{Credentials, ProvisionError};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A PostgreSQL server, seen with the operator's account.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    server: String,
+    options: PgConnectOptions,
+}
+
+/// What a tenant has on the server.
+#[derive(Debug, Clone)]
+pub struct Database<'a> {
+    pub tenant_id: Uuid,
+    pub database: &'a str,
+    pub owner_role: &'a str,
+    pub migrate: Login<'a>,
+    pub app: Login<'a>,
+}
+
+/// A role that logs in.
+#[derive(Debug, Clone)]
+pub struct Login<'a> {
+    pub role: &'a str,
+    /// SCRAM verifier of its password.
+    pub verifier: String,
+    /// Most connections at once.
+    pub connection_limit: i32,
+}
+
+impl Postgres {
+    /// Does not connect yet.
+    pub fn new(server: &PostgresServer, admin: &Credentials) -> Self {
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(&server.host)
+            .port(server.port)
+            .username(&admin.username)
+            .password(admin.password.expose_secret())
+            .database(&server.database)
+            .application_name("albatross-operator")
+            .ssl_mode(match server.tls {
+                Tls::Disable => PgSslMode::Disable,
+                Tls::Require => PgSslMode::Require,
+            })
+            .options([
+                ("search_path", "pg_catalog"),
+                ("lock_timeout", "10s"),
+                ("statement_timeout", "60s"),
+            ]);
+        Self {
+            server: format!("PostgreSQL server `{}`", server.name),
+            options,
+        }
+    }
+
+    /// Tells one start of the server from another.
+    pub async fn incarnation(&self) -> Result<String, ProvisionError> {
+        let mut connection = self.connect().await?;
+        let started: String = sqlx::query("SELECT pg_postmaster_start_time()::text")
+            .fetch_one(&mut connection)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|cause| self.refused("tell its start", cause))?;
+        self.close(connection).await;
+        Ok(started)
+    }
+
+    /// Makes the roles and the database, or brings them back to what is wanted.
+    pub async fn ensure(&self, wanted: &Database<'_>) -> Result<(), ProvisionError> {
+        let mut session = self.session(wanted.tenant_id).await?;
+        session.ensure_role(wanted.owner_role).await?;
+        for login in [&wanted.migrate, &wanted.app] {
+            session.ensure_role(login.role).await?;
+            session.ensure_login(login).await?;
+        }
+        session.ensure_memberships(wanted).await?;
+        session.ensure_database(wanted).await?;
+        self.close(session.connection).await;
+        Ok(())
+    }
+
+    /// Drops the tenant's database and roles, with everything in them; what is gone already is fine.
+    pub async fn drop(&self, gone: &Database<'_>) -> Result<(), ProvisionError> {
+        let mut session = self.session(gone.tenant_id).await?;
+        session.drop_database(gone).await?;
+        for role in [gone.app.role, gone.migrate.role, gone.owner_role] {
+            session.drop_role(role).await?;
+        }
+        self.close(session.connection).await;
+        Ok(())
+    }
+
+    /// A connection that holds the tenant's lock: two operators never provision one tenant at once.
+    async fn session(&self, tenant_id: Uuid) -> Result<Session<'_>, ProvisionError> {
+        let mut session = Session {
+            postgres: self,
+            connection: self.connect().await?,
+            tenant_id: tenant_id.to_string(),
+        };
+        let key = (tenant_id.as_u128() >> 64) as i64;
+        sqlx::query("SELECT pg_advisory_lock($1)")
+            .bind(key)
+            .execute(&mut session.connection)
+            .await
+            .map_err(|cause| self.refused("lock the tenant", cause))?;
+        Ok(session)
+    }
+
+    async fn connect(&self) -> Result<PgConnection, ProvisionError> {
+        match tokio::time::timeout(TIMEOUT, PgConnection::connect_with(&self.options)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(cause)) => Err(ProvisionError::unreachable(&self.server, cause)),
+            Err(_) => Err(ProvisionError::unreachable(
+                &self.server,
+                format_args!("no answer within {TIMEOUT:?}"),
+            )),
+        }
+    }
+
+    /// A connection that cannot be closed in order is closed by dropping it.
+    async fn close(&self, connection: PgConnection) {
+        if let Err(cause) = connection.close().await {
+            tracing::debug!(server = self.server, %cause, "connection not closed in order");
+        }
+    }
+
+    fn refused(&self, action: &str, cause: sqlx::Error) -> ProvisionError {
+        match cause {
+            sqlx::Error::Io(cause) => ProvisionError::unreachable(&self.server, cause),
+            cause => ProvisionError::refused(&self.server, action, cause),
+        }
+    }
+}
+
+struct Session<'a> {
+    postgres: &'a Postgres,
+    connection: PgConnection,
+    tenant_id: String,
+}
+
+impl Session<'_> {
+    async fn ensure_role(&mut self, role: &str) -> Result<(), ProvisionError> {
+        if self.owns_role(role).await? {
+            return Ok(());
+        }
+        // One simple query is one transaction: no role is left without its comment.
+        let sql = format!(
+            "CREATE ROLE {role} NOLOGIN; COMMENT ON ROLE {role} IS {id}",
+            role = identifier(role),
+            id = literal(&self.tenant_id)
+        );
+        self.execute(sql, &format!("create role `{role}`")).await
+    }
+
+    /// Whether the role is there and ours; an error if it is someone else's.
+    async fn owns_role(&mut self, role: &str) -> Result<bool, ProvisionError> {
+        let row = sqlx::query(
+            "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1",
+        )
+        .bind(role)
+        .fetch_optional(&mut self.connection)
+        .await
+        .map_err(|cause| self.postgres.refused("look up roles", cause))?;
+        let Some(row) = row else { return Ok(false) };
+        let owner: Option<String> = row
+            .try_get(0)
+            .map_err(|cause| self.postgres.refused("look up roles", cause))?;
+        if owner.as_deref() == Some(&self.tenant_id) {
+            Ok(true)
+        } else {
+            Err(ProvisionError::foreign(
+                &self.postgres.server,
+                format_args!("role `{role}`"),
+            ))
+        }
+    }
+
+    async fn ensure_login(&mut self, login: &Login<'_>) -> Result<(), ProvisionError> {
+        let sql = format!(
+            "ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}",
+            identifier(login.role),
+            login.connection_limit,
+            literal(&login.verifier)
+        );
+        self.execute(sql, &format!("set the password of `{}`", login.role))
+            .await
+    }
+
+    async fn ensure_memberships(&mut self, wanted: &Database<'_>) -> Result<(), ProvisionError> {
+        // CREATE DATABASE … OWNER needs the operator to be a member of the owner; 15 does not make it one by itself.
+        let sql = format!(
+            "GRANT {owner} TO CURRENT_USER; GRANT {owner} TO {migrate}",
+            owner = identifier(wanted.owner_role),
+            migrate = identifier(wanted.migrate.role)
+        );
+        self.execute(sql, "grant the owner role").await
+    }
+
+    async fn ensure_database(&mut self, wanted: &Database<'_>) -> Result<(), ProvisionError> {
+        let database = identifier(wanted.database);
+        let owner = identifier(wanted.owner_role);
+        if !self.owns_database(wanted).await? {
+            // Nobody can connect before CONNECT is taken from PUBLIC below.
+            let sql = format!(
+                "CREATE DATABASE {database} OWNER {owner} TEMPLATE template0 ENCODING 'UTF8' ALLOW_CONNECTIONS false"
+            );
+            self.execute(sql, &format!("create database `{}`", wanted.database))
+                .await?;
+        }
+        let migrate = identifier(wanted.migrate.role);
+        let sql = format!(
+            "COMMENT ON DATABASE {database} IS {id}; \
+             REVOKE ALL ON DATABASE {database} FROM PUBLIC; \
+             GRANT CONNECT ON DATABASE {database} TO {migrate}, {app}; \
+             ALTER DATABASE {database} ALLOW_CONNECTIONS true; \
+             ALTER ROLE {migrate} IN DATABASE {database} SET role = {owner_name}",
+            id = literal(&self.tenant_id),
+            app = identifier(wanted.app.role),
+            owner_name = literal(wanted.owner_role),
+        );
+        self.execute(sql, &format!("secure database `{}`", wanted.database))
+            .await
+    }
+
+    /// Whether the database is there and ours. One without a comment is ours if our owner role owns it: the crash was
+    /// between its creation and its comment.
+    async fn owns_database(&mut self, wanted: &Database<'_>) -> Result<bool, ProvisionError> {
+        let row = sqlx::query(
+            "SELECT shobj_description(oid, 'pg_database'), pg_get_userbyid(datdba)::text \
+             FROM pg_database WHERE datname = $1",
+        )
+        .bind(wanted.database)
+        .fetch_optional(&mut self.connection)
+        .await
+        .map_err(|cause| self.postgres.refused("look up databases", cause))?;
+        let Some(row) = row else { return Ok(false) };
+        let read = |row: &sqlx::postgres::PgRow| -> Result<(Option<String>, String), sqlx::Error> {
+            Ok((row.try_get(0)?, row.try_get(1)?))
+        };
+        let (comment, owner) =
+            read(&row).map_err(|cause| self.postgres.refused("look up databases", cause))?;
+        let ours = match comment {
+            Some(comment) => comment == self.tenant_id,
+            None => owner == wanted.owner_role,
+        };
+        if ours {
+            Ok(true)
+        } else {
+            Err(ProvisionError::foreign(
+                &self.postgres.server,
+                format_args!("database `{}`", wanted.database),
+            ))
+        }
+    }
+
+    async fn drop_database(&mut self, gone: &Database<'_>) -> Result<(), ProvisionError> {
+        if !self.owns_database(gone).await? {
+            return Ok(());
+        }
+        // FORCE ends the tenant's sessions, for which the operator must be a member of their roles.
+        for role in [gone.app.role, gone.migrate.role, gone.owner_role] {
+            if self.owns_role(role).await? {
+                let sql = format!("GRANT {} TO CURRENT_USER", identifier(role));
+                self.execute(sql, "grant itself the tenant's roles").await?;
+            }
+        }
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", identifier(gone.database));
+        self.execute(sql, &format!("drop database `{}`", gone.database))
+            .await
+    }
+
+    async fn drop_role(&mut self, role: &str) -> Result<(), ProvisionError> {
+        if !self.owns_role(role).await? {
+            return Ok(());
+        }
+        let sql = format!("DROP ROLE {}", identifier(role));
+        self.execute(sql, &format!("drop role `{role}`")).await
+    }
+
+    async fn execute(&mut self, sql: String, action: &str) -> Result<(), ProvisionError> {
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut self.connection)
+            .await
+            .map(|_| ())
+            .map_err(|cause| self.postgres.refused(action, cause))
+    }
+}
+
+/// The URL by which a role of the tenant connects.
+pub fn url(server: &PostgresServer, database: &str, role: &str, password: &str) -> String {
+    let tls = match server.tls {
+        Tls::Disable => "disable",
+        Tls::Require => "require",
+    };
+    let host = if server.host.contains(':') {
+        format!("[{}]", server.host)
+    } else {
+        server.host.clone()
+    };
+    format!(
+        "postgres://{role}:{password}@{host}:{}/{database}?sslmode={tls}",
+        server.port
+    )
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

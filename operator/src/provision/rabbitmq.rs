@@ -1,0 +1,312 @@
+//! A vhost and a user per tenant, through RabbitMQ's management API.
+
+use std::time::Duration;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use reqwest::{Method, Response, StatusCode};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::config::RabbitmqServer;
+use crate::provision::error::{Credentials, ProvisionError};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Pods of a tenant hold few connections; more than this is a fault or an attack.
+const MAX_CONNECTIONS: u32 = 256;
+const MAX_QUEUES: u32 = 256;
+
+/// A RabbitMQ server, seen with the operator's account.
+#[derive(Debug, Clone)]
+pub struct Rabbitmq {
+    server: String,
+    base: String,
+    admin: Credentials,
+    http: reqwest::Client,
+}
+
+/// What a tenant has on the server.
+#[derive(Debug, Clone)]
+pub struct Vhost<'a> {
+    pub tenant_id: Uuid,
+    pub vhost: &'a str,
+    pub user: &'a str,
+    pub password: &'a str,
+    /// Random; used when the password's hash has to be written.
+    pub salt: [u8; 4],
+}
+
+#[derive(Deserialize)]
+struct VhostAnswer {
+    #[serde(default)]
+    description: String,
+}
+
+#[derive(Deserialize)]
+struct UserAnswer {
+    #[serde(default)]
+    password_hash: String,
+    #[serde(default)]
+    hashing_algorithm: String,
+    #[serde(default)]
+    tags: Value,
+}
+
+impl Rabbitmq {
+    pub fn new(server: &RabbitmqServer, admin: &Credentials, http: reqwest::Client) -> Self {
+        Self {
+            server: format!("RabbitMQ server `{}`", server.name),
+            base: server.management.trim_end_matches('/').to_owned(),
+            admin: admin.clone(),
+            http,
+        }
+    }
+
+    /// Tells one start of the server from another.
+    pub async fn incarnation(&self) -> Result<String, ProvisionError> {
+        let overview: Value = self
+            .get("overview")
+            .await?
+            .ok_or_else(|| ProvisionError::refused(&self.server, "describe itself", "not found"))?;
+        // The cluster keeps its users and vhosts over a restart: its name is identity enough.
+        Ok(overview["cluster_name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    /// Makes vhost, user, permissions and limits, or brings them back to what is wanted.
+    pub async fn ensure(&self, wanted: &Vhost<'_>) -> Result<(), ProvisionError> {
+        let vhost = path_segment(wanted.vhost);
+        let user = path_segment(wanted.user);
+        if !self.owns_vhost(wanted).await? {
+            let body = json!({"description": wanted.tenant_id, "tags": "albatross"});
+            self.put(&format!("vhosts/{vhost}"), &body).await?;
+        }
+        self.ensure_user(wanted).await?;
+        let permissions = json!({"configure": ".*", "write": ".*", "read": ".*"});
+        self.put(&format!("permissions/{vhost}/{user}"), &permissions)
+            .await?;
+        for (limit, value) in [
+            ("max-connections", MAX_CONNECTIONS),
+            ("max-queues", MAX_QUEUES),
+        ] {
+            self.put(
+                &format!("vhost-limits/{vhost}/{limit}"),
+                &json!({"value": value}),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Drops the tenant's vhost and user; what is gone already is fine.
+    pub async fn drop(&self, gone: &Vhost<'_>) -> Result<(), ProvisionError> {
+        if self.owns_vhost(gone).await? {
+            self.delete(&format!("users/{}", path_segment(gone.user)))
+                .await?;
+            self.delete(&format!("vhosts/{}", path_segment(gone.vhost)))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn owns_vhost(&self, wanted: &Vhost<'_>) -> Result<bool, ProvisionError> {
+        let path = format!("vhosts/{}", path_segment(wanted.vhost));
+        match self.get::<VhostAnswer>(&path).await? {
+            None => Ok(false),
+            Some(found) if found.description == wanted.tenant_id.to_string() => Ok(true),
+            Some(_) => Err(ProvisionError::foreign(
+                &self.server,
+                format_args!("vhost `{}`", wanted.vhost),
+            )),
+        }
+    }
+
+    /// Writes the user only when password or tags differ: a write ends the user's cached log-ins.
+    async fn ensure_user(&self, wanted: &Vhost<'_>) -> Result<(), ProvisionError> {
+        let path = format!("users/{}", path_segment(wanted.user));
+        if let Some(found) = self.get::<UserAnswer>(&path).await?
+            && found.hashing_algorithm.ends_with("sha256")
+            && hash_matches(&found.password_hash, wanted.password)
+            && no_tags(&found.tags)
+        {
+            return Ok(());
+        }
+        let body = json!({
+            "password_hash": password_hash(wanted.password, wanted.salt),
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": "",
+        });
+        self.put(&path, &body).await
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, ProvisionError> {
+        let response = self.send(Method::GET, path, None).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let response = self.accepted(response, path).await?;
+        response
+            .json()
+            .await
+            .map(Some)
+            .map_err(|cause| ProvisionError::unreachable(&self.server, cause.without_url()))
+    }
+
+    async fn put(&self, path: &str, body: &Value) -> Result<(), ProvisionError> {
+        let response = self.send(Method::PUT, path, Some(body)).await?;
+        self.accepted(response, path).await.map(|_| ())
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), ProvisionError> {
+        let response = self.send(Method::DELETE, path, None).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        self.accepted(response, path).await.map(|_| ())
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Response, ProvisionError> {
+        let mut request = self
+            .http
+            .request(method, format!("{}/api/{path}", self.base))
+            .basic_auth(
+                &self.admin.username,
+                Some(self.admin.password.expose_secret()),
+            )
+            .timeout(TIMEOUT);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        request
+            .send()
+            .await
+            .map_err(|cause| ProvisionError::unreachable(&self.server, root_cause(&cause)))
+    }
+
+    async fn accepted(&self, response: Response, path: &str) -> Result<Response, ProvisionError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        if status == StatusCode::UNAUTHORIZED || status.is_server_error() {
+            return Err(ProvisionError::unreachable(
+                &self.server,
+                format_args!("the management API answers {status}"),
+            ));
+        }
+        let reason = response.text().await.unwrap_or_default();
+        let reason = reason.chars().take(300).collect::<String>();
+        Err(ProvisionError::refused(
+            &self.server,
+            &format!("accept {path}"),
+            format_args!("{status} {reason}"),
+        ))
+    }
+}
+
+/// The URL by which the tenant's runtime connects to its vhost.
+pub fn url(server: &RabbitmqServer, vhost: &str, user: &str, password: &str) -> String {
+    let (scheme, rest) = server
+        .amqp
+        .split_once("://")
+        .unwrap_or(("amqp", &server.amqp));
+    format!(
+        "{scheme}://{}:{}@{}/{}",
+        path_segment(user),
+        path_segment(password),
+        rest.trim_end_matches('/'),
+        path_segment(vhost)
+    )
+}
+
+/// Salt, then SHA-256 of salt and password: what RabbitMQ keeps.
+fn password_hash(password: &str, salt: [u8; 4]) -> String {
+    let digest = Sha256::new()
+        .chain_update(salt)
+        .chain_update(password)
+        .finalize();
+    let mut bytes = salt.to_vec();
+    bytes.extend_from_slice(&digest);
+    BASE64_STANDARD.encode(bytes)
+}
+
+fn hash_matches(stored: &str, password: &str) -> bool {
+    BASE64_STANDARD
+        .decode(stored)
+        .ok()
+        .and_then(|bytes| bytes.first_chunk::<4>().copied())
+        .is_some_and(|salt| password_hash(password, salt) == stored)
+}
+
+/// Older servers answer with text, newer ones with a list.
+fn no_tags(tags: &Value) -> bool {
+    match tags {
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => true,
+    }
+}
+
+/// Names may hold any character, and `/` is the name of a vhost of its own.
+fn path_segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// "Connection refused" rather than "error sending request".
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RabbitMQ's guide on passwords: salt 908D C60A, password test12.
+    #[test]
+    fn hashes_as_the_broker_does() {
+        let hash = password_hash("test12", [0x90, 0x8D, 0xC6, 0x0A]);
+        assert_eq!(hash, "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR");
+        assert!(hash_matches(&hash, "test12"));
+        assert!(!hash_matches(&hash, "test13"));
+        assert!(!hash_matches("", "test12"));
+    }
+
+    #[test]
+    fn a_vhost_in_a_url_is_encoded() {
+        let server = RabbitmqServer {
+            name: "r".to_owned(),
+            amqp: "amqp://mq.example:5672".to_owned(),
+            management: "http://mq.example:15672".to_owned(),
+            admin_secret: "s".to_owned(),
+            egress: crate::config::Egress::default(),
+        };
+        assert_eq!(
+            url(&server, "a/b", "u", "p@"),
+            "amqp://u:p%40@mq.example:5672/a%2Fb"
+        );
+    }
+}

@@ -1,0 +1,234 @@
+//! An ACL user per tenant on Redis, limited to its own keys and channels.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use crate::config::RedisServer;
+use crate::provision::error::{Credentials, ProvisionError};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the runtime's cache and wake-ups use, and nothing besides: with `+@all`, a key pattern still leaves FLUSHALL,
+/// and without one SCAN lists the neighbours' keys.
+const COMMANDS: [&str; 18] = [
+    "ping",
+    "hello",
+    "client|setinfo",
+    "client|setname",
+    "get",
+    "set",
+    "setex",
+    "getdel",
+    "del",
+    "expire",
+    "eval",
+    "evalsha",
+    "script|load",
+    "publish",
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+];
+
+/// A Redis server, seen with the operator's account.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    server: String,
+    url: String,
+    admin: Credentials,
+}
+
+/// What a tenant has on the server.
+#[derive(Debug, Clone)]
+pub struct CacheUser<'a> {
+    pub user: &'a str,
+    pub password: &'a str,
+    /// Of its keys and channels.
+    pub prefix: &'a str,
+}
+
+impl Redis {
+    pub fn new(server: &RedisServer, admin: &Credentials) -> Self {
+        Self {
+            server: format!("Redis server `{}`", server.name),
+            url: server.url.clone(),
+            admin: admin.clone(),
+        }
+    }
+
+    /// Tells one start of the server from another: users that are in no ACL file vanish with a restart.
+    pub async fn incarnation(&self) -> Result<String, ProvisionError> {
+        let mut connection = self.connect().await?;
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await
+            .map_err(|cause| self.refused("describe itself", &cause))?;
+        let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+        Ok(run_id.unwrap_or_default().trim().to_owned())
+    }
+
+    /// Makes the user, or brings it back to what is wanted.
+    pub async fn ensure(&self, wanted: &CacheUser<'_>) -> Result<(), ProvisionError> {
+        let mut connection = self.connect().await?;
+        redis::cmd("ACL")
+            .arg("SETUSER")
+            .arg(wanted.user)
+            .arg(rules(wanted))
+            .query_async::<()>(&mut connection)
+            .await
+            .map_err(|cause| self.refused(&format!("set user `{}`", wanted.user), &cause))?;
+        self.save(&mut connection).await
+    }
+
+    /// Drops the tenant's user and keys; what is gone already is fine.
+    pub async fn drop(&self, gone: &CacheUser<'_>) -> Result<(), ProvisionError> {
+        let mut connection = self.connect().await?;
+        self.remove_user(&mut connection, gone.user).await?;
+        let pattern = format!("{}*", gone.prefix);
+        let mut cursor = 0u64;
+        loop {
+            let (next, keys): (u64, Vec<Vec<u8>>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(&pattern)
+                .arg("COUNT")
+                .arg(1000)
+                .query_async(&mut connection)
+                .await
+                .map_err(|cause| self.refused("list the tenant's keys", &cause))?;
+            if !keys.is_empty() {
+                let _: usize = connection
+                    .unlink(&keys)
+                    .await
+                    .map_err(|cause| self.refused("drop the tenant's keys", &cause))?;
+            }
+            cursor = next;
+            if cursor == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes away the tenant's access and leaves its keys.
+    pub async fn disable(&self, user: &str) -> Result<(), ProvisionError> {
+        let mut connection = self.connect().await?;
+        self.remove_user(&mut connection, user).await
+    }
+
+    async fn remove_user(
+        &self,
+        connection: &mut MultiplexedConnection,
+        user: &str,
+    ) -> Result<(), ProvisionError> {
+        let _: usize = redis::cmd("ACL")
+            .arg("DELUSER")
+            .arg(user)
+            .query_async(connection)
+            .await
+            .map_err(|cause| self.refused(&format!("drop user `{user}`"), &cause))?;
+        self.save(connection).await
+    }
+
+    /// Writes the ACL file where there is one; without one, users are set again after a restart.
+    async fn save(&self, connection: &mut MultiplexedConnection) -> Result<(), ProvisionError> {
+        match redis::cmd("ACL")
+            .arg("SAVE")
+            .query_async::<()>(connection)
+            .await
+        {
+            Err(cause)
+                if !cause
+                    .to_string()
+                    .contains("not configured to use an ACL file") =>
+            {
+                Err(self.refused("save its users", &cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, ProvisionError> {
+        let unreachable = |cause: RedisError| ProvisionError::unreachable(&self.server, cause);
+        let info = self
+            .url
+            .as_str()
+            .into_connection_info()
+            .map_err(unreachable)?;
+        let settings = info
+            .redis_settings()
+            .clone()
+            .set_username(&self.admin.username)
+            .set_password(self.admin.password.expose_secret());
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
+        Client::open(info.set_redis_settings(settings))
+            .map_err(unreachable)?
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(unreachable)
+    }
+
+    fn refused(&self, action: &str, cause: &RedisError) -> ProvisionError {
+        if cause.is_io_error() || cause.is_timeout() || cause.is_connection_dropped() {
+            ProvisionError::unreachable(&self.server, cause)
+        } else {
+            ProvisionError::refused(&self.server, action, cause)
+        }
+    }
+}
+
+/// The user's whole definition; `reset` first, so that nothing of an older one is left.
+fn rules(user: &CacheUser<'_>) -> Vec<String> {
+    let password: String = Sha256::digest(user.password)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let mut rules = vec![
+        "reset".to_owned(),
+        "on".to_owned(),
+        format!("#{password}"),
+        format!("~{}*", user.prefix),
+        format!("&{}*", user.prefix),
+        "-@all".to_owned(),
+    ];
+    rules.extend(COMMANDS.iter().map(|command| format!("+{command}")));
+    rules
+}
+
+/// The URL by which the tenant's runtime connects.
+pub fn url(server: &RedisServer, user: &str, password: &str) -> String {
+    let (scheme, rest) = server
+        .url
+        .split_once("://")
+        .unwrap_or(("redis", &server.url));
+    format!("{scheme}://{user}:{password}@{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_starts_from_nothing_and_never_sees_its_password_sent() {
+        let rules = rules(&CacheUser {
+            user: "alb_1",
+            password: "secret",
+            prefix: "alb_1:",
+        });
+        assert_eq!(rules[0], "reset");
+        assert!(rules.contains(&"~alb_1:*".to_owned()));
+        assert!(rules.contains(&"&alb_1:*".to_owned()));
+        let nothing = rules.iter().position(|rule| rule == "-@all").unwrap();
+        let first = rules.iter().position(|rule| rule.starts_with('+')).unwrap();
+        assert!(nothing < first);
+        assert!(!rules.iter().any(|rule| rule.contains("secret")));
+        assert!(!rules.iter().any(|rule| rule.contains("+@")));
+    }
+}
