@@ -1,7 +1,9 @@
 //! Values that belong to a person and vanish when the person is erased.
 
+use serde::{Deserialize, Serialize};
+
 /// A personal value: known, or erased with the person's data key.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Personal<T> {
     Known(T),
     Erased,

@@ -10,7 +10,7 @@ use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::text;
 
 /// The state of the tenant's one stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
     /// The name it was declared under: a DNS label.
     pub name: String,

@@ -9,7 +9,7 @@ use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, Source};
 use crate::domain::pirep::life_cycle::{Awaits, PirepState};
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pirep {
     pub pilot: UserId,
     pub source: Source,
@@ -34,7 +34,7 @@ pub struct Pirep {
 }
 
 /// The verdict that stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub verdict: Verdict,
     /// None when a review rule decided.

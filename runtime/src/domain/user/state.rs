@@ -13,7 +13,7 @@ use crate::domain::user::event::{ApiKeyGrant, Registration, UserEvent};
 /// At most this many keys of one user that are neither revoked nor expired.
 pub const MAX_LIVE_KEYS: usize = 25;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// None for a machine.
     pub email: Option<Personal<String>>,
@@ -50,7 +50,7 @@ impl UserStatus {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApiKey {
     pub name: Personal<String>,
     pub scopes: Scopes,

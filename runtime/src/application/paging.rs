@@ -1,0 +1,151 @@
+//! Lists a page at a time: an opaque cursor, bound to filter and sort.
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::application::error::ServiceError;
+use crate::ports::read_model::{Query, Row, Value};
+
+/// Most rows of one page.
+pub const MAX_PAGE: usize = 200;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub limit: usize,
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed<T> {
+    pub items: Vec<T>,
+    /// Continues behind the last item; none at the end.
+    pub next: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Cursor {
+    /// Beginning of a digest over filter and sort.
+    list: String,
+    after: After,
+    id: Uuid,
+}
+
+#[derive(Serialize, Deserialize)]
+enum After {
+    Null,
+    Integer(i64),
+    Text(String),
+    Uuid(Uuid),
+}
+
+impl Page {
+    /// At least one row, at most [`MAX_PAGE`].
+    pub fn limit(&self) -> usize {
+        self.limit.clamp(1, MAX_PAGE)
+    }
+
+    /// Where `query` continues. `list` names all that the list depends on.
+    ///
+    /// # Errors
+    /// When the cursor is not one of this list's.
+    pub fn after(&self, list: &str) -> Result<Option<(Value, Uuid)>, ServiceError> {
+        let Some(text) = &self.cursor else {
+            return Ok(None);
+        };
+        let cursor = BASE64_URL_SAFE_NO_PAD
+            .decode(text)
+            .ok()
+            .and_then(|json| serde_json::from_slice::<Cursor>(&json).ok())
+            .filter(|cursor| cursor.list == digest(list));
+        let cursor = cursor.ok_or_else(|| {
+            let detail = "Must be `next` of a page with the same filter and sort.";
+            ServiceError::invalid("/cursor", "not-a-cursor", detail)
+        })?;
+        let value = match cursor.after {
+            After::Null => Value::Null,
+            After::Integer(value) => Value::Integer(value),
+            After::Text(value) => Value::Text(value),
+            After::Uuid(value) => Value::Uuid(value),
+        };
+        Ok(Some((value, cursor.id)))
+    }
+}
+
+/// The value of `row` that `query` sorts by.
+pub fn sort_value(query: &Query, row: &Row) -> Value {
+    let columns = query.table.columns.iter().zip(&row.values);
+    let mut sorted = columns.filter(|(column, _)| column.name == query.order_by);
+    sorted
+        .next()
+        .map_or(Value::Null, |(_, value)| value.clone())
+}
+
+/// The cursor that continues `list` behind the row with this sort value and id.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn cursor(list: &str, after: Value, id: Uuid) -> Result<String, ServiceError> {
+    let after = match after {
+        Value::Null => After::Null,
+        Value::Integer(value) => After::Integer(value),
+        Value::Text(value) => After::Text(value),
+        Value::Uuid(value) => After::Uuid(value),
+    };
+    let cursor = Cursor {
+        list: digest(list),
+        after,
+        id,
+    };
+    let json =
+        serde_json::to_vec(&cursor).map_err(|error| ServiceError::Corrupt(error.to_string()))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(json))
+}
+
+fn digest(list: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(list.as_bytes())[..9])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(cursor: &str) -> Page {
+        Page {
+            limit: 10,
+            cursor: Some(cursor.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_cursor_continues_its_own_list_only() {
+        let id = Uuid::max();
+        let next = cursor("open, newest first", Value::Integer(7), id).unwrap();
+        let after = page(&next).after("open, newest first").unwrap();
+        assert_eq!(after, Some((Value::Integer(7), id)));
+        assert!(page(&next).after("open, oldest first").is_err());
+    }
+
+    #[test]
+    fn a_forged_cursor_is_refused() {
+        for forged in ["", "x", "e30", "????", "AAAA"] {
+            assert!(page(forged).after("list").is_err(), "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_bounds() {
+        let limit = |limit| {
+            Page {
+                limit,
+                cursor: None,
+            }
+            .limit()
+        };
+        assert_eq!((limit(0), limit(50), limit(100_000)), (1, 50, MAX_PAGE));
+    }
+}

@@ -1,0 +1,56 @@
+//! What queries answer: entities as their events add up, with where they stand in the log.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::{KeyId, PirepId, TenantId, UserId};
+use crate::domain::pirep::Pirep;
+use crate::domain::tenant::Tenant;
+use crate::domain::user::{ApiKey, User};
+
+/// An entity and where it stands; what read models keep as a row's document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standing<Id, T> {
+    pub id: Id,
+    /// Version of its stream.
+    pub version: i32,
+    /// Position of its last event.
+    pub position: i64,
+    pub entity: T,
+}
+
+pub type TenantView = Standing<TenantId, Tenant>;
+pub type UserView = Standing<UserId, User>;
+pub type StoredPirep = Standing<PirepId, Pirep>;
+
+/// A PIREP with what belongs to it elsewhere: names of people, extent of its track.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PirepView {
+    pub id: PirepId,
+    pub version: i32,
+    pub position: i64,
+    pub pirep: Pirep,
+    /// None once erased.
+    pub pilot_name: Option<String>,
+    /// Who decided; none without a decision, after a rule's, or once erased.
+    pub decider_name: Option<String>,
+    pub track: TrackExtent,
+    /// Remarkable, but no fault: an airport nobody knows, for example.
+    pub warnings: Vec<String>,
+}
+
+/// How much of a track has arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrackExtent {
+    pub positions: i64,
+    pub last_sequence: Option<i32>,
+}
+
+/// A key without its secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiKeyView {
+    pub id: KeyId,
+    pub key: ApiKey,
+    /// To the minute at most.
+    pub last_used_at: Option<Timestamp>,
+}
