@@ -23,7 +23,7 @@ delete table ip albatross
 table ip albatross {
   chain postrouting {
     type nat hook postrouting priority srcnat;
-    ip saddr 10.244.0.0/24 ip daddr != 10.244.0.0/24 masquerade
+    ip saddr 10.244.0.0/24 oifname != { "lo", "cni0" } masquerade
   }
   chain prerouting {
     type nat hook prerouting priority dstnat;

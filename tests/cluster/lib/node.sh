@@ -74,21 +74,27 @@ start_node() {
   await 30 "$dir" kube-proxy nft list table ip kube-proxy
 }
 
-# Pods outlive containerd, by design: ends the shims that serve our socket, and the first process of each of their containers.
-end_pods() {
+# Pods outlive containerd, by design: ends the first process of each of their containers.
+end_containers() {
   local task pid
   for task in "$dir"/containerd/state/io.containerd.runtime.v2.task/k8s.io/*/; do
     pid=$(cat "$task/init.pid" 2> /dev/null) || continue
     if grep -qs "$(basename "$task")" "/proc/$pid/cgroup"; then kill -s KILL "$pid" || true; fi
     sed 's|^unix://||' "$task/address" | xargs -r rm -f
   done
-  for pid in $(shims); do kill -s KILL "$pid" || true; done
 }
 
-shims() {
-  local process
-  for process in $({ grep -lsaF "$dir/containerd.sock" /proc/[0-9]*/cmdline || true; } | xargs -r dirname); do
-    [[ $(readlink "$process/exe") != */containerd-shim-runc-v2 ]] || echo "${process##*/}"
+# Ends the containers' shims, and components whose noted id was lost: programs of the cluster that were given a path below $dir.
+end_strays() {
+  local pid program
+  for pid in $({ grep -lsaF "$dir/" /proc/[0-9]*/cmdline || true; } | cut -d / -f 3); do
+    program=$(readlink "/proc/$pid/exe") || continue
+    program=${program##*/}
+    case ${program% (deleted)} in
+      containerd-shim-runc-v2 | containerd | etcd | kube-apiserver | kube-controller-manager | kube-scheduler | kubelet | kube-proxy)
+        kill -s KILL "$pid" 2> /dev/null || true
+        ;;
+    esac
   done
 }
 
