@@ -1,10 +1,14 @@
 //! The CustomResourceDefinitions as they are installed, from the types and nothing else.
 
+mod files;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use crate::{ApiKey, Tenant};
+
+pub use files::{GeneratedFile, render};
 
 /// The definition of Tenant.
 pub fn tenant() -> CustomResourceDefinition {
@@ -73,4 +77,12 @@ fn default_status(schema: &mut Value) {
     if let Some(status) = schema.pointer_mut("/properties/status") {
         status["default"] = json!({"observedGeneration": -1});
     }
+}
+
+/// The files that hold the definitions: plain manifests, and the chart's copies of them.
+pub fn files() -> Vec<GeneratedFile> {
+    [("tenants", tenant()), ("apikeys", api_key())]
+        .iter()
+        .flat_map(|(name, definition)| render(name, definition))
+        .collect()
 }

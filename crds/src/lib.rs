@@ -1,16 +1,24 @@
 //! The Kubernetes API of Albatross: the Tenant and ApiKey resources, their rules, and nothing that talks to a server.
 
+pub mod admission;
 pub mod api_key;
 pub mod conditions;
 pub mod definitions;
 pub mod duration;
+pub mod manifest;
+pub mod quantity;
+pub mod rules;
 pub mod schema;
 pub mod scope;
+mod syntax;
 pub mod tenant;
+pub mod validation;
+pub mod violation;
 
 pub use api_key::{ApiKey, ApiKeySpec, ApiKeyStatus};
 pub use scope::Scope;
 pub use tenant::{Tenant, TenantSpec, TenantStatus};
+pub use violation::Violation;
 
 /// API group of both resources.
 pub const GROUP: &str = "albatross.aero";

@@ -13,7 +13,7 @@ pub use access::{Admin, ApiKeyAccess, ApiKeyAllowance, Owner, OwnerKind};
 pub use exposure::{Exposure, GatewayExposure, GatewayRef, IngressExposure, NoExposure};
 pub use lifecycle::{Bootstrap, DeletionPolicy, Hibernate, Mode, Placement};
 pub use status::{ApiStatus, ExternalResource, ExternalResourceKind, TenantStatus};
-pub use workload::{Amounts, Api, Autoscaling, Limits, Quota, Resources, Worker};
+pub use workload::{Amounts, Api, Autoscaling, Limits, MAX_REPLICAS, Quota, Resources, Worker};
 
 use crate::schema::{DNS_NAME, SEMVER, TRIMMED};
 

@@ -76,8 +76,6 @@ reasons! {
     // Stalled: someone has to change something.
     /// The declaration breaks a rule; the message names field, what is allowed and what was given.
     InvalidSpec,
-    /// The declaration asks for something that this version cannot do.
-    NotSupported,
     /// Another tenant has the host.
     HostConflict,
     /// The tenant's namespace exists and is not this tenant's.

@@ -11,13 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
+/// Most pods of one kind that a tenant may ask for.
+pub const MAX_REPLICAS: i32 = 100;
+
 /// The pods that serve the airline.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Api {
     /// Number of pods; `kubectl scale tenant/NAME --replicas=3` sets it. Has no effect while autoscaling is set.
     #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 100))]
+    #[schemars(range(min = 1, max = MAX_REPLICAS))]
     pub replicas: i32,
     /// Lets the number of pods follow the load; wins over replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +83,7 @@ pub struct Autoscaling {
 pub struct Worker {
     /// Number of pods; 0 runs them inside the `api` pods.
     #[serde(default)]
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = 0, max = MAX_REPLICAS))]
     pub replicas: i32,
     /// CPU and memory of one pod. Left out: the operator's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,52 @@
+//! Declarations that this version cannot honour: refused, never ignored.
+
+use serde_json::{Value, json};
+
+use crate::{
+    tenant::{Hibernate, Mode, TenantSpec},
+    violation::Violation,
+};
+
+/// What `spec` asks for and does not get.
+pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
+    let gateway = spec.exposure.as_ref().and_then(|e| e.gateway.as_ref());
+    let leave_out = "is not supported by this version of Albatross: leave it out";
+    [
+        (
+            "spec.api.autoscaling",
+            leave_out,
+            json!(spec.api.autoscaling),
+        ),
+        (
+            "spec.exposure.gateway",
+            "is not supported by this version of Albatross: use ingress or none",
+            json!(gateway),
+        ),
+        ("spec.limits", leave_out, json!(spec.limits)),
+        ("spec.bootstrap", leave_out, json!(spec.bootstrap)),
+        ("spec.version", leave_out, json!(spec.version)),
+        (
+            "spec.hibernate",
+            "must be Never: hibernation is not supported by this version of Albatross",
+            unless(spec.hibernate == Hibernate::Never, json!(spec.hibernate)),
+        ),
+        (
+            "spec.mode",
+            "must be Apply: Observe is not supported by this version of Albatross",
+            unless(spec.mode == Mode::Apply, json!(spec.mode)),
+        ),
+        (
+            "spec.deletionProtection",
+            "must be false: protection is not supported by this version of Albatross",
+            unless(!spec.deletion_protection, json!(spec.deletion_protection)),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, _, given)| !given.is_null())
+    .map(|(field, allowed, given)| Violation::new(field, allowed, &given))
+    .collect()
+}
+
+fn unless(harmless: bool, given: Value) -> Value {
+    if harmless { Value::Null } else { given }
+}

@@ -1,0 +1,172 @@
+//! The rules of a Tenant beyond its schema, one by one.
+
+use albatross_crds::{
+    Violation,
+    tenant::{DeletionPolicy, TenantSpec},
+    validation::{ValidatedExposure, cluster_only_fields, validate_tenant},
+};
+use rstest::rstest;
+use serde_json::{Map, Value, from_value, json};
+
+fn spec(change: Value) -> TenantSpec {
+    let mut spec = json!({
+        "displayName": "Skyways",
+        "icaoCode": "SKY",
+        "host": "skyways.localhost",
+        "admins": [{"email": "Ada@Skyways.example", "displayName": "Ada"}],
+    });
+    for (key, value) in change.as_object().unwrap_or(&Map::new()) {
+        spec[key] = value.clone();
+    }
+    from_value(spec).expect("a spec")
+}
+
+fn violations(change: Value) -> Vec<Violation> {
+    validate_tenant(&spec(change), "skyways")
+        .err()
+        .unwrap_or_default()
+}
+
+#[test]
+fn a_plain_tenant_is_accepted_and_normalised() {
+    let tenant = validate_tenant(&spec(json!({})), "skyways").unwrap();
+    assert_eq!(tenant.namespace(), "albatross-skyways");
+    assert_eq!(tenant.admins[0].email, "ada@skyways.example");
+    assert_eq!(tenant.api.replicas, 1);
+    assert_eq!(tenant.worker.replicas, 0);
+    assert_eq!(tenant.exposure, ValidatedExposure::None);
+    assert_eq!(tenant.deletion_policy, DeletionPolicy::Retain);
+}
+
+#[test]
+fn everything_that_this_version_honours_is_accepted() {
+    let change = json!({
+        "owners": [{"kind": "Group", "name": "oidc:skyways"}],
+        "api": {"replicas": 2, "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}},
+        "worker": {"replicas": 1},
+        "exposure": {"ingress": {"className": "nginx", "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"}}},
+        "placement": {"postgres": "main"},
+        "quota": {"pods": 10, "requests": {"cpu": "2"}},
+        "apiKeys": {"allow": [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "scopes": ["review"], "users": ["Ada@skyways.example"]}]},
+        "deletionPolicy": "Delete",
+        "suspend": true,
+    });
+    let tenant = validate_tenant(&spec(change), "skyways").unwrap();
+    assert!(matches!(tenant.exposure, ValidatedExposure::Ingress(_)));
+    assert_eq!(
+        tenant.api_keys[0].users,
+        Some(vec!["ada@skyways.example".to_owned()])
+    );
+    assert!(tenant.suspend);
+}
+
+#[rstest]
+#[case::display_name(json!({"displayName": "Sky\u{7}ways"}), "spec.displayName", r#""Sky\u0007ways""#)]
+#[case::icao_code(json!({"icaoCode": "SKYW"}), "spec.icaoCode", r#""SKYW""#)]
+#[case::icao_letters(json!({"icaoCode": "ŠK"}), "spec.icaoCode", r#""ŠK""#)]
+#[case::host(json!({"host": "Skyways.example"}), "spec.host", r#""Skyways.example""#)]
+#[case::no_admin(json!({"admins": []}), "spec.admins", "[]")]
+#[case::admin_email(json!({"admins": [{"email": "ada", "displayName": "Ada"}]}), "spec.admins[0].email", r#""ada""#)]
+#[case::admin_twice(
+    json!({"admins": [{"email": "ada@a.example", "displayName": "Ada"}, {"email": "ADA@a.example", "displayName": "Ada"}]}),
+    "spec.admins[1].email", r#""ADA@a.example""#
+)]
+#[case::admin_name(
+    json!({"admins": [{"email": "ada@a.example", "displayName": "A\nda"}]}),
+    "spec.admins[0].displayName", r#""A\nda""#
+)]
+#[case::owner_twice(
+    json!({"owners": [{"kind": "User", "name": "x"}, {"kind": "Group", "name": "x"}, {"kind": "User", "name": "x"}]}),
+    "spec.owners[2]", r#""User x""#
+)]
+#[case::no_replica(json!({"api": {"replicas": 0}}), "spec.api.replicas", "0")]
+#[case::replicas(json!({"api": {"replicas": 101}}), "spec.api.replicas", "101")]
+#[case::workers(json!({"worker": {"replicas": -1}}), "spec.worker.replicas", "-1")]
+#[case::request_over_limit(
+    json!({"api": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1023Mi"}}}}),
+    "spec.api.resources.requests.memory", r#""1Gi""#
+)]
+#[case::zero(json!({"worker": {"resources": {"limits": {"cpu": "0"}}}}), "spec.worker.resources.limits.cpu", r#""0""#)]
+#[case::quantity(json!({"quota": {"limits": {"memory": "9e99"}}}), "spec.quota.limits.memory", r#""9e99""#)]
+#[case::quota(json!({"api": {"replicas": 5}, "quota": {"pods": 6}}), "spec.quota.pods", "6")]
+#[case::no_exposure(json!({"exposure": {}}), "spec.exposure", "{}")]
+#[case::two_exposures(json!({"exposure": {"none": {}, "ingress": {}}}), "spec.exposure", "{ingress, none}")]
+#[case::annotation(
+    json!({"exposure": {"ingress": {"annotations": {"a/b/c": ""}}}}),
+    "spec.exposure.ingress.annotations", r#""a/b/c""#
+)]
+#[case::selector(
+    json!({"apiKeys": {"allow": [{"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}]}}),
+    "spec.apiKeys.allow[0].namespaceSelector", "{matchExpressions}"
+)]
+#[case::allowed_user(
+    json!({"apiKeys": {"allow": [{"namespaceSelector": {}, "users": ["a@b.example", "nobody"]}]}}),
+    "spec.apiKeys.allow[0].users[1]", r#""nobody""#
+)]
+fn one_rule_broken_is_one_violation(
+    #[case] change: Value,
+    #[case] field: &str,
+    #[case] given: &str,
+) {
+    let found = violations(change);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].field.as_str(), found[0].given.as_str()),
+        (field, given)
+    );
+}
+
+#[rstest]
+#[case(json!({"api": {"autoscaling": {"maxReplicas": 5}}}), "spec.api.autoscaling")]
+#[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "spec.exposure.gateway")]
+#[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
+#[case(json!({"bootstrap": {"adopt": "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f1a"}}), "spec.bootstrap")]
+#[case(json!({"version": "0.1.0"}), "spec.version")]
+#[case(json!({"hibernate": "WhenLanded"}), "spec.hibernate")]
+#[case(json!({"mode": "Observe"}), "spec.mode")]
+#[case(json!({"deletionProtection": true}), "spec.deletionProtection")]
+fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
+    let found = violations(change);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].field, field);
+    assert!(found[0].allowed.contains("not supported by this version"));
+}
+
+#[rstest]
+#[case("skyways", true)]
+#[case("7", true)]
+#[case(&"a".repeat(53), true)]
+#[case(&"a".repeat(54), false)]
+#[case("sky.ways", false)]
+#[case("-sky", false)]
+#[case("Sky", false)]
+#[case("ský", false)]
+#[case("", false)]
+fn the_name_must_fit_a_namespace(#[case] name: &str, #[case] accepted: bool) {
+    assert_eq!(validate_tenant(&spec(json!({})), name).is_ok(), accepted);
+}
+
+#[test]
+fn all_violations_are_reported_at_once() {
+    let found = violations(json!({"icaoCode": "x", "host": "", "mode": "Observe"}));
+    let fields: Vec<_> = found.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(fields, ["spec.icaoCode", "spec.host", "spec.mode"]);
+}
+
+#[test]
+fn only_fields_that_are_set_are_named_as_cluster_only() {
+    assert!(cluster_only_fields(&spec(json!({}))).is_empty());
+    let set = spec(json!({
+        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"none": {}}, "suspend": true,
+        "deletionPolicy": "Retain",
+    }));
+    assert_eq!(
+        cluster_only_fields(&set),
+        [
+            "spec.api.replicas",
+            "spec.worker",
+            "spec.exposure",
+            "spec.suspend"
+        ]
+    );
+}
