@@ -13,7 +13,7 @@ TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
-.PHONY: help run ui build check fmt test soak bench cluster cluster-down manifests
+.PHONY: help run ui build check fmt test soak bench cluster cluster-down generate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ test: ## Everything, against real servers and a real cluster; installs what it n
 bench: ## Measure the hot paths beside their floors, and print one table
 	tests/bench/run
 
-manifests: ## Write the generated manifests and the OpenAPI document anew
+generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate
 
 cluster: ## A local Kubernetes with PostgreSQL, RabbitMQ, Redis and the chart installed
