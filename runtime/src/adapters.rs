@@ -1,38 +1,39 @@
 //! The outside world behind the ports: storage in memory, SQLite or PostgreSQL, chosen by URL.
 
-use std::sync::Arc;
-
-use uuid::Uuid;
+use std::path::Path;
 
 pub use crate::adapters::stores::{OpenError, Stores};
 
+mod batch;
 pub mod chain;
+mod combiner;
+mod failure;
 mod lanes;
 mod limits;
 pub mod memory;
+mod sql;
+pub mod sqlite;
 mod stores;
 mod tables;
 
-/// Opens the storage that `url` names: `memory:`.
+/// Opens the storage that `url` names: `memory:` or `sqlite:DIRECTORY`.
 pub async fn open(url: &str) -> Result<Stores, OpenError> {
-    let (scheme, _) = url.split_once(':').unwrap_or((url, ""));
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
-        "memory" => Ok(open_memory()),
+        "memory" => Ok(memory::open()),
+        "sqlite" => sqlite::open(directory(rest)?).await,
         _ => Err(OpenError::UnknownScheme(scheme.to_owned())),
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a log's epoch is born with the log, as in the migrations of the other stores"
-)]
-fn open_memory() -> Stores {
-    let log = Arc::new(memory::MemoryLog::new(Uuid::new_v4()));
-    Stores {
-        events: log.clone(),
-        credentials: log,
-        read_model: Arc::new(memory::MemoryReadModel::new()),
-        tracks: Arc::new(memory::MemoryTracks::new()),
-        schema_version: 1,
+/// Brings the schema up to date; returns its version. Idempotent.
+pub async fn migrate(url: &str) -> Result<i64, OpenError> {
+    Ok(open(url).await?.schema_version)
+}
+
+fn directory(rest: &str) -> Result<&Path, OpenError> {
+    match rest.strip_prefix("//").unwrap_or(rest) {
+        "" => Err(OpenError::NoDirectory),
+        path => Ok(Path::new(path)),
     }
 }

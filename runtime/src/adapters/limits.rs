@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::event_store::{
     Append, AppendError, ClaimChange, MAX_EVENTS_PER_APPEND, MAX_PAYLOAD_BYTES,
 };
 
 const MAX_ACTOR_BYTES: usize = 200;
+const REQUEST_MEMORY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Checks the shape of an append: limits, and that each fact is named once.
 pub fn check(append: &Append) -> Result<(), AppendError> {
@@ -57,6 +58,11 @@ pub fn claim(change: &ClaimChange) -> &[u8] {
 pub fn to_minute(time: Timestamp) -> Timestamp {
     let seconds = time.as_second();
     Timestamp::from_second(seconds - seconds.rem_euclid(60)).unwrap_or(time)
+}
+
+/// Requests recorded before this are forgotten.
+pub fn request_horizon(now: Timestamp) -> Timestamp {
+    now.saturating_sub(REQUEST_MEMORY).unwrap_or(Timestamp::MIN)
 }
 
 fn unique<T: Eq + Hash>(mut items: impl Iterator<Item = T>) -> bool {

@@ -6,6 +6,27 @@ mod log;
 mod read_model;
 mod track_store;
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::adapters::stores::Stores;
 pub use log::MemoryLog;
 pub use read_model::MemoryReadModel;
 pub use track_store::MemoryTracks;
+
+/// An empty storage.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log's epoch is born with the log, as in the migrations of the other stores"
+)]
+pub fn open() -> Stores {
+    let log = Arc::new(MemoryLog::new(Uuid::new_v4()));
+    Stores {
+        events: log.clone(),
+        credentials: log,
+        read_model: Arc::new(MemoryReadModel::new()),
+        tracks: Arc::new(MemoryTracks::new()),
+        schema_version: 1,
+    }
+}

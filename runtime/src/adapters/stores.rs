@@ -1,9 +1,10 @@
 //! The storage of one tenant as one value.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::ports::credentials::Credentials;
-use crate::ports::event_store::EventStore;
+use crate::ports::event_store::{EventStore, StoreError};
 use crate::ports::read_model::ReadModel;
 use crate::ports::track_store::TrackStore;
 
@@ -23,4 +24,12 @@ pub struct Stores {
 pub enum OpenError {
     #[error("DATABASE_URL starts with {0:?}; use postgres://, sqlite: or memory:")]
     UnknownScheme(String),
+    #[error("DATABASE_URL names no directory after sqlite:")]
+    NoDirectory,
+    #[error("cannot use directory {}: {reason}", path.display())]
+    Directory { path: PathBuf, reason: String },
+    #[error("cannot open {}: {reason}", path.display())]
+    File { path: PathBuf, reason: String },
+    #[error("the log cannot be read: {0}")]
+    Unreadable(#[source] StoreError),
 }

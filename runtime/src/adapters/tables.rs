@@ -1,7 +1,64 @@
 //! What every read model checks about tables, rows and queries: a mistake fails alike everywhere.
 
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
 use crate::ports::event_store::StoreError;
-use crate::ports::read_model::{ColumnKind, Filter, Query, Row, Table, Value};
+use crate::ports::read_model::{Change, Column, ColumnKind, Filter, Query, Row, Table, Value};
+
+/// Two names and what joins them in an index's name stay within the 63 bytes of a PostgreSQL name.
+const MAX_NAME: usize = 29;
+
+/// What is left of a commit's changes to one table: the last one of each row.
+pub struct TableChanges {
+    pub table: &'static Table,
+    pub upserts: Vec<Row>,
+    pub deletes: Vec<Uuid>,
+}
+
+/// Checks the changes and drops those that a later one of the same commit undoes.
+pub fn reduce(changes: Vec<Change>) -> Result<Vec<TableChanges>, StoreError> {
+    let mut tables: BTreeMap<&'static str, (&'static Table, BTreeMap<Uuid, Option<Row>>)> =
+        BTreeMap::new();
+    for change in changes {
+        let (table, id, row) = match change {
+            Change::Upsert(table, row) => {
+                check_row(table, &row)?;
+                (table, row.id, Some(row))
+            }
+            Change::Delete(table, id) => (table, id, None),
+        };
+        let (_, rows) = tables.entry(table.name).or_insert((table, BTreeMap::new()));
+        rows.insert(id, row);
+    }
+    let reduced = tables.into_values().map(|(table, rows)| TableChanges {
+        table,
+        deletes: rows
+            .iter()
+            .filter(|(_, row)| row.is_none())
+            .map(|(id, _)| *id)
+            .collect(),
+        upserts: rows.into_values().flatten().collect(),
+    });
+    Ok(reduced.collect())
+}
+
+/// A table's columns in the order in which rows are written and read.
+pub fn columns(table: &Table) -> String {
+    let names = table
+        .columns
+        .iter()
+        .map(|column| format!("\"{}\", ", column.name));
+    format!("id, {}document", names.collect::<String>())
+}
+
+/// Tells whether a table still is as it was made.
+pub fn layout(table: &Table) -> String {
+    let column = |column: &Column| format!("{} {:?}", column.name, column.kind);
+    let columns: Vec<_> = table.columns.iter().map(column).collect();
+    columns.join(", ")
+}
 
 /// The kind of a column, `id` included.
 pub fn column(table: &Table, name: &str) -> Result<ColumnKind, StoreError> {
@@ -20,7 +77,7 @@ pub fn check_table(table: &Table) -> Result<(), StoreError> {
     let names = table.columns.iter().map(|column| column.name);
     for name in names.chain([table.name, table.lane]) {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if name.is_empty() || name.len() > 48 || !name.bytes().all(plain) {
+        if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(plain) {
             return Err(format!("{name:?} is no plain identifier").into());
         }
     }

@@ -22,6 +22,21 @@ pub enum CredentialKind {
     Principal = 5,
 }
 
+impl TryFrom<i16> for CredentialKind {
+    type Error = i16;
+
+    fn try_from(kind: i16) -> Result<Self, i16> {
+        let kinds = [
+            Self::Password,
+            Self::ApiKey,
+            Self::LoginLink,
+            Self::Session,
+            Self::Principal,
+        ];
+        kinds.into_iter().find(|k| *k as i16 == kind).ok_or(kind)
+    }
+}
+
 /// One row of `credentials`, unique by kind and id.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -99,6 +114,6 @@ pub trait Credentials: Send + Sync {
         used_at: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Removes what has expired before `now`; returns how many.
+    /// Removes what has expired before `now`, and client requests older than 30 days; returns how many.
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError>;
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::adapters::limits::to_minute;
-use crate::adapters::memory::log::MemoryLog;
+use crate::adapters::limits::{request_horizon, to_minute};
+use crate::adapters::memory::log::{MemoryLog, State};
 use crate::ports::credentials::{Credential, CredentialChange, CredentialKind, Credentials};
 use crate::ports::event_store::StoreError;
 
@@ -78,10 +78,13 @@ impl Credentials for MemoryLog {
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut state = self.state();
-        let before = state.credentials.len();
+        let count = |state: &State| state.credentials.len() + state.requests.len();
+        let before = count(&state);
         state
             .credentials
             .retain(|_, credential| credential.expires_at.is_none_or(|at| at >= now));
-        Ok((before - state.credentials.len()) as u64)
+        let horizon = request_horizon(now);
+        state.requests.retain(|_, (_, at)| *at >= horizon);
+        Ok((before - count(&state)) as u64)
     }
 }

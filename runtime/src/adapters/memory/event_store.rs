@@ -74,7 +74,8 @@ impl EventStore for MemoryLog {
     }
 
     async fn request(&self, key: &[u8; 32]) -> Result<Option<RecordedRequest>, StoreError> {
-        Ok(self.state().requests.get(key).cloned())
+        let state = self.state();
+        Ok(state.requests.get(key).map(|(request, _)| request.clone()))
     }
 
     async fn claim_owner(&self, claim: &[u8]) -> Result<Option<Uuid>, StoreError> {
@@ -123,7 +124,7 @@ impl State {
 
     fn admit(&self, append: &Append) -> Result<(), AppendError> {
         let request = append.request.as_ref();
-        if let Some(found) = request.and_then(|request| self.requests.get(&request.key)) {
+        if let Some((found, _)) = request.and_then(|request| self.requests.get(&request.key)) {
             return Err(AppendError::RequestRepeated(found.clone()));
         }
         let actual = self.stream(append.stream_id).len() as i32;
@@ -200,7 +201,8 @@ impl State {
                 version: appended.version,
                 position: appended.position,
             };
-            self.requests.insert(recorded.request.key, recorded);
+            let key = recorded.request.key;
+            self.requests.insert(key, (recorded, append.recorded_at));
         }
         for key in append.subject_keys {
             self.subject_keys.insert(key.subject, key.wrapped);

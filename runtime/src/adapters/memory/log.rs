@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -23,7 +24,7 @@ pub(super) struct State {
     /// Indices into `events`, by version.
     pub streams: HashMap<Uuid, Vec<usize>>,
     pub claims: HashMap<Vec<u8>, Uuid>,
-    pub requests: HashMap<[u8; 32], RecordedRequest>,
+    pub requests: HashMap<[u8; 32], (RecordedRequest, Timestamp)>,
     pub subject_keys: HashMap<Uuid, Vec<u8>>,
     pub credentials: BTreeMap<(CredentialKind, String), Credential>,
 }

@@ -1,0 +1,37 @@
+//! Whether a failed statement may succeed alone, or the whole database is away.
+
+use crate::ports::event_store::StoreError;
+
+/// Why a batch was not, or perhaps not, executed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The database is away: whatever follows fails too.
+    Unreachable(StoreError),
+    /// This batch failed; each of its commands may fare better alone.
+    Failed(StoreError),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        if is_unreachable(&error) {
+            Self::Unreachable(error.into())
+        } else {
+            Self::Failed(error.into())
+        }
+    }
+}
+
+fn is_unreachable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        // PostgreSQL: connection exceptions, too many connections, shutting down or starting up.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("57P") || code == "53300"
+        }),
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! A directory of three SQLite files: the log, the read model (disposable) and the telemetry.
+
+mod append;
+mod credentials;
+mod database;
+mod event_store;
+mod read_model;
+mod rows;
+mod track_store;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteSynchronous;
+
+use crate::adapters::stores::{OpenError, Stores};
+use database::Database;
+use event_store::SqliteLog;
+use read_model::SqliteReadModel;
+use track_store::SqliteTracks;
+
+static LOG: Migrator = sqlx::migrate!("../migrations/sqlite/log");
+static READ: Migrator = sqlx::migrate!("../migrations/sqlite/read");
+static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
+
+/// Opens the directory; what is missing of it is made, what is old is migrated.
+pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
+    let writable = |error| OpenError::Directory {
+        path: directory.to_owned(),
+        reason: format!("{error}"),
+    };
+    tokio::fs::create_dir_all(directory)
+        .await
+        .map_err(writable)?;
+    let file = |name| directory.join(name);
+    let log = Database::open(&file("log.db"), &LOG, SqliteSynchronous::Full).await?;
+    let read = Database::open(&file("read.db"), &READ, SqliteSynchronous::Normal).await?;
+    let track = Database::open(&file("track.db"), &TRACK, SqliteSynchronous::Full).await?;
+    let schema_version = log.schema_version;
+    let log = Arc::new(SqliteLog::start(log).await?);
+    Ok(Stores {
+        events: log.clone(),
+        credentials: log,
+        read_model: Arc::new(SqliteReadModel::new(read)),
+        tracks: Arc::new(SqliteTracks::start(track)),
+        schema_version,
+    })
+}

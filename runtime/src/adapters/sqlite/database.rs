@@ -1,0 +1,111 @@
+//! One SQLite file: migrated when opened, one connection that writes, a few that read, none while idle.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+
+use crate::adapters::stores::OpenError;
+
+const READERS: u32 = 4;
+const IDLE: Duration = Duration::from_secs(30);
+/// Only another process can hold the write lock for longer than a commit.
+const BUSY: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub struct Database {
+    pub writer: SqlitePool,
+    pub reader: SqlitePool,
+    pub schema_version: i64,
+}
+
+impl Database {
+    pub async fn open(
+        path: &Path,
+        migrator: &Migrator,
+        synchronous: SqliteSynchronous,
+    ) -> Result<Self, OpenError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY)
+            .thread_name(|id| format!("sqlite-{id}"));
+        let writer = options
+            .clone()
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(synchronous);
+        let schema_version = migrate(&writer, migrator)
+            .await
+            .map_err(|error| explain(path, migrator, error))?;
+        Ok(Self {
+            writer: pool(writer, 1),
+            reader: pool(options.pragma("query_only", "ON"), READERS),
+            schema_version,
+        })
+    }
+
+    /// A transaction that holds the write lock from its beginning.
+    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+fn pool(options: SqliteConnectOptions, size: u32) -> SqlitePool {
+    SqlitePoolOptions::new()
+        .min_connections(0)
+        .max_connections(size)
+        .idle_timeout(IDLE)
+        .test_before_acquire(false)
+        .connect_lazy_with(options)
+}
+
+async fn migrate(options: &SqliteConnectOptions, migrator: &Migrator) -> Result<i64, MigrateError> {
+    let mut connection = options.connect().await?;
+    migrator.run_direct(None, &mut connection, false).await?;
+    let applied = connection
+        .list_applied_migrations(&migrator.table_name)
+        .await?;
+    connection.close().await?;
+    Ok(applied
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or(0))
+}
+
+/// One line that says which file, and what to do about it.
+fn explain(path: &Path, migrator: &Migrator, error: MigrateError) -> OpenError {
+    let known = migrator.iter().map(|m| m.version).max().unwrap_or(0);
+    let reason = match &error {
+        MigrateError::VersionMissing(version) => {
+            format!("it has schema {version}, this executable knows up to {known}: use a newer one")
+        }
+        MigrateError::Execute(sqlx::Error::Database(error))
+        | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _) => {
+            match error.code().as_deref().and_then(primary_code) {
+                Some(8) => "it cannot be written: read-only".to_owned(),
+                Some(11) => format!("the file is damaged: {}", error.message()),
+                Some(13) => "the disk is full".to_owned(),
+                Some(14) => {
+                    "it cannot be opened or created: check owner and permissions".to_owned()
+                }
+                Some(26) => "it is not a database".to_owned(),
+                _ => error.message().to_owned(),
+            }
+        }
+        _ => error.to_string(),
+    };
+    OpenError::File {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+/// Of an extended result code, the primary one (<https://sqlite.org/rescode.html>).
+fn primary_code(code: &str) -> Option<u32> {
+    Some(code.parse::<u32>().ok()? & 0xff)
+}

@@ -1,0 +1,222 @@
+//! Telemetry in SQLite, in a durable file of its own behind its own combiner.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
+use uuid::Uuid;
+
+use crate::adapters::batch;
+use crate::adapters::combiner::{Backend, Combiner};
+use crate::adapters::failure::Failure;
+use crate::adapters::sqlite::database::Database;
+use crate::adapters::sqlite::rows;
+use crate::ports::event_store::StoreError;
+use crate::ports::track_store::{Sample, Stored, TrackError, TrackStore};
+
+const CHUNKS: [usize; 4] = [256, 32, 4, 1];
+
+/// The positions of one tenant's flights.
+pub struct SqliteTracks {
+    database: Database,
+    combiner: Combiner<Writer>,
+}
+
+impl SqliteTracks {
+    pub fn start(database: Database) -> Self {
+        let writer = Writer {
+            database: database.clone(),
+        };
+        Self {
+            database,
+            combiner: Combiner::start(writer),
+        }
+    }
+}
+
+#[async_trait]
+impl TrackStore for SqliteTracks {
+    async fn store(
+        &self,
+        flight: Uuid,
+        batch_id: Uuid,
+        digest: [u8; 32],
+        received_at: Timestamp,
+        samples: Vec<Sample>,
+    ) -> Result<Stored, TrackError> {
+        let batch = Batch {
+            flight,
+            batch_id,
+            digest,
+            received_at,
+            samples,
+        };
+        self.combiner.submit(batch).await
+    }
+
+    async fn samples(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<Sample>, StoreError> {
+        let sql =
+            "SELECT * FROM positions WHERE flight = ? AND sequence > ? ORDER BY sequence LIMIT ?";
+        let query = sqlx::query(sql)
+            .bind(flight)
+            .bind(after.map_or(i64::MIN, i64::from))
+            .bind(i64::try_from(limit)?);
+        Ok(query
+            .try_map(sample)
+            .fetch_all(&self.database.reader)
+            .await?)
+    }
+}
+
+struct Batch {
+    flight: Uuid,
+    batch_id: Uuid,
+    digest: [u8; 32],
+    received_at: Timestamp,
+    samples: Vec<Sample>,
+}
+
+struct Writer {
+    database: Database,
+}
+
+#[async_trait]
+impl Backend for Writer {
+    type Command = Batch;
+    type Answer = Result<Stored, TrackError>;
+
+    /// Batches execute in order, and see each other within their transaction.
+    fn keys(_: &Batch) -> Vec<u64> {
+        Vec::new()
+    }
+
+    fn weight(batch: &Batch) -> usize {
+        batch.samples.len() * 64
+    }
+
+    async fn execute(&self, batches: &[Batch]) -> Result<Vec<Self::Answer>, Failure> {
+        let mut transaction = self.database.write().await?;
+        let mut answers = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let answer = match first_answer(&mut transaction, batch).await? {
+                Some(answer) => answer,
+                None => Ok(store(&mut transaction, batch).await?),
+            };
+            answers.push(answer);
+        }
+        transaction.commit().await?;
+        Ok(answers)
+    }
+
+    fn unavailable(error: StoreError) -> Self::Answer {
+        Err(TrackError::Unavailable(error))
+    }
+}
+
+async fn first_answer(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<Option<Result<Stored, TrackError>>, sqlx::Error> {
+    let query =
+        sqlx::query("SELECT * FROM position_batches WHERE batch_id = ?").bind(batch.batch_id);
+    let Some(row) = query.fetch_optional(connection).await? else {
+        return Ok(None);
+    };
+    let same = row.try_get::<Uuid, _>("flight")? == batch.flight
+        && row.try_get::<&[u8], _>("digest")? == batch.digest;
+    if !same {
+        return Ok(Some(Err(TrackError::BatchReused)));
+    }
+    let size = |name| Ok::<_, sqlx::Error>(row.try_get::<u32, _>(name)? as usize);
+    Ok(Some(Ok(Stored {
+        stored: size("stored")?,
+        duplicates: size("duplicates")?,
+        count: row.try_get("samples")?,
+        last_sequence: row.try_get("last_sequence")?,
+    })))
+}
+
+async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Result<Stored, sqlx::Error> {
+    let mut stored = 0;
+    for chunk in batch::chunks(&batch.samples, &CHUNKS) {
+        stored += insert(connection, batch.flight, chunk).await?;
+    }
+    let sql = "INSERT INTO flights (flight, samples, last_sequence) VALUES (?, ?, ?) \
+         ON CONFLICT (flight) DO UPDATE SET samples = samples + excluded.samples, \
+         last_sequence = max(coalesce(last_sequence, excluded.last_sequence), coalesce(excluded.last_sequence, last_sequence)) \
+         RETURNING samples, last_sequence";
+    let row = sqlx::query(sql)
+        .bind(batch.flight)
+        .bind(stored as i64)
+        .bind(batch.samples.iter().map(|sample| sample.sequence).max())
+        .fetch_one(&mut *connection)
+        .await?;
+    let answer = Stored {
+        stored,
+        duplicates: batch.samples.len() - stored,
+        count: row.try_get(0)?,
+        last_sequence: row.try_get(1)?,
+    };
+    sqlx::query(
+        "INSERT INTO position_batches (batch_id, flight, digest, received_at, stored, duplicates, samples, last_sequence) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(batch.batch_id)
+    .bind(batch.flight)
+    .bind(&batch.digest[..])
+    .bind(batch.received_at.as_microsecond())
+    .bind(answer.stored as i64)
+    .bind(answer.duplicates as i64)
+    .bind(answer.count)
+    .bind(answer.last_sequence)
+    .execute(connection)
+    .await?;
+    Ok(answer)
+}
+
+/// How many of the samples were new.
+async fn insert(
+    connection: &mut SqliteConnection,
+    flight: Uuid,
+    samples: &[Sample],
+) -> Result<usize, sqlx::Error> {
+    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO positions ");
+    query.push_values(samples, |mut row, sample| {
+        row.push_bind(flight)
+            .push_bind(sample.sequence)
+            .push_bind(sample.time.as_microsecond())
+            .push_bind(sample.latitude_e7)
+            .push_bind(sample.longitude_e7)
+            .push_bind(sample.altitude_ft)
+            .push_bind(sample.heading_deg)
+            .push_bind(sample.ground_speed_kt)
+            .push_bind(sample.indicated_airspeed_kt)
+            .push_bind(sample.vertical_speed_fpm)
+            .push_bind(sample.fuel_kg)
+            .push_bind(sample.phase.as_deref());
+    });
+    query.push(" ON CONFLICT DO NOTHING");
+    let done = query.build().execute(connection).await?;
+    Ok(done.rows_affected() as usize)
+}
+
+fn sample(row: SqliteRow) -> Result<Sample, sqlx::Error> {
+    Ok(Sample {
+        sequence: row.try_get("sequence")?,
+        time: rows::time(row.try_get("time")?)?,
+        latitude_e7: row.try_get("latitude_e7")?,
+        longitude_e7: row.try_get("longitude_e7")?,
+        altitude_ft: row.try_get("altitude_ft")?,
+        heading_deg: row.try_get("heading_deg")?,
+        ground_speed_kt: row.try_get("ground_speed_kt")?,
+        indicated_airspeed_kt: row.try_get("indicated_airspeed_kt")?,
+        vertical_speed_fpm: row.try_get("vertical_speed_fpm")?,
+        fuel_kg: row.try_get("fuel_kg")?,
+        phase: row.try_get("phase")?,
+    })
+}
