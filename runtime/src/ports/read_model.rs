@@ -102,7 +102,8 @@ pub trait LaneGuard: Send {
 /// The query side of one tenant.
 #[async_trait]
 pub trait ReadModel: Send + Sync {
-    /// Creates what is missing of `tables`. Idempotent.
+    /// Creates what is missing of `tables`. Idempotent. A table whose columns changed since it was made
+    /// is made anew, and its lane starts over with its tables empty.
     async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
 
     /// Takes the lane, or none when somebody else holds it (`FOR UPDATE SKIP LOCKED`).

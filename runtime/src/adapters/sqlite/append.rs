@@ -107,14 +107,13 @@ async fn versions(
     let mut versions = HashMap::with_capacity(commands.len());
     for chunk in batch::chunks(commands, &CHUNKS) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT stream_id, max(version) FROM events WHERE stream_id IN ",
+            "SELECT stream_id, max(version) FROM events WHERE stream_id IN (",
         );
-        query.push_tuples([chunk], |mut list, chunk| {
-            for command in chunk {
-                list.push_bind(command.stream_id);
-            }
-        });
-        query.push(" GROUP BY stream_id");
+        let mut list = query.separated(", ");
+        for command in chunk {
+            list.push_bind(command.stream_id);
+        }
+        query.push(") GROUP BY stream_id");
         for row in query.build().fetch_all(&mut *connection).await? {
             versions.insert(row.try_get(0)?, row.try_get(1)?);
         }

@@ -114,12 +114,12 @@ impl EventStore for SqliteLog {
         let mut found = Vec::with_capacity(subjects.len());
         for chunk in subjects.chunks(500) {
             let mut query =
-                QueryBuilder::new("SELECT subject, wrapped FROM subject_keys WHERE subject IN ");
-            query.push_tuples([chunk], |mut list, chunk| {
-                for subject in chunk {
-                    list.push_bind(*subject);
-                }
-            });
+                QueryBuilder::new("SELECT subject, wrapped FROM subject_keys WHERE subject IN (");
+            let mut list = query.separated(", ");
+            for subject in chunk {
+                list.push_bind(*subject);
+            }
+            query.push(")");
             let rows = query.build().fetch_all(&self.database.reader).await?;
             for row in rows {
                 found.push(SubjectKey {

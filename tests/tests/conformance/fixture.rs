@@ -1,0 +1,78 @@
+//! A storage per test, and short ways to say what is appended.
+
+use albatross::adapters::{Stores, open};
+use albatross::ports::event_store::{Append, NewEvent};
+use jiff::Timestamp;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Adapter {
+    Memory,
+    Sqlite,
+}
+
+pub use Adapter::{Memory, Sqlite};
+
+/// A storage of the test's own, gone with the test.
+pub struct Storage {
+    pub stores: Stores,
+    pub url: String,
+    _directory: Option<TempDir>,
+}
+
+impl std::ops::Deref for Storage {
+    type Target = Stores;
+
+    fn deref(&self) -> &Stores {
+        &self.stores
+    }
+}
+
+pub async fn storage(adapter: Adapter) -> Storage {
+    let (url, directory) = match adapter {
+        Memory => ("memory:".to_owned(), None),
+        Sqlite => {
+            let directory = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}", directory.path().display());
+            (url, Some(directory))
+        }
+    };
+    Storage {
+        stores: open(&url).await.unwrap(),
+        url,
+        _directory: directory,
+    }
+}
+
+/// Microseconds since the Unix epoch.
+pub fn time(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap()
+}
+
+pub fn new_event() -> NewEvent {
+    NewEvent {
+        event_id: Uuid::new_v4(),
+        kind: 7,
+        schema: 1,
+        payload: b"payload".to_vec(),
+    }
+}
+
+/// An append of `count` events to `stream` as it stands at `expected_version`.
+pub fn append(stream: Uuid, expected_version: i32, count: usize) -> Append {
+    Append {
+        command_id: Uuid::new_v4(),
+        stream_id: stream,
+        expected_version,
+        events: std::iter::repeat_with(new_event).take(count).collect(),
+        causation_id: None,
+        correlation_id: Some(Uuid::new_v4()),
+        actor: "user:é".to_owned(),
+        recorded_at: time(1_700_000_000_123_456),
+        claims: Vec::new(),
+        request: None,
+        credentials: Vec::new(),
+        subject_keys: Vec::new(),
+    }
+}

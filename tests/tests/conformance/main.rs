@@ -1,0 +1,16 @@
+//! One suite per storage port, over every adapter: the same promises everywhere.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and draw its ids"
+)]
+
+mod chain;
+mod concurrency;
+mod credentials;
+mod event_store;
+mod fixture;
+mod model;
+mod opening;
+mod read_model;
+mod track_store;

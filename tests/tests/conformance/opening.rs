@@ -1,0 +1,117 @@
+//! What cannot be opened says why in one line; what was closed is found again.
+
+use std::fs;
+use std::path::Path;
+
+use albatross::adapters::{migrate, open};
+use rstest::rstest;
+use sqlx::{Connection, SqliteConnection};
+use uuid::Uuid;
+
+use crate::fixture::*;
+
+#[tokio::test]
+async fn a_second_start_finds_everything_as_it_was() {
+    let storage = storage(Sqlite).await;
+    let stream = Uuid::new_v4();
+    storage.events.append(append(stream, 0, 3)).await.unwrap();
+    let head = storage.events.head().await.unwrap();
+    let again = open(&storage.url).await.unwrap();
+    assert_eq!(again.events.head().await.unwrap(), head);
+    assert_eq!(*again.events.appended().borrow(), 3);
+    assert_eq!(migrate(&storage.url).await.unwrap(), again.schema_version);
+    let appended = again.events.append(append(stream, 3, 1)).await.unwrap();
+    assert_eq!(appended.position, 4);
+}
+
+#[rstest]
+#[case(
+    "mysql://localhost/x",
+    "\"mysql\"; use postgres://, sqlite: or memory:"
+)]
+#[case("sqlite:", "no directory")]
+#[case("sqlite:/proc/nowhere", "cannot use directory /proc/nowhere")]
+#[tokio::test]
+async fn an_unusable_url_is_named(#[case] url: &str, #[case] reason: &str) {
+    assert!(refusal(url).await.contains(reason));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("track.db"),
+        "this is a letter, not a database\n".repeat(99),
+    )
+    .unwrap();
+    let reason = refusal_in(directory.path()).await;
+    assert!(
+        reason.contains("track.db: it is not a database"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_named() {
+    let storage = storage(Sqlite).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.db");
+    copy_log(&storage, &path).await;
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[110..4_000].fill(0xee);
+    fs::write(&path, bytes).unwrap();
+    let reason = refusal_in(directory.path()).await;
+    assert!(reason.contains("log.db: the file is damaged"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_file_from_the_future_is_named() {
+    let storage = storage(Sqlite).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.db");
+    copy_log(&storage, &path).await;
+    let mut connection = SqliteConnection::connect(&format!("sqlite:{}", path.display()))
+        .await
+        .unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 4711")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    let reason = refusal_in(directory.path()).await;
+    assert!(reason.contains("log.db: it has schema 4711"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_directory_in_the_place_of_a_file_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("read.db")).unwrap();
+    let reason = refusal_in(directory.path()).await;
+    assert!(reason.contains("read.db: it cannot be opened"), "{reason}");
+}
+
+async fn refusal_in(directory: &Path) -> String {
+    refusal(&format!("sqlite:{}", directory.display())).await
+}
+
+async fn refusal(url: &str) -> String {
+    let reason = match open(url).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(error) => error.to_string(),
+    };
+    assert!(!reason.contains('\n'), "one line: {reason}");
+    reason
+}
+
+async fn copy_log(storage: &Storage, to: &Path) {
+    let log = Path::new(storage.url.strip_prefix("sqlite:").unwrap()).join("log.db");
+    let mut connection = SqliteConnection::connect(&format!("sqlite:{}", log.display()))
+        .await
+        .unwrap();
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    fs::copy(log, to).unwrap();
+}
