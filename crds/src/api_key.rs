@@ -92,7 +92,7 @@ pub struct TenantRef {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.every) || has(self.trigger)").message("must set every, trigger or both"),
-    validation = Rule::new(format!("!has(self.every) || {} < {}", duration::cel("self.overlap"), duration::cel("self.every")))
+    validation = Rule::new(format!("!has(self.every) || {} < {}", duration::cel_minutes("self.overlap"), duration::cel_minutes("self.every")))
         .message("must have overlap shorter than every"),
 )]
 pub struct Rotation {

@@ -6,10 +6,11 @@ use jiff::SignedDuration;
 pub const PATTERN: &str =
     "^([1-9][0-9]{0,3}d|[1-9][0-9]{0,4}h([1-9][0-9]{0,3}m)?|[1-9][0-9]{0,5}m)$";
 
-/// The CEL expression of the duration in the string `field`: CEL itself knows no days.
-pub fn cel(field: &str) -> String {
+/// The CEL expression of the minutes in the string `field`: CEL's own durations know no days, and an API server cannot
+/// bound the cost of building one from text.
+pub fn cel_minutes(field: &str) -> String {
     format!(
-        "({field}.endsWith('d') ? duration(string(int({field}.replace('d', '')) * 24) + 'h') : duration({field}))"
+        "({field}.endsWith('d') ? int({field}.replace('d', '')) * 1440 : duration({field}).getMinutes())"
     )
 }
 
