@@ -18,6 +18,15 @@ state_dir() {
 cluster_dir() { realpath -m "${ALBATROSS_CLUSTER_DIR:-$(state_dir)/cluster}"; }
 servers_dir() { realpath -m "${ALBATROSS_SERVERS_DIR:-$(state_dir)/servers}"; }
 
+# Which cluster is used: existing, kind or local.
+provider() {
+  case ${ALBATROSS_TEST_CLUSTER:-} in
+    existing | kind | local) echo "$ALBATROSS_TEST_CLUSTER" ;;
+    "") if command -v kind > /dev/null && docker info > /dev/null 2>&1; then echo kind; else echo local; fi ;;
+    *) fail "ALBATROSS_TEST_CLUSTER must be existing, kind or local, and is $ALBATROSS_TEST_CLUSTER" ;;
+  esac
+}
+
 # Below the range that the system gives to outgoing connections, and below the NodePorts.
 SERVER_PORTS=20000-29999
 
