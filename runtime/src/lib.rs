@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod application;
+pub mod codec;
 pub mod config;
 pub mod domain;
 pub mod http;

@@ -1,0 +1,443 @@
+//! The one way a command becomes events: load, fold, decide, encode, append; again on a conflict.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::{Builder, Uuid};
+
+use crate::application::events::{DecodedEvent, EventReader, ReadError};
+use crate::application::subject_keys::{KeyError, SubjectKeys};
+use crate::codec::{self, EncodeError, KeyRing};
+use crate::domain::actor::Actor;
+use crate::domain::aggregate::{Aggregate, Context};
+use crate::domain::event::DomainEvent;
+use crate::domain::ids::UserId;
+use crate::domain::refusal::Refusal;
+use crate::ports::clock::{Clock, Entropy};
+use crate::ports::credentials::CredentialChange;
+use crate::ports::event_store::{
+    Append, AppendError, ClaimChange, ClientRequest, EventStore, NewEvent, RecordedRequest,
+    StoreError, SubjectKey,
+};
+
+/// How often a command whose caller named no version is tried against a moving stream.
+const ATTEMPTS: usize = 3;
+
+/// An aggregate whose events the log can hold.
+pub trait Logged:
+    Aggregate<Event: Into<DomainEvent> + TryFrom<DomainEvent, Error = DomainEvent>>
+{
+}
+
+impl<A> Logged for A where
+    A: Aggregate<Event: Into<DomainEvent> + TryFrom<DomainEvent, Error = DomainEvent>>
+{
+}
+
+/// What is written in the same transaction as a command's events.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    pub claims: Vec<ClaimChange>,
+    pub credentials: Vec<CredentialChange>,
+}
+
+type BesideOf<A> = Box<dyn Fn(&A, &[<A as Aggregate>::Event]) -> Beside + Send + Sync>;
+
+/// A command on its way to its aggregate.
+pub struct Order<A: Aggregate> {
+    stream: Uuid,
+    command: A::Command,
+    actor: Actor,
+    facts: A::Facts,
+    expected: Option<i32>,
+    request: Option<ClientRequest>,
+    command_id: Option<Uuid>,
+    causation_id: Option<Uuid>,
+    correlation_id: Option<Uuid>,
+    beside: BesideOf<A>,
+}
+
+impl<A: Aggregate> Order<A> {
+    pub fn new(
+        stream: impl Into<Uuid>,
+        command: A::Command,
+        actor: Actor,
+        facts: A::Facts,
+    ) -> Self {
+        Self {
+            stream: stream.into(),
+            command,
+            actor,
+            facts,
+            expected: None,
+            request: None,
+            command_id: None,
+            causation_id: None,
+            correlation_id: None,
+            beside: Box::new(|_, _| Beside::default()),
+        }
+    }
+
+    /// Only if the stream is still at this version (`If-Match`): then there is no second attempt.
+    #[must_use]
+    pub fn expecting(mut self, version: impl Into<Option<i32>>) -> Self {
+        self.expected = version.into();
+        self
+    }
+
+    /// The client named the request, so that a repeat is told apart.
+    #[must_use]
+    pub fn requested(mut self, request: impl Into<Option<ClientRequest>>) -> Self {
+        self.request = request.into();
+        self
+    }
+
+    /// The id by which the log knows a repeat, such as one that a policy derives from a position.
+    #[must_use]
+    pub fn with_command_id(mut self, id: Uuid) -> Self {
+        self.command_id = Some(id);
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, event_id: impl Into<Option<Uuid>>) -> Self {
+        self.causation_id = event_id.into();
+        self
+    }
+
+    #[must_use]
+    pub fn correlated(mut self, id: impl Into<Option<Uuid>>) -> Self {
+        self.correlation_id = id.into();
+        self
+    }
+
+    /// Claims and credentials that follow from the state after the command and its events.
+    /// A command that leads to no event writes none of it.
+    #[must_use]
+    pub fn beside(
+        mut self,
+        write: impl Fn(&A, &[A::Event]) -> Beside + Send + Sync + 'static,
+    ) -> Self {
+        self.beside = Box::new(write);
+        self
+    }
+}
+
+/// An aggregate as its stream adds up.
+#[derive(Clone, Debug)]
+pub struct Loaded<A> {
+    pub state: Option<A>,
+    /// 0 when there is no such stream.
+    pub version: i32,
+    /// Position of the stream's last event; 0 when there is none.
+    pub position: i64,
+}
+
+/// What a command led to.
+#[derive(Clone, Debug)]
+pub struct Done<A> {
+    pub state: A,
+    pub version: i32,
+    pub position: i64,
+    /// Empty when the command changed nothing.
+    pub events: Vec<DecodedEvent>,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the stream is at version {actual}, not at the expected one")]
+    Stale { actual: i32 },
+    #[error("a unique fact is claimed by somebody else")]
+    ClaimTaken { claim: Vec<u8>, owner: Uuid },
+    /// The same request has been answered before: nothing was written.
+    #[error("the request has been answered before")]
+    Repeated(RecordedRequest),
+    #[error("the request's key was used with another body")]
+    RequestReused,
+    #[error("the stream changed under every attempt")]
+    Contended,
+    #[error("the append was not accepted: {0}")]
+    NotAppended(&'static str),
+    #[error(transparent)]
+    Unreadable(ReadError),
+    #[error(transparent)]
+    Unwritable(EncodeError),
+    #[error("the event store is unavailable: {0}")]
+    Unavailable(#[source] StoreError),
+}
+
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> Self {
+        match error.into_unavailable() {
+            Ok(error) => Self::Unavailable(error),
+            Err(error) => Self::Unreadable(error),
+        }
+    }
+}
+
+impl From<KeyError> for CommandError {
+    fn from(error: KeyError) -> Self {
+        ReadError::Keys(error).into()
+    }
+}
+
+impl From<EncodeError> for CommandError {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::MissingKey(_) => Self::Refused(Refusal::conflict(
+                "erased",
+                "This person's data has been erased; nothing more can be written about them.",
+            )),
+            other => Self::Unwritable(other),
+        }
+    }
+}
+
+/// Carries out commands on one tenant's log.
+#[derive(Clone)]
+pub struct Commands {
+    store: Arc<dyn EventStore>,
+    keys: Arc<SubjectKeys>,
+    reader: EventReader,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Commands {
+    pub fn new(
+        store: Arc<dyn EventStore>,
+        keys: Arc<SubjectKeys>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let reader = EventReader::new(keys.clone());
+        Self {
+            store,
+            keys,
+            reader,
+            clock,
+            entropy,
+        }
+    }
+
+    /// Reads a stream to its end.
+    ///
+    /// # Errors
+    /// When it is another aggregate's, cannot be read, or the store is unavailable.
+    pub async fn load<A: Logged>(
+        &self,
+        stream: impl Into<Uuid>,
+    ) -> Result<Loaded<A>, CommandError> {
+        let recorded = self.store.read_stream(stream.into(), 0).await;
+        let recorded = recorded.map_err(CommandError::Unavailable)?;
+        let mut loaded = Loaded {
+            state: None,
+            version: 0,
+            position: 0,
+        };
+        for decoded in self.reader.decode(&recorded).await? {
+            let event = A::Event::try_from(decoded.event).map_err(|_| id_taken(A::NAME))?;
+            loaded.state = A::evolve(loaded.state, &event, decoded.recorded_at);
+            loaded.version = decoded.version;
+            loaded.position = decoded.position;
+        }
+        Ok(loaded)
+    }
+
+    /// Load, decide, append. Without an expected version, a conflict is tried again up to three times.
+    ///
+    /// # Errors
+    /// A refusal, or one of the other reasons for which nothing was written.
+    pub async fn execute<A: Logged>(&self, order: Order<A>) -> Result<Done<A>, CommandError> {
+        self.refuse_repeat(order.request.as_ref()).await?;
+        for _ in 0..ATTEMPTS {
+            let loaded = self.load::<A>(order.stream).await?;
+            if let Some(expected) = order.expected
+                && expected != loaded.version
+                && loaded.version > 0
+            {
+                return Err(CommandError::Stale {
+                    actual: loaded.version,
+                });
+            }
+            match self.attempt(&order, loaded).await {
+                Err(Attempt::Conflict { actual }) => {
+                    if order.expected.is_some() {
+                        return Err(CommandError::Stale { actual });
+                    }
+                }
+                Err(Attempt::Failed(error)) => return Err(error),
+                Ok(done) => return Ok(done),
+            }
+        }
+        Err(CommandError::Contended)
+    }
+
+    async fn refuse_repeat(&self, request: Option<&ClientRequest>) -> Result<(), CommandError> {
+        let Some(request) = request else {
+            return Ok(());
+        };
+        let before = self.store.request(&request.key).await;
+        match before.map_err(CommandError::Unavailable)? {
+            Some(before) => Err(repeated(request, before)),
+            None => Ok(()),
+        }
+    }
+
+    async fn attempt<A: Logged>(
+        &self,
+        order: &Order<A>,
+        loaded: Loaded<A>,
+    ) -> Result<Done<A>, Attempt> {
+        let context = Context {
+            now: self.clock.now(),
+            actor: order.actor.clone(),
+            stream: order.stream,
+            facts: order.facts.clone(),
+        };
+        let events = A::decide(loaded.state.as_ref(), &order.command, &context)?;
+        let dated = events.iter().map(|event| (event, context.now));
+        let state = A::fold(loaded.state, dated).ok_or_else(|| Refusal::not_found(A::NAME))?;
+        if events.is_empty() {
+            return Ok(Done {
+                state,
+                version: loaded.version,
+                position: loaded.position,
+                events: Vec::new(),
+            });
+        }
+        let (keys, new_subject) = self.keys_for(&state, order.stream, loaded.version).await?;
+        let subject = state.subject(order.stream);
+        let beside = (order.beside)(&state, &events);
+        let mut append = Append {
+            command_id: order.command_id.unwrap_or_else(|| self.new_id(&context)),
+            stream_id: order.stream,
+            expected_version: loaded.version,
+            events: Vec::with_capacity(events.len()),
+            causation_id: order.causation_id,
+            correlation_id: order.correlation_id,
+            actor: order.actor.to_string(),
+            recorded_at: context.now,
+            claims: beside.claims,
+            request: order.request.clone(),
+            credentials: beside.credentials,
+            subject_keys: new_subject.into_iter().collect(),
+        };
+        let events: Vec<DomainEvent> = events.into_iter().map(Into::into).collect();
+        for event in &events {
+            let event_id = self.new_id(&context);
+            let encoded = codec::encode(event, event_id, subject, &keys)?;
+            append.events.push(NewEvent {
+                event_id,
+                kind: encoded.kind,
+                schema: encoded.schema,
+                payload: encoded.payload,
+            });
+        }
+        self.append(append, events, state).await
+    }
+
+    async fn append<A>(
+        &self,
+        append: Append,
+        events: Vec<DomainEvent>,
+        state: A,
+    ) -> Result<Done<A>, Attempt> {
+        let written = append.clone();
+        let appended = self.store.append(append).await;
+        let appended = appended.map_err(|error| Attempt::from_store(error, &written))?;
+        let last = written.events.len();
+        let events = events.into_iter().zip(&written.events).enumerate();
+        let events = events.map(|(index, (event, new))| DecodedEvent {
+            position: appended.position - (last - 1 - index) as i64,
+            stream_id: written.stream_id,
+            version: written.expected_version + 1 + index as i32,
+            event_id: new.event_id,
+            command_id: written.command_id,
+            causation_id: written.causation_id,
+            correlation_id: written.correlation_id,
+            actor: written.actor.clone(),
+            recorded_at: written.recorded_at,
+            event,
+        });
+        Ok(Done {
+            state,
+            version: appended.version,
+            position: appended.position,
+            events: events.collect(),
+        })
+    }
+
+    /// The key that the events' texts are sealed with: a new one for whoever's own stream begins.
+    async fn keys_for<A: Aggregate>(
+        &self,
+        state: &A,
+        stream: Uuid,
+        version: i32,
+    ) -> Result<(KeyRing, Option<SubjectKey>), CommandError> {
+        let Some(subject) = state.subject(stream) else {
+            return Ok((KeyRing::default(), None));
+        };
+        if version > 0 || subject != UserId(stream) {
+            let ring = self.keys.load(&BTreeSet::from([subject])).await?;
+            return Ok((ring, None));
+        }
+        let new = self.keys.create(subject, self.entropy.as_ref())?;
+        let mut ring = KeyRing::default();
+        ring.insert(subject, new.key);
+        Ok((ring, Some(new.row)))
+    }
+
+    /// A UUID of version 7 (RFC 9562) from the injected clock and randomness.
+    fn new_id<F>(&self, context: &Context<F>) -> Uuid {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let milliseconds = u64::try_from(context.now.as_millisecond()).unwrap_or_default();
+        Builder::from_unix_timestamp_millis(milliseconds, &random).into_uuid()
+    }
+}
+
+/// How one attempt failed.
+enum Attempt {
+    Conflict { actual: i32 },
+    Failed(CommandError),
+}
+
+impl Attempt {
+    fn from_store(error: AppendError, append: &Append) -> Self {
+        Self::Failed(match error {
+            AppendError::Conflict { actual } => return Self::Conflict { actual },
+            AppendError::ClaimTaken { claim, owner } => CommandError::ClaimTaken { claim, owner },
+            AppendError::RequestRepeated(before) => match &append.request {
+                Some(request) => repeated(request, before),
+                None => CommandError::Repeated(before),
+            },
+            AppendError::Invalid(why) => CommandError::NotAppended(why),
+            AppendError::Unavailable(error) => CommandError::Unavailable(error),
+        })
+    }
+}
+
+impl<E: Into<CommandError>> From<E> for Attempt {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn repeated(request: &ClientRequest, before: RecordedRequest) -> CommandError {
+    if before.request.body_digest == request.body_digest {
+        CommandError::Repeated(before)
+    } else {
+        CommandError::RequestReused
+    }
+}
+
+fn id_taken(name: &str) -> CommandError {
+    CommandError::Refused(Refusal::conflict(
+        "id-taken",
+        format!("This id belongs to something that is no {name}."),
+    ))
+}

@@ -1,0 +1,98 @@
+//! Domain events to the bytes that are stored for good, and back. No I/O: the keys are loaded before.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use albatross_proto::v1::EventKind;
+use uuid::Uuid;
+
+use crate::domain::event::DomainEvent;
+use crate::domain::ids::UserId;
+
+mod error;
+mod flight;
+mod keys;
+mod pirep;
+mod sealing;
+mod tenant;
+mod upcast;
+mod user;
+mod values;
+
+pub use error::{DecodeError, EncodeError};
+pub use keys::{DataKey, KEY_LENGTH, KeyRing, TenantKey};
+
+use sealing::{Opening, Sealing};
+
+/// An event as the log stores it, beside its envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    pub kind: i16,
+    pub schema: i16,
+    pub payload: Vec<u8>,
+}
+
+/// An event as read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    pub event: DomainEvent,
+    /// Subjects whose texts came out as erased because the ring had no key for them.
+    pub missing: BTreeSet<UserId>,
+}
+
+/// Writes an event. The same event, id and key give the same bytes.
+///
+/// # Errors
+/// When it holds personal data and the ring has no key for `subject`.
+pub fn encode(
+    event: &DomainEvent,
+    event_id: Uuid,
+    subject: Option<UserId>,
+    keys: &KeyRing,
+) -> Result<Encoded, EncodeError> {
+    let sealing = Sealing {
+        event_id,
+        subject,
+        keys,
+    };
+    let (kind, payload) = match event {
+        DomainEvent::Tenant(event) => tenant::encode(event),
+        DomainEvent::User(event) => user::encode(event, &sealing)?,
+        DomainEvent::Pirep(event) => pirep::encode(event, &sealing)?,
+    };
+    Ok(Encoded {
+        kind: kind as i16,
+        schema: upcast::current_schema(upcast::STEPS, kind),
+        payload,
+    })
+}
+
+/// Reads an event of any schema version ever written. A missing key is no error.
+///
+/// # Errors
+/// When type or version are unknown, or the payload is not what they say.
+pub fn decode(
+    kind: i16,
+    schema: i16,
+    event_id: Uuid,
+    payload: &[u8],
+    keys: &KeyRing,
+) -> Result<Decoded, DecodeError> {
+    let known = EventKind::try_from(i32::from(kind)).map_err(|_| DecodeError::UnknownKind(kind))?;
+    let payload = upcast::upcast(upcast::STEPS, known, schema, payload)?;
+    let opening = Opening {
+        event_id,
+        keys,
+        missing: RefCell::default(),
+    };
+    let event = match kind / 100 {
+        1 => tenant::decode(known, &payload)?.into(),
+        2 => user::decode(known, &payload, &opening)?.into(),
+        3 => pirep::decode(known, &payload, &opening)?.into(),
+        _ => return Err(DecodeError::UnknownKind(kind)),
+    };
+    Ok(Decoded {
+        event,
+        missing: opening.missing.into_inner(),
+    })
+}

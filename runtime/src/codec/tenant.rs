@@ -1,0 +1,82 @@
+//! Tenant events as stored.
+
+use albatross_proto::v1::{self as wire, EventKind};
+use prost::Message;
+
+use crate::codec::error::DecodeError;
+use crate::domain::tenant::{Profile, Settings, TenantEvent};
+
+pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
+    match event {
+        TenantEvent::Created { name, profile } => (
+            EventKind::TenantCreated,
+            wire::TenantCreated {
+                name: name.clone(),
+                profile: Some(profile_to_wire(profile)),
+            }
+            .encode_to_vec(),
+        ),
+        TenantEvent::Changed { profile } => (
+            EventKind::TenantChanged,
+            wire::TenantChanged {
+                profile: Some(profile_to_wire(profile)),
+            }
+            .encode_to_vec(),
+        ),
+        TenantEvent::DesiredStateApplied { number } => (
+            EventKind::DesiredStateApplied,
+            wire::DesiredStateApplied { number: *number }.encode_to_vec(),
+        ),
+        TenantEvent::SettingsChanged(settings) => (
+            EventKind::SettingsChanged,
+            wire::SettingsChanged {
+                self_review: settings.self_review,
+                accent_color: settings.accent_color.clone(),
+            }
+            .encode_to_vec(),
+        ),
+    }
+}
+
+pub fn decode(kind: EventKind, payload: &[u8]) -> Result<TenantEvent, DecodeError> {
+    Ok(match kind {
+        EventKind::TenantCreated => {
+            let message = wire::TenantCreated::decode(payload)?;
+            TenantEvent::Created {
+                name: message.name,
+                profile: profile(message.profile)?,
+            }
+        }
+        EventKind::TenantChanged => TenantEvent::Changed {
+            profile: profile(wire::TenantChanged::decode(payload)?.profile)?,
+        },
+        EventKind::DesiredStateApplied => TenantEvent::DesiredStateApplied {
+            number: wire::DesiredStateApplied::decode(payload)?.number,
+        },
+        EventKind::SettingsChanged => {
+            let message = wire::SettingsChanged::decode(payload)?;
+            TenantEvent::SettingsChanged(Settings {
+                self_review: message.self_review,
+                accent_color: message.accent_color,
+            })
+        }
+        other => return Err(DecodeError::UnknownKind(other as i16)),
+    })
+}
+
+fn profile_to_wire(profile: &Profile) -> wire::TenantProfile {
+    wire::TenantProfile {
+        display_name: profile.display_name.clone(),
+        icao_code: profile.icao_code.clone(),
+        public_url: profile.public_url.clone(),
+    }
+}
+
+fn profile(message: Option<wire::TenantProfile>) -> Result<Profile, DecodeError> {
+    let message = message.ok_or(DecodeError::Missing("profile"))?;
+    Ok(Profile {
+        display_name: message.display_name,
+        icao_code: message.icao_code,
+        public_url: message.public_url,
+    })
+}
