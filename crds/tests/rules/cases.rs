@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 pub struct Case {
     pub case: String,
     pub kind: String,
-    #[serde(default = "skyways")]
+    #[serde(default = "usual_name")]
     pub name: String,
     old: Option<Map<String, Value>>,
     #[serde(default)]
@@ -20,8 +20,8 @@ pub struct Case {
     pub field: Option<String>,
 }
 
-fn skyways() -> String {
-    "skyways".to_owned()
+fn usual_name() -> String {
+    "case".to_owned()
 }
 
 /// The whole table.

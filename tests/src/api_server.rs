@@ -1,0 +1,151 @@
+//! A private API server with its etcd and without nodes, one for each test binary; it ends with that process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use albatross_crds::definitions;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::{conditions, wait::await_condition};
+use kube::{Api, Client, Config};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
+const SERVE: &str = include_str!("api_server/serve.sh");
+const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+
+/// An API server that nobody else uses.
+pub struct ApiServer {
+    config: Config,
+    /// Serves until its standard input is closed, at the latest by the end of this process.
+    _guardian: Child,
+}
+
+/// The API server of this test binary.
+///
+/// # Panics
+/// When it cannot be built or started: a test that needs one fails rather than being skipped.
+pub async fn api_server() -> &'static ApiServer {
+    static API_SERVER: OnceCell<ApiServer> = OnceCell::const_new();
+    API_SERVER
+        .get_or_init(|| async {
+            start()
+                .await
+                .unwrap_or_else(|error| panic!("the tests need an API server: {error}"))
+        })
+        .await
+}
+
+impl ApiServer {
+    /// A client with every right, for the runtime of the calling test.
+    ///
+    /// # Panics
+    /// When the configuration makes no client.
+    pub fn client(&self) -> Client {
+        Client::try_from(self.config.clone()).unwrap_or_else(|error| panic!("no client: {error}"))
+    }
+
+    /// A client to a server that knows Tenant and ApiKey.
+    ///
+    /// # Panics
+    /// When the server refuses the definitions.
+    pub async fn client_with_definitions(&self) -> Client {
+        let client = self.client();
+        for definition in [definitions::tenant(), definitions::api_key()] {
+            install(&client, &definition)
+                .await
+                .unwrap_or_else(|error| panic!("a definition is refused: {error}"));
+        }
+        client
+    }
+}
+
+async fn install(client: &Client, definition: &CustomResourceDefinition) -> Result<(), String> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = definition.metadata.name.clone().unwrap_or_default();
+    let parameters = PatchParams::apply("albatross-tests").force();
+    api.patch(&name, &parameters, &Patch::Apply(definition))
+        .await
+        .map_err(|error| error.to_string())?;
+    let established = await_condition(api, &name, conditions::is_crd_established());
+    match timeout(ESTABLISHED_WITHIN, established).await {
+        Ok(result) => result.map(|_| ()).map_err(|error| error.to_string()),
+        Err(_) => Err(format!("{name} is not established in time")),
+    }
+}
+
+async fn start() -> Result<ApiServer, String> {
+    // Another test of the binary, or the code under test, may have installed the same provider before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let (guardian, directory) = tokio::task::spawn_blocking(serve)
+        .await
+        .map_err(|error| error.to_string())??;
+    let kubeconfig =
+        Kubeconfig::read_from(directory.join("kubeconfig")).map_err(|error| error.to_string())?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| error.to_string())?;
+    Ok(ApiServer {
+        config,
+        _guardian: guardian,
+    })
+}
+
+/// Starts the guardian and waits until the server answers. Its folder, with a token in it, is closed to others.
+fn serve() -> Result<(Child, PathBuf), String> {
+    let binaries = build()?;
+    let directory = tempfile::Builder::new()
+        .prefix("albatross-api-server-")
+        .tempdir()
+        .map_err(|error| error.to_string())?
+        .keep();
+    let port = free_port()?;
+    let mut guardian = Command::new("bash")
+        .args(["-c", SERVE, "serve", &binaries])
+        .arg(&directory)
+        .arg(port.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("bash: {error}"))?;
+    let mut line = String::new();
+    let output = guardian.stdout.take().ok_or("no output")?;
+    BufReader::new(output)
+        .read_line(&mut line)
+        .map_err(|error| error.to_string())?;
+    if line.trim() == "ready" {
+        return Ok((guardian, directory));
+    }
+    let mut why = String::new();
+    let mut errors = guardian.stderr.take().ok_or("no errors")?;
+    errors
+        .read_to_string(&mut why)
+        .map_err(|error| error.to_string())?;
+    Err(why)
+}
+
+/// The folder of the programs; takes minutes when nothing is cached.
+fn build() -> Result<String, String> {
+    let output = Command::new(BUILD)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{BUILD}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| error.to_string())
+}

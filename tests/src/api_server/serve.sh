@@ -1,0 +1,52 @@
+# serve BIN DIR PORT: an API server with its etcd, in DIR, until standard input ends. Prints "ready" once it answers.
+set -euo pipefail
+bin=$1 port=$3
+cd "$2"
+umask 077
+chmod 700 .
+
+# Nothing here is worth keeping, and an API server whose etcd has gone takes minutes to end in peace.
+finish() {
+  exec > /dev/null 2>&1 # nobody listens any more
+  kill -s KILL "${children[@]}" || true
+  wait || true
+  cd / && rm -rf "$OLDPWD"
+}
+children=()
+trap finish EXIT
+
+token=$(openssl rand -hex 16)
+echo "$token,admin,admin,system:masters" > tokens.csv
+cat > kubeconfig << END
+{apiVersion: v1, kind: Config, current-context: test,
+ contexts: [{name: test, context: {cluster: test, user: admin}}],
+ clusters: [{name: test, cluster: {server: "https://127.0.0.1:$port", certificate-authority: $PWD/pki/apiserver.crt}}],
+ users: [{name: admin, user: {token: $token}}]}
+END
+openssl genrsa -out service-accounts.key 2048 2> /dev/null
+openssl rsa -in service-accounts.key -pubout -out service-accounts.pub 2> /dev/null
+
+"$bin/etcd" --data-dir data --unsafe-no-fsync --log-level warn \
+  --listen-client-urls unix://client --advertise-client-urls http://localhost:2379 \
+  --listen-peer-urls unix://peer > etcd.log 2>&1 < /dev/null &
+children+=($!)
+"$bin/kube-apiserver" --etcd-servers unix://client \
+  --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$port" --cert-dir pki \
+  --service-account-issuer https://kubernetes.default.svc --service-account-key-file service-accounts.pub \
+  --service-account-signing-key-file service-accounts.key --service-cluster-ip-range 10.96.0.0/16 \
+  --authorization-mode RBAC --token-auth-file tokens.csv > kube-apiserver.log 2>&1 < /dev/null &
+children+=($!)
+
+for _ in {1..600}; do
+  for child in "${children[@]}"; do
+    kill -0 "$child" 2> /dev/null || { tail -n 5 ./*.log >&2; exit 1; }
+  done
+  if "$bin/kubectl" --kubeconfig kubeconfig get --raw /readyz > /dev/null 2>&1; then
+    echo ready
+    cat > /dev/null
+    exit 0
+  fi
+  sleep .1
+done
+tail -n 5 ./*.log >&2
+exit 1
