@@ -155,9 +155,9 @@ fn all_violations_are_reported_at_once() {
 
 #[test]
 fn only_fields_that_are_set_are_named_as_cluster_only() {
-    assert!(cluster_only_fields(&spec(json!({}))).is_empty());
+    assert!(cluster_only_fields(&spec(json!({"exposure": {"none": {}}}))).is_empty());
     let set = spec(json!({
-        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"none": {}}, "suspend": true,
+        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true,
         "deletionPolicy": "Retain",
     }));
     assert_eq!(

@@ -102,13 +102,13 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
 
 /// The fields that are set and have a meaning on a cluster only, e.g. for a note that they have no effect elsewhere.
 pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
-    let worker = spec.worker.as_ref();
+    let exposed = spec.exposure.as_ref().is_some_and(|way| way.none.is_none());
     [
         ("spec.owners", !spec.owners.is_empty()),
         ("spec.api.replicas", spec.api.replicas != 1),
         ("spec.api.resources", spec.api.resources.is_some()),
-        ("spec.worker", worker.is_some()),
-        ("spec.exposure", spec.exposure.is_some()),
+        ("spec.worker", spec.worker.is_some()),
+        ("spec.exposure", exposed),
         ("spec.placement", spec.placement.is_some()),
         ("spec.quota", spec.quota.is_some()),
         ("spec.suspend", spec.suspend),
