@@ -11,24 +11,33 @@ mod failure;
 mod lanes;
 mod limits;
 pub mod memory;
+pub mod postgres;
 mod sql;
 pub mod sqlite;
 mod stores;
 mod tables;
 
-/// Opens the storage that `url` names: `memory:` or `sqlite:DIRECTORY`.
+/// Opens the storage that `url` names: `memory:`, `sqlite:DIRECTORY` or `postgres://…`.
+/// PostgreSQL must have been migrated; the others are made or migrated on the spot.
 pub async fn open(url: &str) -> Result<Stores, OpenError> {
-    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-    match scheme {
-        "memory" => Ok(memory::open()),
-        "sqlite" => sqlite::open(directory(rest)?).await,
-        _ => Err(OpenError::UnknownScheme(scheme.to_owned())),
+    match scheme(url) {
+        ("memory", _) => Ok(memory::open()),
+        ("sqlite", rest) => sqlite::open(directory(rest)?).await,
+        ("postgres" | "postgresql", _) => postgres::open(url).await,
+        (other, _) => Err(OpenError::UnknownScheme(other.to_owned())),
     }
 }
 
 /// Brings the schema up to date; returns its version. Idempotent.
 pub async fn migrate(url: &str) -> Result<i64, OpenError> {
-    Ok(open(url).await?.schema_version)
+    match scheme(url) {
+        ("postgres" | "postgresql", _) => postgres::migrate(url).await,
+        _ => Ok(open(url).await?.schema_version),
+    }
+}
+
+fn scheme(url: &str) -> (&str, &str) {
+    url.split_once(':').unwrap_or((url, ""))
 }
 
 fn directory(rest: &str) -> Result<&Path, OpenError> {

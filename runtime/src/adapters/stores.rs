@@ -30,6 +30,24 @@ pub enum OpenError {
     Directory { path: PathBuf, reason: String },
     #[error("cannot open {}: {reason}", path.display())]
     File { path: PathBuf, reason: String },
+    #[error("DATABASE_URL is not a valid URL: {0}")]
+    InvalidUrl(String),
+    #[error("cannot open database {database:?} on {server}: {reason}")]
+    Unreachable {
+        server: String,
+        database: String,
+        reason: String,
+    },
+    #[error(
+        "the database has schema {found}, this executable needs {known}: run `albatross migrate`"
+    )]
+    NotMigrated { found: i64, known: i64 },
+    #[error(
+        "the database has schema {found}, this executable knows up to {known}: use a newer one"
+    )]
+    FromTheFuture { found: i64, known: i64 },
+    #[error("the database cannot be migrated: {0}")]
+    Migration(String),
     #[error("the log cannot be read: {0}")]
     Unreadable(#[source] StoreError),
 }

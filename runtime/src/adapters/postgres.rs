@@ -1,0 +1,33 @@
+//! A PostgreSQL database: the schemas log, read and track.
+
+mod append;
+mod credentials;
+mod database;
+mod event_store;
+mod facts;
+mod read_model;
+mod rows;
+mod track_store;
+
+use std::sync::Arc;
+
+use crate::adapters::stores::{OpenError, Stores};
+use database::Database;
+pub use database::migrate;
+use event_store::PostgresLog;
+use read_model::PostgresReadModel;
+use track_store::PostgresTracks;
+
+/// Opens the database, which [`migrate`] has prepared. A newer schema is fine: it serves the previous release too.
+pub async fn open(url: &str) -> Result<Stores, OpenError> {
+    let database = Database::open(url).await?;
+    let schema_version = database.schema_version;
+    let log = Arc::new(PostgresLog::start(database.clone()).await?);
+    Ok(Stores {
+        events: log.clone(),
+        credentials: log,
+        read_model: Arc::new(PostgresReadModel::new(database.pool.clone())),
+        tracks: Arc::new(PostgresTracks::new(database.pool)),
+        schema_version,
+    })
+}

@@ -1,0 +1,130 @@
+//! The event store in PostgreSQL.
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{Row, query, query_scalar};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::adapters::combiner::Combiner;
+use crate::adapters::limits;
+use crate::adapters::postgres::append::Appender;
+use crate::adapters::postgres::database::Database;
+use crate::adapters::postgres::rows;
+use crate::adapters::stores::OpenError;
+use crate::ports::event_store::{
+    Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
+    StoreError, SubjectKey,
+};
+
+/// The log of one tenant with its credentials.
+pub struct PostgresLog {
+    pub(super) pool: PgPool,
+    combiner: Combiner<Appender>,
+    appended: watch::Sender<i64>,
+}
+
+impl PostgresLog {
+    pub async fn start(database: Database) -> Result<Self, OpenError> {
+        let log = Self {
+            combiner: Combiner::start(Appender::new(database.writer)),
+            pool: database.pool,
+            appended: watch::Sender::new(0),
+        };
+        let head = log.head().await.map_err(OpenError::Unreadable)?;
+        log.hint(head.position);
+        Ok(log)
+    }
+}
+
+#[async_trait]
+impl EventStore for PostgresLog {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        limits::check(&append)?;
+        let appended = self.combiner.submit(append).await?;
+        self.hint(appended.position);
+        Ok(appended)
+    }
+
+    async fn read_stream(
+        &self,
+        stream_id: Uuid,
+        after_version: i32,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let sql = "SELECT * FROM log.events WHERE stream_id = $1 AND version > $2 ORDER BY version";
+        let query = query(sql).bind(stream_id).bind(after_version);
+        Ok(query.try_map(rows::event).fetch_all(&self.pool).await?)
+    }
+
+    async fn read_after(
+        &self,
+        position: i64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let sql = "SELECT * FROM log.events WHERE position > $1 ORDER BY position LIMIT $2";
+        let query = query(sql).bind(position).bind(i64::try_from(limit)?);
+        Ok(query.try_map(rows::event).fetch_all(&self.pool).await?)
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let sql =
+            "SELECT epoch, (SELECT coalesce(max(position), 0) FROM log.events) FROM log.log_epoch";
+        let row = query(sql).fetch_one(&self.pool).await?;
+        Ok(Head {
+            epoch: row.try_get(0)?,
+            position: row.try_get(1)?,
+        })
+    }
+
+    async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
+        let sql = "SELECT position, hash FROM log.log_chain WHERE position > $1 ORDER BY position LIMIT $2";
+        let query = query(sql).bind(position).bind(i64::try_from(limit)?);
+        let link = |row: PgRow| {
+            Ok(ChainLink {
+                position: row.try_get(0)?,
+                hash: rows::bytes32(row.try_get(1)?)?,
+            })
+        };
+        Ok(query.try_map(link).fetch_all(&self.pool).await?)
+    }
+
+    async fn request(&self, key: &[u8; 32]) -> Result<Option<RecordedRequest>, StoreError> {
+        let query = query("SELECT * FROM log.commands WHERE key = $1").bind(&key[..]);
+        Ok(query
+            .try_map(rows::request)
+            .fetch_optional(&self.pool)
+            .await?)
+    }
+
+    async fn claim_owner(&self, claim: &[u8]) -> Result<Option<Uuid>, StoreError> {
+        let query = query_scalar("SELECT owner FROM log.claims WHERE claim = $1").bind(claim);
+        Ok(query.fetch_optional(&self.pool).await?)
+    }
+
+    async fn subject_keys(&self, subjects: &[Uuid]) -> Result<Vec<SubjectKey>, StoreError> {
+        let sql = "SELECT subject, wrapped FROM log.subject_keys WHERE subject = ANY ($1)";
+        let key = |row: PgRow| {
+            Ok(SubjectKey {
+                subject: row.try_get(0)?,
+                wrapped: row.try_get(1)?,
+            })
+        };
+        Ok(query(sql)
+            .bind(subjects)
+            .try_map(key)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+
+    fn appended(&self) -> watch::Receiver<i64> {
+        self.appended.subscribe()
+    }
+
+    fn hint(&self, position: i64) {
+        self.appended.send_if_modified(|known| {
+            let grown = position > *known;
+            *known = position.max(*known);
+            grown
+        });
+    }
+}
