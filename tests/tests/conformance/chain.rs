@@ -11,7 +11,7 @@ use crate::fixture::*;
 
 #[rstest]
 #[tokio::test]
-async fn an_untouched_log_verifies(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn an_untouched_log_verifies(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let empty = chain::verify(&*storage.events).await.unwrap();
     assert_eq!((empty.events, empty.hash), (0, chain::GENESIS));

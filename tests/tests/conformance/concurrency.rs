@@ -17,12 +17,14 @@ const ROUNDS: i32 = 20;
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_reader_skips_nothing_while_many_write(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn a_reader_skips_nothing_while_many_write(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     // A second opening stands for another process with a combiner of its own.
     let second = match adapter {
         Memory => storage.stores.clone(),
-        Sqlite => open(&storage.url).await.unwrap(),
+        Sqlite | Postgres => open(&storage.url).await.unwrap(),
     };
     let done = Arc::new(AtomicBool::new(false));
     let reader = tokio::spawn(poll(storage.stores.clone(), done.clone()));
@@ -94,7 +96,9 @@ async fn poll(stores: Stores, done: Arc<AtomicBool>) -> Vec<Uuid> {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_rivals_for_one_version_exactly_one_wins(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn of_rivals_for_one_version_exactly_one_wins(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
     for version in 0..10 {
@@ -113,7 +117,9 @@ async fn of_rivals_for_one_version_exactly_one_wins(#[values(Memory, Sqlite)] ad
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_rivals_for_one_claim_exactly_one_wins(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn of_rivals_for_one_claim_exactly_one_wins(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let rivals = (0..16).map(|_| {
         let owner = Uuid::new_v4();
@@ -135,7 +141,7 @@ async fn of_rivals_for_one_claim_exactly_one_wins(#[values(Memory, Sqlite)] adap
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_append_sent_many_times_at_once_is_stored_once(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let one = append(Uuid::new_v4(), 0, 2);
@@ -146,7 +152,9 @@ async fn the_same_append_sent_many_times_at_once_is_stored_once(
 
 #[rstest]
 #[tokio::test]
-async fn a_dropped_caller_does_not_cancel_its_append(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn a_dropped_caller_does_not_cancel_its_append(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
     let mut watch = storage.events.appended();

@@ -24,7 +24,7 @@ fn credential(kind: CredentialKind, id: &str, subject: Uuid) -> Credential {
 
 #[rstest]
 #[tokio::test]
-async fn what_is_put_is_found_until_deleted(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn what_is_put_is_found_until_deleted(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let store = &storage.credentials;
     let (ada, bob) = (Uuid::new_v4(), Uuid::new_v4());
@@ -78,7 +78,7 @@ async fn what_is_put_is_found_until_deleted(#[values(Memory, Sqlite)] adapter: A
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_one_time_credential_is_won_once(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn a_one_time_credential_is_won_once(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let link = credential(LoginLink, "link", Uuid::new_v4());
     storage
@@ -93,7 +93,9 @@ async fn a_one_time_credential_is_won_once(#[values(Memory, Sqlite)] adapter: Ad
 
 #[rstest]
 #[tokio::test]
-async fn a_verifier_is_replaced_only_if_unchanged(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn a_verifier_is_replaced_only_if_unchanged(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let store = &storage.credentials;
     store
@@ -137,7 +139,9 @@ async fn a_verifier_is_replaced_only_if_unchanged(#[values(Memory, Sqlite)] adap
 
 #[rstest]
 #[tokio::test]
-async fn use_is_kept_to_the_minute_and_never_goes_back(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn use_is_kept_to_the_minute_and_never_goes_back(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let store = &storage.credentials;
     store
@@ -155,7 +159,7 @@ async fn use_is_kept_to_the_minute_and_never_goes_back(#[values(Memory, Sqlite)]
 
 #[rstest]
 #[tokio::test]
-async fn the_sweep_takes_what_has_expired(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn the_sweep_takes_what_has_expired(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let store = &storage.credentials;
     let mut lasting = credential(ApiKey, "lasting", Uuid::new_v4());

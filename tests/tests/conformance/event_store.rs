@@ -12,7 +12,7 @@ use crate::fixture::*;
 
 #[rstest]
 #[tokio::test]
-async fn what_is_appended_is_read_as_it_was(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn what_is_appended_is_read_as_it_was(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
     let mut first = append(stream, 0, 2);
@@ -105,7 +105,9 @@ fn recorded(append: &Append, index: usize, position: i64) -> RecordedEvent {
 
 #[rstest]
 #[tokio::test]
-async fn a_wrong_version_conflicts_and_writes_nothing(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn a_wrong_version_conflicts_and_writes_nothing(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
     storage.events.append(append(stream, 0, 2)).await.unwrap();
@@ -126,7 +128,7 @@ async fn a_wrong_version_conflicts_and_writes_nothing(#[values(Memory, Sqlite)] 
 #[rstest]
 #[tokio::test]
 async fn a_repeated_append_is_stored_once_and_answered_as_the_first_time(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
@@ -163,7 +165,7 @@ fn release(claim: &[u8], owner: Uuid) -> ClaimChange {
 #[rstest]
 #[tokio::test]
 async fn a_claim_has_one_owner_until_that_one_releases_it(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let (ada, bob) = (Uuid::new_v4(), Uuid::new_v4());
@@ -226,7 +228,7 @@ fn request(key: u8) -> ClientRequest {
 #[rstest]
 #[tokio::test]
 async fn a_client_request_is_remembered_with_its_outcome(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
@@ -274,7 +276,7 @@ async fn a_client_request_is_remembered_with_its_outcome(
 #[rstest]
 #[tokio::test]
 async fn credentials_and_keys_are_written_with_the_events_or_not_at_all(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let user = Uuid::new_v4();
@@ -331,7 +333,7 @@ async fn credentials_and_keys_are_written_with_the_events_or_not_at_all(
 
 #[rstest]
 #[tokio::test]
-async fn an_append_of_wrong_shape_is_refused(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn an_append_of_wrong_shape_is_refused(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
     let changed = |change: fn(&mut Append)| {
@@ -362,7 +364,7 @@ async fn an_append_of_wrong_shape_is_refused(#[values(Memory, Sqlite)] adapter: 
 
 #[rstest]
 #[tokio::test]
-async fn the_largest_append_fits(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn the_largest_append_fits(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();
     let many = append(stream, 0, MAX_EVENTS_PER_APPEND);
@@ -383,7 +385,9 @@ async fn the_largest_append_fits(#[values(Memory, Sqlite)] adapter: Adapter) {
 
 #[rstest]
 #[tokio::test]
-async fn whoever_watches_learns_of_appends_and_hints(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn whoever_watches_learns_of_appends_and_hints(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let mut watch = storage.events.appended();
     assert_eq!(*watch.borrow_and_update(), 0);

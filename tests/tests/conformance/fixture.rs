@@ -1,7 +1,8 @@
 //! A storage per test, and short ways to say what is appended.
 
-use albatross::adapters::{Stores, open};
+use albatross::adapters::{Stores, migrate, open};
 use albatross::ports::event_store::{Append, NewEvent};
+use albatross_tests::servers::servers;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -10,9 +11,10 @@ use uuid::Uuid;
 pub enum Adapter {
     Memory,
     Sqlite,
+    Postgres,
 }
 
-pub use Adapter::{Memory, Sqlite};
+pub use Adapter::{Memory, Postgres, Sqlite};
 
 /// A storage of the test's own, gone with the test.
 pub struct Storage {
@@ -37,7 +39,9 @@ pub async fn storage(adapter: Adapter) -> Storage {
             let url = format!("sqlite:{}", directory.path().display());
             (url, Some(directory))
         }
+        Postgres => (servers().await.database().await.url, None),
     };
+    migrate(&url).await.unwrap();
     Storage {
         stores: open(&url).await.unwrap(),
         url,

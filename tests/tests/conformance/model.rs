@@ -249,3 +249,8 @@ fn memory_behaves_as_the_model() {
 fn sqlite_behaves_as_the_model() {
     against_the_model(Sqlite, 24);
 }
+
+#[test]
+fn postgres_behaves_as_the_model() {
+    against_the_model(Postgres, 12);
+}

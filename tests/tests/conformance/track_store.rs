@@ -40,7 +40,9 @@ async fn store(
 
 #[rstest]
 #[tokio::test]
-async fn batches_come_in_any_order_and_overlap(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn batches_come_in_any_order_and_overlap(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let tracks = &*storage.tracks;
     let (flight, other) = (Uuid::new_v4(), Uuid::new_v4());
@@ -87,7 +89,7 @@ async fn batches_come_in_any_order_and_overlap(#[values(Memory, Sqlite)] adapter
 #[rstest]
 #[tokio::test]
 async fn the_first_of_two_samples_with_one_number_stays(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let flight = Uuid::new_v4();
@@ -106,7 +108,9 @@ async fn the_first_of_two_samples_with_one_number_stays(
 
 #[rstest]
 #[tokio::test]
-async fn a_batch_is_answered_as_the_first_time(#[values(Memory, Sqlite)] adapter: Adapter) {
+async fn a_batch_is_answered_as_the_first_time(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
     let storage = storage(adapter).await;
     let tracks = &storage.tracks;
     let (flight, batch) = (Uuid::new_v4(), Uuid::new_v4());
@@ -128,7 +132,7 @@ async fn a_batch_is_answered_as_the_first_time(#[values(Memory, Sqlite)] adapter
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rivals_that_send_the_same_flight_store_it_once(
-    #[values(Memory, Sqlite)] adapter: Adapter,
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
 ) {
     let storage = storage(adapter).await;
     let flight = Uuid::new_v4();
