@@ -1,7 +1,7 @@
 import { Description, Field as HeadlessField, Input, Label } from "@headlessui/react";
 import type { ComponentProps } from "react";
 
-type Props = ComponentProps<typeof Input> & {
+type Props = ComponentProps<"input"> & {
   label: string;
   hint?: string;
   error?: string | undefined;

@@ -67,7 +67,7 @@ function Verdict({ pirep }: { pirep: Pirep }) {
   return (
     <section aria-label="Verdict" className="rounded-lg border border-line bg-surface p-4">
       <p>
-        <span className="font-medium">{decision.verdict}</span> by {decision.by.displayName},{" "}
+        <span className="font-medium">{decision.verdict}</span> by {decision.by?.displayName ?? "a review rule"},{" "}
         {dateTime(pirep.decidedAt)}
         {decision.verdict === "Rejected" && <>; credit: {decision.credit}</>}
       </p>
