@@ -36,8 +36,6 @@ pub enum Command {
     Verify(Verify),
     /// Set up or reset an administrator; prints a one-time log-in link
     Admin(Admin),
-    /// File a recorded flight through the REST API, as an ACARS client would
-    FileAFlight(FileAFlight),
 }
 
 #[derive(Debug, Args)]
@@ -249,25 +247,6 @@ pub struct Up {
     /// Fill each airline with a few pilots and recorded flights
     #[arg(long)]
     pub demo: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct FileAFlight {
-    /// The airline, such as `http://skyways.localhost:8080`
-    #[arg(long, value_name = "URL")]
-    pub url: String,
-    /// An API key, or the path of a file that holds one
-    #[arg(long, value_name = "KEY|FILE")]
-    pub key: SecretString,
-    /// A recorded flight as CSV, named after its flight number; the recorded ELY1747 when left out
-    #[arg(long, value_name = "CSV")]
-    pub flight: Option<PathBuf>,
-    /// Under which id it is filed; a repeat with the same id is the same flight
-    #[arg(long, value_name = "UUID")]
-    pub id: Option<Uuid>,
-    /// Positions in one request
-    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(1..=500))]
-    pub batch: u16,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::application::events::ReadError;
 use crate::domain::refusal::Refusal;
 use crate::ports::event_store::StoreError;
 use crate::ports::track_store::TrackError;
@@ -49,6 +50,15 @@ impl ServiceError {
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error)
+    }
+}
+
+impl From<ReadError> for ServiceError {
+    fn from(error: ReadError) -> Self {
+        match error.into_unavailable() {
+            Ok(error) => Self::Unavailable(error),
+            Err(error) => Self::Corrupt(error.to_string()),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl Passwords {
     /// # Errors
     /// `Invalid` when its length is not allowed, `Busy` when no slot came free in time.
     pub async fn hash(&self, password: SecretString) -> Result<String, ServiceError> {
-        check_length(&password)?;
+        check_length("/password", &password)?;
         let entropy = Arc::clone(&self.entropy);
         self.run(move || hash(&password, &*entropy)).await?
     }
@@ -105,7 +105,7 @@ impl Passwords {
 }
 
 /// Twelve characters at least, a kilobyte at most; nothing else is asked of a password.
-pub fn check_length(password: &SecretString) -> Result<(), ServiceError> {
+pub fn check_length(pointer: &str, password: &SecretString) -> Result<(), ServiceError> {
     let password = password.expose_secret();
     let detail = if password.len() > MAX_PASSWORD_BYTES {
         format!("at most {MAX_PASSWORD_BYTES} bytes")
@@ -114,7 +114,7 @@ pub fn check_length(password: &SecretString) -> Result<(), ServiceError> {
     } else {
         return Ok(());
     };
-    Err(ServiceError::invalid("/password", "length", detail))
+    Err(ServiceError::invalid(pointer, "length", detail))
 }
 
 fn argon2() -> Result<Argon2<'static>, ServiceError> {
@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn length_is_the_only_rule() {
-        assert!(check_length(&secret("elevenchars")).is_err());
-        assert!(check_length(&secret("twelve chars")).is_ok());
-        assert!(check_length(&secret(&"x".repeat(1_025))).is_err());
+        assert!(check_length("/password", &secret("elevenchars")).is_err());
+        assert!(check_length("/password", &secret("twelve chars")).is_ok());
+        assert!(check_length("/password", &secret(&"x".repeat(1_025))).is_err());
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::ids::{KeyId, PirepId, TenantId, UserId};
 use crate::domain::pirep::Pirep;
 use crate::domain::tenant::Tenant;
 use crate::domain::user::{ApiKey, User};
+use crate::ports::track_store::Extent;
 
 /// An entity and where it stands; what read models keep as a row's document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,16 +35,25 @@ pub struct PirepView {
     pub pilot_name: Option<String>,
     /// Who decided; none without a decision, after a rule's, or once erased.
     pub decider_name: Option<String>,
-    pub track: TrackExtent,
-    /// Remarkable, but no fault: an airport nobody knows, for example.
-    pub warnings: Vec<String>,
+    pub track: Extent,
+    pub warnings: Vec<Warning>,
 }
 
-/// How much of a track has arrived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TrackExtent {
-    pub positions: i64,
-    pub last_sequence: Option<i32>,
+/// Something that looks wrong and blocks nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// JSON pointer into the PIREP.
+    pub pointer: &'static str,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+/// What the read model keeps of a key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredApiKey {
+    pub user: UserId,
+    pub id: KeyId,
+    pub key: ApiKey,
 }
 
 /// A key without its secret.

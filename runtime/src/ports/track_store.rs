@@ -1,5 +1,7 @@
 //! Telemetry of flights: positions by sequence number, stored once however often they arrive.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -40,6 +42,15 @@ pub struct Stored {
     pub last_sequence: Option<i32>,
 }
 
+/// How much of a flight's track has arrived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many samples the flight has.
+    pub count: i64,
+    /// The highest sequence number of the flight.
+    pub last_sequence: Option<i32>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
     #[error("this batch id was used for another batch")]
@@ -67,4 +78,23 @@ pub trait TrackStore: Send + Sync {
         after: Option<i32>,
         limit: usize,
     ) -> Result<Vec<Sample>, StoreError>;
+
+    /// The extents of those of `flights` that have any samples.
+    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
+        const PAGE: usize = 10_000;
+        let mut extents = HashMap::new();
+        for flight in flights {
+            let mut extent = Extent::default();
+            loop {
+                let page = self.samples(*flight, extent.last_sequence, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                extent.count += page.len() as i64;
+                extent.last_sequence = Some(last.sequence);
+            }
+            if extent.count > 0 {
+                extents.insert(*flight, extent);
+            }
+        }
+        Ok(extents)
+    }
 }

@@ -1,0 +1,112 @@
+//! One airline: all of its services, put together.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::application::api_keys::ApiKeys;
+use crate::application::auth::Auth;
+use crate::application::auth::accounts::Accounts;
+use crate::application::auth::keys::KeyCheck;
+use crate::application::changes::Changes;
+use crate::application::desired::Desired;
+use crate::application::error::ServiceError;
+use crate::application::history::History;
+use crate::application::pirep_queries::PirepQueries;
+use crate::application::pireps::Pireps;
+use crate::application::projections::LaneStatus;
+use crate::application::projections::entities::document;
+use crate::application::projections::tables::TENANTS;
+use crate::application::shared::{Parts, Shared};
+use crate::application::tracks::Tracks;
+use crate::application::users::Users;
+use crate::application::views::TenantView;
+
+/// One tenant's services.
+pub struct Airline {
+    pub auth: Auth,
+    pub users: Users,
+    pub api_keys: ApiKeys,
+    pub pireps: Pireps,
+    pub tracks: Arc<Tracks>,
+    pub history: History,
+    pub desired: Desired,
+    pub changes: Changes,
+    shared: Arc<Shared>,
+}
+
+impl Airline {
+    /// `schema_version`: the highest migration that the storage has seen.
+    pub fn new(parts: Parts, schema_version: i64) -> Self {
+        let shared = Shared::new(parts);
+        let keys = Arc::new(KeyCheck::new(shared.clone()));
+        let accounts = Arc::new(Accounts {
+            shared: shared.clone(),
+            keys: keys.clone(),
+        });
+        let queries = Arc::new(PirepQueries::new(shared.clone()));
+        let tracks = Arc::new(Tracks::new(shared.clone(), queries.clone()));
+        Self {
+            auth: Auth::new(shared.clone(), accounts.clone(), keys),
+            users: Users::new(shared.clone(), accounts.clone()),
+            api_keys: ApiKeys::new(shared.clone(), accounts.clone()),
+            pireps: Pireps::new(shared.clone(), queries.clone(), tracks.clone()),
+            tracks,
+            history: History::new(shared.clone(), queries),
+            desired: Desired::new(shared.clone(), accounts, schema_version),
+            changes: Changes::new(shared.clone()),
+            shared,
+        }
+    }
+
+    /// The name that it is declared under.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Origin under which browsers reach it.
+    pub fn public_url(&self) -> &str {
+        &self.shared.public_url
+    }
+
+    /// What is known about the airline itself; none before it was declared.
+    pub async fn tenant(&self) -> Result<Option<TenantView>, ServiceError> {
+        let id = self.shared.tenant.0;
+        let row = self.shared.read_model.get(&TENANTS, id).await?;
+        row.map(|row| document(&TENANTS, row)).transpose()
+    }
+
+    /// Creates the tables of the read model that are missing.
+    pub async fn prepare(&self) -> Result<(), ServiceError> {
+        self.shared.projections.prepare().await
+    }
+
+    /// Follows the log with the read model until it is cancelled.
+    pub async fn project(&self, cancel: CancellationToken) {
+        self.shared.projections.run(cancel).await;
+    }
+
+    /// Projects all that is in the log now.
+    pub async fn catch_up(&self) -> Result<(), ServiceError> {
+        self.shared.projections.catch_up().await
+    }
+
+    /// Waits until everything up to `position` can be seen by queries.
+    ///
+    /// # Errors
+    /// `NotYetVisible` after two seconds.
+    pub async fn wait_for(&self, position: i64) -> Result<(), ServiceError> {
+        self.shared.projections.wait_for(position).await
+    }
+
+    /// How far each lane is.
+    pub async fn lanes(&self) -> Result<Vec<LaneStatus>, ServiceError> {
+        self.shared.projections.status().await
+    }
+
+    /// Removes credentials that have expired; returns how many.
+    pub async fn sweep(&self) -> Result<u64, ServiceError> {
+        let now = self.shared.now();
+        Ok(self.shared.credentials.sweep(now).await?)
+    }
+}

@@ -1,0 +1,126 @@
+//! Sessions: an opaque cookie, stored as a digest, with an idle and an absolute end.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::application::auth::principal::Principal;
+use crate::application::error::ServiceError;
+use crate::application::identity::{Identity, SessionUse};
+use crate::application::secrets::{self, SessionToken};
+use crate::application::shared::Shared;
+use crate::domain::actor::Person;
+use crate::domain::ids::UserId;
+use crate::domain::user::UserStatus;
+use crate::ports::credentials::{Credential, CredentialChange, CredentialKind};
+
+const IDLE: SignedDuration = SignedDuration::from_hours(12);
+const ABSOLUTE: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How coarsely use is noted.
+const TOUCH_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// The sessions of one airline.
+pub struct Sessions {
+    shared: Arc<Shared>,
+}
+
+/// A session that has just begun.
+pub struct NewSession {
+    /// Value of the cookie.
+    pub cookie: SecretString,
+    pub used: SessionUse,
+}
+
+impl Sessions {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Begins a session; notes that its user has logged in.
+    pub async fn begin(&self, user: UserId) -> Result<NewSession, ServiceError> {
+        let now = self.shared.now();
+        let token = SessionToken::generate(&*self.shared.entropy);
+        let id = token.id().to_owned();
+        let session = CredentialChange::Put(Credential {
+            kind: CredentialKind::Session,
+            id: id.clone(),
+            subject: user.0,
+            verifier: token.digest().to_vec(),
+            data: Value::Null,
+            created_at: now,
+            expires_at: Some(later(now, ABSOLUTE)),
+            last_used_at: Some(now),
+        });
+        self.shared.credentials.change(vec![session]).await?;
+        let principal = CredentialKind::Principal;
+        self.shared
+            .credentials
+            .touch(principal, &user.to_string(), now)
+            .await?;
+        Ok(NewSession {
+            cookie: token.into_text(),
+            used: SessionUse {
+                id,
+                expires_at: later(now, IDLE),
+            },
+        })
+    }
+
+    /// Who calls with this cookie.
+    ///
+    /// # Errors
+    /// `Unauthenticated` unless the session lives and its user is active.
+    pub async fn identify(&self, cookie: &str) -> Result<Identity, ServiceError> {
+        let token = SessionToken::parse(cookie).ok_or(ServiceError::Unauthenticated)?;
+        let kind = CredentialKind::Session;
+        let row = self.shared.credentials.credential(kind, token.id()).await?;
+        let row = row.ok_or(ServiceError::Unauthenticated)?;
+        let now = self.shared.now();
+        let used = row.last_used_at.unwrap_or(row.created_at);
+        let ended = later(used, IDLE) <= now || row.expires_at.is_some_and(|end| end <= now);
+        if ended || !secrets::same_digest(&token.digest(), &row.verifier) {
+            return Err(ServiceError::Unauthenticated);
+        }
+        let user = UserId(row.subject);
+        let principal = Principal::load(&*self.shared.credentials, user).await?;
+        let principal = principal.filter(|principal| principal.status == UserStatus::Active);
+        let roles = principal.ok_or(ServiceError::Unauthenticated)?.roles;
+        if now.duration_since(used) >= TOUCH_EVERY {
+            self.shared.credentials.touch(kind, &row.id, now).await?;
+        }
+        let idle_end = later(now, IDLE);
+        Ok(Identity {
+            person: Person {
+                id: user,
+                roles,
+                key: None,
+            },
+            session: Some(SessionUse {
+                id: row.id,
+                expires_at: row.expires_at.map_or(idle_end, |end| end.min(idle_end)),
+            }),
+        })
+    }
+
+    pub async fn end(&self, id: &str) -> Result<(), ServiceError> {
+        let delete = CredentialChange::Delete {
+            kind: CredentialKind::Session,
+            id: id.to_owned(),
+        };
+        Ok(self.shared.credentials.change(vec![delete]).await?)
+    }
+
+    /// The change that ends every session of a user.
+    pub fn end_all(user: UserId) -> CredentialChange {
+        CredentialChange::DeleteAll {
+            kind: CredentialKind::Session,
+            subject: user.0,
+        }
+    }
+}
+
+fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(Timestamp::MAX)
+}

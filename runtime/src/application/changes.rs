@@ -1,0 +1,199 @@
+//! Changes as they become visible, for whoever may see them; resumable from a position.
+
+pub mod notice;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use futures::stream::unfold;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::application::changes::notice::{Change, Notice};
+use crate::application::error::ServiceError;
+use crate::application::identity::Identity;
+use crate::application::shared::Shared;
+use crate::ports::event_store::Head;
+
+/// Whoever is slower than this reads the log instead.
+const WAITING: usize = 1_024;
+/// Whoever was away for longer than this many events begins anew.
+const MOST_MISSED: i64 = 10_000;
+const PAGE: usize = 500;
+const SWEEP: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_secs(1);
+
+pub struct Changes {
+    shared: Arc<Shared>,
+    sender: broadcast::Sender<Arc<Change>>,
+}
+
+impl Changes {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            sender: broadcast::Sender::new(WAITING),
+        }
+    }
+
+    /// Tells subscribers what the log gains, as soon as queries show it, until it is cancelled.
+    pub async fn run(&self, cancel: CancellationToken) {
+        let mut appended = self.shared.events.appended();
+        let mut told: Option<Head> = None;
+        loop {
+            appended.mark_unchanged();
+            let wait = match self.tell(&mut told).await {
+                Ok(()) => SWEEP,
+                Err(error) => {
+                    tracing::warn!(%error, "the stream of changes waits");
+                    RETRY
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(wait) => {}
+                _ = appended.changed() => {}
+            }
+        }
+    }
+
+    /// What changes from now on, or since `resume` (epoch and position of the last notice).
+    pub async fn subscribe(
+        &self,
+        identity: Identity,
+        resume: Option<(Uuid, i64)>,
+    ) -> Result<impl Stream<Item = Notice> + Send + use<>, ServiceError> {
+        // Before the head is read: what is appended later is certain to be received.
+        let receiver = self.sender.subscribe();
+        let head = self.shared.events.head().await?;
+        let known = resume.filter(|(epoch, position)| {
+            let missed = head.position - position;
+            *epoch == head.epoch && (0..=MOST_MISSED).contains(&missed)
+        });
+        let subscription = Subscription {
+            shared: self.shared.clone(),
+            identity,
+            receiver,
+            reset: resume.is_some() && known.is_none(),
+            head,
+            seen: known.map_or(head.position, |(_, position)| position),
+            backlog: VecDeque::new(),
+        };
+        Ok(unfold(subscription, |mut subscription| async {
+            let notice = subscription.next().await?;
+            Some((notice, subscription))
+        }))
+    }
+
+    async fn tell(&self, told: &mut Option<Head>) -> Result<(), ServiceError> {
+        // Read before subscribers are counted: nobody who comes later misses what follows.
+        let head = self.shared.events.head().await?;
+        let from = match told {
+            Some(told) if told.epoch == head.epoch && self.sender.receiver_count() > 0 => {
+                told.position
+            }
+            _ => head.position,
+        };
+        let mut position = from;
+        while position < head.position {
+            let page = page(&self.shared, head.epoch, position, head.position).await?;
+            position = page.until;
+            for change in page.changes {
+                // Without a subscriber there is nobody to tell.
+                let _ = self.sender.send(Arc::new(change));
+            }
+            *told = Some(Head { position, ..head });
+        }
+        *told = Some(head);
+        Ok(())
+    }
+}
+
+struct Subscription {
+    shared: Arc<Shared>,
+    identity: Identity,
+    receiver: broadcast::Receiver<Arc<Change>>,
+    /// Said first: what the caller knows is void.
+    reset: bool,
+    /// The end of the log when it began.
+    head: Head,
+    /// Everything up to here has been told.
+    seen: i64,
+    backlog: VecDeque<Arc<Change>>,
+}
+
+impl Subscription {
+    async fn next(&mut self) -> Option<Notice> {
+        loop {
+            if std::mem::take(&mut self.reset) {
+                return Some(Notice::Reset);
+            }
+            let change = match self.next_change().await {
+                Ok(change) => change?,
+                Err(error) => {
+                    tracing::warn!(%error, "a stream of changes ends");
+                    return None;
+                }
+            };
+            if change.ends(&self.identity) {
+                return None;
+            }
+            if change.concerns(&self.identity) {
+                return Some(Notice::Changed(change.changed.clone()));
+            }
+        }
+    }
+
+    /// None at the end.
+    async fn next_change(&mut self) -> Result<Option<Arc<Change>>, ServiceError> {
+        loop {
+            if let Some(change) = self.backlog.pop_front() {
+                return Ok(Some(change));
+            }
+            if self.seen < self.head.position {
+                let head = self.head;
+                let page = page(&self.shared, head.epoch, self.seen, head.position).await?;
+                self.seen = page.until;
+                self.backlog.extend(page.changes.into_iter().map(Arc::new));
+                continue;
+            }
+            match self.receiver.recv().await {
+                Ok(change) if change.changed.position <= self.seen => {}
+                Ok(change) => {
+                    self.seen = change.changed.position;
+                    return Ok(Some(change));
+                }
+                // They are gone; read them from the log instead.
+                Err(RecvError::Lagged(_)) => self.head = self.shared.events.head().await?,
+                Err(RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+}
+
+struct ChangePage {
+    changes: Vec<Change>,
+    until: i64,
+}
+
+/// The changes after `from`, at most a page and never beyond `head`.
+async fn page(
+    shared: &Shared,
+    epoch: Uuid,
+    from: i64,
+    head: i64,
+) -> Result<ChangePage, ServiceError> {
+    let mut recorded = shared.events.read_after(from, PAGE).await?;
+    recorded.retain(|event| event.position <= head);
+    let until = recorded.last().map_or(head, |event| event.position);
+    shared.projections.wait_for(until).await?;
+    let mut changes = Vec::new();
+    for envelope in shared.reader.decode(&recorded).await? {
+        changes.extend(Change::of(shared, epoch, &envelope).await?);
+    }
+    Ok(ChangePage { changes, until })
+}

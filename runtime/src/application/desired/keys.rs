@@ -1,0 +1,161 @@
+//! Declared API keys: they exist, open what is declared, and are revoked when they are no longer declared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::application::auth::accounts::{Accounts, UserOrder};
+use crate::application::auth::rows::key_row;
+use crate::application::desired::admins::digest;
+use crate::application::desired::model::{DesiredKey, KeyState, ReportedKey};
+use crate::application::error::ServiceError;
+use crate::application::projections::tables::USER_API_KEYS;
+use crate::application::queries;
+use crate::application::shared::Shared;
+use crate::application::views::{StoredApiKey, UserView};
+use crate::domain::actor::Actor;
+use crate::domain::ids::{KeyId, UserId};
+use crate::domain::roles::Roles;
+use crate::domain::user::{NewApiKey, NewUser, User, UserCommand};
+use crate::ports::credentials::CredentialChange;
+use crate::ports::read_model::{Filter, Value};
+
+pub struct Keys {
+    shared: Arc<Shared>,
+    accounts: Arc<Accounts>,
+}
+
+impl Keys {
+    pub fn new(shared: Arc<Shared>, accounts: Arc<Accounts>) -> Self {
+        Self { shared, accounts }
+    }
+
+    /// Every declared key is registered as declared. A key of nobody registered waits.
+    pub async fn ensure(&self, keys: &[DesiredKey]) -> Result<(), ServiceError> {
+        for (index, key) in keys.iter().enumerate() {
+            let id = key_id(index, key)?;
+            let Some(user) = self.owner(key).await? else {
+                tracing::warn!(key_id = %id, "the user of a declared key is not registered");
+                continue;
+            };
+            if key.revoked {
+                self.revoke(user, id).await?;
+            } else {
+                self.ensure_one(index, key, user, id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever is managed and not declared any more opens nothing any more.
+    pub async fn revoke_unwanted(&self, keys: &[DesiredKey]) -> Result<(), ServiceError> {
+        let wanted: BTreeSet<&str> = keys.iter().map(|key| key.key_id.as_str()).collect();
+        for key in self.managed().await? {
+            if key.key.revoked_at.is_none() && !wanted.contains(key.id.as_str()) {
+                self.revoke(key.user, key.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The managed keys, oldest first.
+    pub async fn report(&self) -> Result<Vec<ReportedKey>, ServiceError> {
+        let now = self.shared.now();
+        let keys = self.managed().await?.into_iter();
+        let reported = keys.map(|key| ReportedKey {
+            key_id: key.id.to_string(),
+            state: match &key.key {
+                revoked if revoked.revoked_at.is_some() => KeyState::Revoked,
+                live if live.is_live(now) => KeyState::Active,
+                _ => KeyState::Expired,
+            },
+        });
+        Ok(reported.collect())
+    }
+
+    async fn managed(&self) -> Result<Vec<StoredApiKey>, ServiceError> {
+        let filters = vec![Filter::Equals("managed", Value::Integer(1))];
+        queries::all(
+            &*self.shared.read_model,
+            &USER_API_KEYS,
+            filters,
+            "issued_at",
+        )
+        .await
+    }
+
+    async fn ensure_one(
+        &self,
+        index: usize,
+        key: &DesiredKey,
+        user: UserId,
+        id: KeyId,
+    ) -> Result<(), ServiceError> {
+        let digest = digest(&format!("/apiKeys/{index}/digest"), &key.digest)?;
+        let now = self.shared.now();
+        let row = key_row(user, &id, &digest, &key.scopes, now, key.expires_at);
+        let command = UserCommand::EnsureApiKey(NewApiKey {
+            key_id: id,
+            name: key.machine_user.clone(),
+            scopes: key.scopes.clone(),
+            expires_at: key.expires_at,
+        });
+        let mut order = UserOrder::new(user, command, Actor::Operator);
+        order.beside.credentials.push(CredentialChange::Put(row));
+        self.accounts.execute(order).await?;
+        Ok(())
+    }
+
+    async fn revoke(&self, user: UserId, id: KeyId) -> Result<(), ServiceError> {
+        let owner: Option<UserView> = self.shared.load(user.0).await?;
+        if owner.is_none_or(|owner| !owner.entity.keys.contains_key(&id)) {
+            return Ok(());
+        }
+        let order = UserOrder::new(user, UserCommand::RevokeApiKey(id), Actor::Operator);
+        self.accounts.execute(order).await?;
+        Ok(())
+    }
+
+    /// The user that the key acts for, or a machine of its own.
+    async fn owner(&self, key: &DesiredKey) -> Result<Option<UserId>, ServiceError> {
+        match &key.user {
+            Some(email) => self.accounts.by_email(email).await,
+            None => self.machine(key).await.map(Some),
+        }
+    }
+
+    async fn machine(&self, key: &DesiredKey) -> Result<UserId, ServiceError> {
+        let name = format!("machine:{}", key.machine_user);
+        let user = UserId(Uuid::new_v5(&self.shared.tenant.0, name.as_bytes()));
+        let needed = Roles::needed_for(&key.scopes);
+        let present: Option<UserView> = self.shared.load::<UserId, User>(user.0).await?;
+        let command = match present {
+            None => UserCommand::Register(NewUser {
+                email: None,
+                display_name: key.machine_user.clone(),
+                callsign: None,
+                roles: needed,
+                machine: true,
+                with_password: false,
+            }),
+            Some(machine) if needed.iter().all(|role| machine.entity.roles.cover(role)) => {
+                return Ok(user);
+            }
+            Some(machine) => {
+                let roles = machine.entity.roles.iter().chain(needed.iter());
+                UserCommand::SetRoles(roles.collect())
+            }
+        };
+        let order = UserOrder::new(user, command, Actor::Operator);
+        self.accounts.execute(order).await?;
+        Ok(user)
+    }
+}
+
+fn key_id(index: usize, key: &DesiredKey) -> Result<KeyId, ServiceError> {
+    KeyId::parse(&key.key_id).ok_or_else(|| {
+        let pointer = format!("/apiKeys/{index}/keyId");
+        ServiceError::invalid(&pointer, "not-an-id", "Must be 12 letters or digits.")
+    })
+}

@@ -1,0 +1,219 @@
+//! Reading PIREPs: who may see which, with the names and tracks that belong to them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::application::error::ServiceError;
+use crate::application::identity::Identity;
+use crate::application::paging::{Listed, Page};
+use crate::application::projections::entities::document;
+use crate::application::projections::tables::{PIREPS, USERS};
+use crate::application::queries::{self, Sort};
+use crate::application::shared::Shared;
+use crate::application::views::{PirepView, StoredPirep, UserView, Warning};
+use crate::domain::ids::{PirepId, UserId};
+use crate::domain::pirep::{Pirep, PirepState};
+use crate::ports::read_model::{Filter, Value};
+use crate::ports::track_store::Extent;
+
+pub struct PirepQueries {
+    shared: Arc<Shared>,
+}
+
+/// Which PIREPs are listed; all of it must hold.
+#[derive(Clone, Debug, Default)]
+pub struct PirepFilter {
+    /// Any of these; all when empty.
+    pub states: Vec<PirepState>,
+    pub pilot: Option<UserId>,
+    /// Part of flight number, callsign, airports, aircraft type or registration.
+    pub search: Option<String>,
+    pub sort: PirepSort,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PirepSort {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+    LastSubmittedFirst,
+    FirstSubmittedFirst,
+}
+
+impl PirepQueries {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    pub async fn get(&self, identity: &Identity, id: PirepId) -> Result<PirepView, ServiceError> {
+        let row = self.shared.read_model.get(&PIREPS, id.0).await?;
+        let stored = row.map(|row| document::<StoredPirep>(&PIREPS, row));
+        let stored = stored.transpose()?;
+        let visible = stored.filter(|stored| {
+            let pirep = &stored.entity;
+            may_read(identity, pirep.pilot, pirep.state)
+        });
+        let visible = visible.ok_or_else(|| ServiceError::not_found(PIREP))?;
+        self.complete(visible).await
+    }
+
+    pub async fn list(
+        &self,
+        identity: &Identity,
+        filter: PirepFilter,
+        page: Page,
+    ) -> Result<Listed<PirepView>, ServiceError> {
+        let read_model = &*self.shared.read_model;
+        let whose = if identity.reads_every_pirep() {
+            None
+        } else {
+            Some(identity.user())
+        };
+        let list = format!("pireps {filter:?} {whose:?}");
+        let alternatives = alternatives(whose, &filter);
+        let sort = filter.sort.sort();
+        let found = queries::page(read_model, &PIREPS, alternatives, sort, &list, &page).await?;
+        Ok(Listed {
+            items: self.complete_all(found.items).await?,
+            next: found.next,
+        })
+    }
+
+    /// A PIREP with the names and the extent of the track that belong to it.
+    pub async fn complete(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
+        let mut views = self.complete_all(vec![stored]).await?;
+        views.pop().ok_or_else(|| ServiceError::not_found(PIREP))
+    }
+
+    async fn complete_all(&self, all: Vec<StoredPirep>) -> Result<Vec<PirepView>, ServiceError> {
+        let ids: Vec<_> = all.iter().map(|stored| stored.id.0).collect();
+        let extents = self.shared.tracks.extents(&ids).await?;
+        let names = self.names(&all).await?;
+        let views = all.into_iter().map(|stored| {
+            let extent = extents.get(&stored.id.0).copied().unwrap_or_default();
+            view(stored, extent, &names)
+        });
+        Ok(views.collect())
+    }
+
+    async fn names(&self, all: &[StoredPirep]) -> Result<BTreeMap<UserId, String>, ServiceError> {
+        let people = all.iter().flat_map(|stored| {
+            let decision = stored.entity.decision.as_ref();
+            [Some(stored.entity.pilot), decision.and_then(|it| it.by)]
+        });
+        let mut names: BTreeMap<UserId, String> = BTreeMap::new();
+        let mut asked: HashMap<UserId, ()> = HashMap::new();
+        for user in people.flatten() {
+            if asked.insert(user, ()).is_some() {
+                continue;
+            }
+            if let Some(name) = name_of(&self.shared, user).await? {
+                names.insert(user, name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// What it is called in messages.
+const PIREP: &str = "PIREP";
+
+/// Staff read all; a pilot their own, and what counts of others. Nobody reads what was thrown away.
+pub fn may_read(identity: &Identity, pilot: UserId, state: PirepState) -> bool {
+    let own = pilot == identity.user();
+    let public = state == PirepState::Accepted;
+    let discarded = state == PirepState::Discarded;
+    !discarded && (own || public || identity.reads_every_pirep())
+}
+
+/// What others call this user; none once erased.
+pub async fn name_of(shared: &Shared, user: UserId) -> Result<Option<String>, ServiceError> {
+    let Some(row) = shared.read_model.get(&USERS, user.0).await? else {
+        return Ok(None);
+    };
+    let view: UserView = document(&USERS, row)?;
+    Ok(view.entity.display_name.into_known())
+}
+
+impl PirepSort {
+    fn sort(self) -> Sort {
+        let (column, descending) = match self {
+            Self::NewestFirst => ("created_at", true),
+            Self::OldestFirst => ("created_at", false),
+            Self::LastSubmittedFirst => ("submitted_at", true),
+            Self::FirstSubmittedFirst => ("submitted_at", false),
+        };
+        Sort { column, descending }
+    }
+}
+
+/// One query for whoever reads everything; for others their own, and the accepted ones of all.
+fn alternatives(whose: Option<UserId>, filter: &PirepFilter) -> Vec<Vec<Filter>> {
+    let mut common = Vec::new();
+    if let Some(pilot) = filter.pilot {
+        common.push(Filter::Equals("pilot", Value::Uuid(pilot.0)));
+    }
+    if let Some(search) = &filter.search {
+        common.push(Filter::Contains("search", search.trim().to_lowercase()));
+    }
+    let wanted = |state: &PirepState| filter.states.is_empty() || filter.states.contains(state);
+    let states = PirepState::ALL.into_iter().filter(wanted);
+    let states: Vec<Value> = states
+        .filter(|state| *state != PirepState::Discarded)
+        .map(text)
+        .collect();
+    let any = [common.clone(), vec![Filter::OneOf("state", states.clone())]].concat();
+    let Some(user) = whose else {
+        return vec![any];
+    };
+    let own = [any, vec![Filter::Equals("pilot", Value::Uuid(user.0))]].concat();
+    let accepted = text(PirepState::Accepted);
+    let mut alternatives = vec![own];
+    if states.contains(&accepted) {
+        common.push(Filter::Equals("state", accepted));
+        alternatives.push(common);
+    }
+    alternatives
+}
+
+fn text(state: PirepState) -> Value {
+    Value::Text(state.as_str().to_owned())
+}
+
+fn view(stored: StoredPirep, track: Extent, names: &BTreeMap<UserId, String>) -> PirepView {
+    let pirep = stored.entity;
+    let decider = pirep.decision.as_ref().and_then(|decision| decision.by);
+    PirepView {
+        id: stored.id,
+        version: stored.version,
+        position: stored.position,
+        pilot_name: names.get(&pirep.pilot).cloned(),
+        decider_name: decider.and_then(|user| names.get(&user).cloned()),
+        warnings: warnings(&pirep, track),
+        track,
+        pirep,
+    }
+}
+
+fn warnings(pirep: &Pirep, track: Extent) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let (planned, actual) = (&pirep.plan.arrival, &pirep.report.actual_arrival);
+    if let (Some(planned), Some(actual)) = (planned, actual)
+        && planned != actual
+    {
+        warnings.push(Warning {
+            pointer: "/report/actualArrival",
+            code: "diversion",
+            detail: format!("Planned to {planned}, flown to {actual}."),
+        });
+    }
+    let expected = pirep.last_sequence.map_or(0, |last| i64::from(last) + 1);
+    if track.count < expected {
+        warnings.push(Warning {
+            pointer: "/track/positions",
+            code: "track-incomplete",
+            detail: format!("{} of {expected} positions have arrived.", track.count),
+        });
+    }
+    warnings
+}

@@ -1,0 +1,48 @@
+//! The lane of flights: PIREPs.
+
+use crate::application::error::ServiceError;
+use crate::application::events::DecodedEvent;
+use crate::application::projections::entities::Entities;
+use crate::application::projections::tables::PIREPS;
+use crate::application::views::StoredPirep;
+use crate::domain::event::DomainEvent;
+use crate::domain::ids::PirepId;
+use crate::domain::pirep::Pirep;
+use crate::ports::read_model::{Change, LaneGuard, Value};
+
+/// The changes that a batch of the log makes to this lane's tables.
+pub async fn project(
+    lane: &mut dyn LaneGuard,
+    events: &[DecodedEvent],
+) -> Result<Vec<Change>, ServiceError> {
+    let mut pireps = Entities::<PirepId, Pirep>::of(&PIREPS);
+    for envelope in events {
+        if let DomainEvent::Pirep(event) = &envelope.event {
+            pireps.evolve(lane, envelope, event).await?;
+        }
+    }
+    pireps.into_changes(columns)
+}
+
+fn columns(view: &StoredPirep) -> Vec<Value> {
+    let pirep = &view.entity;
+    let plan = &pirep.plan;
+    let searched = [
+        &plan.flight_number,
+        &plan.callsign,
+        &plan.departure,
+        &plan.arrival,
+        &plan.aircraft_type,
+        &plan.registration,
+    ];
+    let searched: Vec<&str> = searched.into_iter().flatten().map(String::as_str).collect();
+    // A time that is not there sorts as the earliest: a null could not be continued behind.
+    let submitted = pirep.submitted_at.map_or(0, |at| at.as_microsecond());
+    vec![
+        Value::Text(pirep.state.as_str().to_owned()),
+        Value::Uuid(pirep.pilot.0),
+        Value::Integer(pirep.created_at.as_microsecond()),
+        Value::Integer(submitted),
+        Value::Text(searched.join(" ").to_lowercase()),
+    ]
+}

@@ -1,0 +1,141 @@
+//! What a track says about its flight: distance along it, and when blocks and wheels were left.
+
+use jiff::Timestamp;
+
+use crate::domain::pirep::Report;
+use crate::ports::track_store::Sample;
+
+/// Mean radius of the Earth in nautical miles (IUGG: 6,371.0088 km).
+const EARTH_RADIUS_NMI: f64 = 6_371.008_8 / 1.852;
+/// Faster than a walk beside the aircraft.
+const TAXI_KT: i16 = 2;
+/// No airliner taxies as fast, none stays airborne as slow.
+const FLYING_KT: i16 = 80;
+/// Between two samples, faster than this is a jump of the receiver and no flight.
+const JUMP_KT: f64 = 1_500.0;
+const PER_DEGREE: f64 = 1e7;
+
+/// What follows from the samples, in their order; empty where they do not tell.
+pub fn report(samples: &[Sample]) -> Report {
+    let faster =
+        |limit| move |sample: &&Sample| sample.ground_speed_kt.is_some_and(|kt| kt >= limit);
+    let first = |limit| samples.iter().find(faster(limit)).map(|sample| sample.time);
+    let last = |limit| {
+        samples
+            .iter()
+            .rev()
+            .find(faster(limit))
+            .map(|sample| sample.time)
+    };
+    let (take_off, landing) = (first(FLYING_KT), last(FLYING_KT));
+    let (off_block, on_block) = (first(TAXI_KT), last(TAXI_KT));
+    Report {
+        off_block_at: off_block,
+        take_off_at: take_off,
+        landing_at: landing,
+        on_block_at: on_block,
+        block_time_min: minutes(off_block, on_block),
+        flight_time_min: minutes(take_off, landing),
+        distance_centi_nmi: distance(samples),
+        ..Report::default()
+    }
+}
+
+fn minutes(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<i32> {
+    let seconds = to?.as_second() - from?.as_second();
+    i32::try_from((seconds + 30) / 60)
+        .ok()
+        .filter(|minutes| *minutes > 0)
+}
+
+/// Hundredths of a nautical mile along the samples, jumps left out.
+fn distance(samples: &[Sample]) -> Option<i32> {
+    let mut miles = 0.0;
+    let mut from = samples.first()?;
+    for to in &samples[1..] {
+        let leg = great_circle_nmi(from, to);
+        let hours = to.time.duration_since(from.time).as_secs_f64() / 3_600.0;
+        if hours <= 0.0 || leg / hours > JUMP_KT {
+            continue;
+        }
+        miles += leg;
+        from = to;
+    }
+    Some((miles * 100.0).round() as i32).filter(|distance| *distance > 0)
+}
+
+/// Haversine: precise for short legs too.
+fn great_circle_nmi(from: &Sample, to: &Sample) -> f64 {
+    let radians = |e7: i32| (f64::from(e7) / PER_DEGREE).to_radians();
+    let (from_latitude, to_latitude) = (radians(from.latitude_e7), radians(to.latitude_e7));
+    let north = to_latitude - from_latitude;
+    let east = radians(to.longitude_e7) - radians(from.longitude_e7);
+    let half_chord = (north / 2.0).sin().powi(2)
+        + from_latitude.cos() * to_latitude.cos() * (east / 2.0).sin().powi(2);
+    2.0 * EARTH_RADIUS_NMI * half_chord.sqrt().min(1.0).asin()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(sequence: i32, second: i64, latitude: f64, longitude: f64, speed: i16) -> Sample {
+        Sample {
+            sequence,
+            time: Timestamp::from_second(second).unwrap(),
+            latitude_e7: (latitude * PER_DEGREE) as i32,
+            longitude_e7: (longitude * PER_DEGREE) as i32,
+            altitude_ft: None,
+            heading_deg: None,
+            ground_speed_kt: Some(speed),
+            indicated_airspeed_kt: None,
+            vertical_speed_fpm: None,
+            fuel_kg: None,
+            phase: None,
+        }
+    }
+
+    #[test]
+    fn a_degree_of_latitude_is_sixty_miles() {
+        let track = [
+            sample(0, 0, 0.0, 0.0, 0),
+            sample(1, 600, 1.0, 0.0, 360),
+            sample(2, 1_200, 2.0, 0.0, 360),
+        ];
+        let miles = report(&track).distance_centi_nmi.unwrap();
+        assert!((miles - 12_008).abs() < 5, "{miles}");
+    }
+
+    #[test]
+    fn a_jump_of_the_receiver_is_no_distance() {
+        let track = [
+            sample(0, 0, 0.0, 0.0, 100),
+            sample(1, 10, 45.0, 45.0, 100),
+            sample(2, 600, 1.0, 0.0, 360),
+        ];
+        let miles = report(&track).distance_centi_nmi.unwrap();
+        assert!((miles - 6_004).abs() < 5, "{miles}");
+    }
+
+    #[test]
+    fn blocks_and_wheels_are_read_off_the_speed() {
+        let track = [
+            sample(0, 0, 0.0, 0.0, 0),
+            sample(1, 60, 0.0, 0.01, 12),
+            sample(2, 600, 0.0, 0.1, 150),
+            sample(3, 4_200, 0.0, 1.0, 130),
+            sample(4, 4_500, 0.0, 1.05, 15),
+            sample(5, 4_800, 0.0, 1.05, 0),
+        ];
+        let report = report(&track);
+        assert_eq!(report.off_block_at.unwrap().as_second(), 60);
+        assert_eq!(report.on_block_at.unwrap().as_second(), 4_500);
+        assert_eq!(report.flight_time_min, Some(60));
+        assert_eq!(report.block_time_min, Some(74));
+    }
+
+    #[test]
+    fn no_track_says_nothing() {
+        assert_eq!(report(&[]), Report::default());
+    }
+}

@@ -1,0 +1,164 @@
+//! Telemetry of flights: received in batches, stored once, read as a whole.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::application::commands::Order;
+use crate::application::error::ServiceError;
+use crate::application::identity::Identity;
+use crate::application::pirep_queries::PirepQueries;
+use crate::application::shared::Shared;
+use crate::application::views::StoredPirep;
+use crate::domain::ids::PirepId;
+use crate::domain::pirep::{Pirep, PirepCommand, PirepFacts, PirepState};
+use crate::domain::refusal::{Faults, Refusal};
+use crate::ports::track_store::{Sample, Stored};
+
+/// Most samples of one batch.
+pub const MAX_BATCH: usize = 500;
+/// Most samples of one flight: a day at one a second.
+pub const MAX_SAMPLES: usize = 86_400;
+const PAGE: usize = 10_000;
+const MAX_PHASE_CHARS: usize = 16;
+/// The phase in which a flight is interrupted.
+const PAUSED_PHASE: &str = "PSD";
+
+pub struct Tracks {
+    shared: Arc<Shared>,
+    queries: Arc<PirepQueries>,
+}
+
+impl Tracks {
+    pub fn new(shared: Arc<Shared>, queries: Arc<PirepQueries>) -> Self {
+        Self { shared, queries }
+    }
+
+    /// Stores a batch of the owner's, in whatever state the PIREP is. A flight that moves again is resumed.
+    pub async fn store(
+        &self,
+        identity: &Identity,
+        pirep: PirepId,
+        batch_id: Uuid,
+        samples: Vec<Sample>,
+    ) -> Result<Stored, ServiceError> {
+        check(&samples)?;
+        let stored: Option<StoredPirep> = self.shared.load(pirep.0).await?;
+        let stored = stored.ok_or_else(|| ServiceError::not_found("PIREP"))?;
+        if stored.entity.state == PirepState::Discarded {
+            return Err(ServiceError::not_found("PIREP"));
+        }
+        if stored.entity.pilot != identity.user() {
+            let detail = "Only the pilot's own programs send positions.";
+            return Err(Refusal::forbidden("not-yours", detail).into());
+        }
+        let moves = samples
+            .iter()
+            .any(|sample| sample.phase.as_deref() != Some(PAUSED_PHASE));
+        let digest = digest(&samples);
+        let received_at = self.shared.now();
+        let tracks = &self.shared.tracks;
+        let answer = tracks
+            .store(pirep.0, batch_id, digest, received_at, samples)
+            .await?;
+        if stored.entity.state == PirepState::Paused && moves && answer.stored > 0 {
+            self.resume(identity, pirep).await?;
+        }
+        Ok(answer)
+    }
+
+    /// The whole track of a PIREP that the caller may read, in order.
+    pub async fn samples(
+        &self,
+        identity: &Identity,
+        pirep: PirepId,
+    ) -> Result<Vec<Sample>, ServiceError> {
+        let visible = self.queries.get(identity, pirep).await?;
+        self.all(visible.id).await
+    }
+
+    /// The whole track, in order.
+    pub async fn all(&self, pirep: PirepId) -> Result<Vec<Sample>, ServiceError> {
+        let mut all: Vec<Sample> = Vec::new();
+        while all.len() < MAX_SAMPLES {
+            let after = all.last().map(|sample| sample.sequence);
+            let page = self.shared.tracks.samples(pirep.0, after, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            all.extend(page);
+        }
+        all.truncate(MAX_SAMPLES);
+        Ok(all)
+    }
+
+    /// Whether somebody paused or resumed it meanwhile does not matter: the samples are stored.
+    async fn resume(&self, identity: &Identity, pirep: PirepId) -> Result<(), ServiceError> {
+        let facts = PirepFacts::default();
+        let order = Order::<Pirep>::new(pirep, PirepCommand::Resume, identity.actor(), facts);
+        match self
+            .shared
+            .commands
+            .execute(order)
+            .await
+            .map_err(ServiceError::from)
+        {
+            Ok(_) | Err(ServiceError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn check(samples: &[Sample]) -> Result<(), ServiceError> {
+    let mut faults = Faults::default();
+    if samples.is_empty() || samples.len() > MAX_BATCH {
+        let detail = format!("A batch has 1 to {MAX_BATCH} positions.");
+        faults.add("/positions", "out-of-range", detail);
+    }
+    for (index, sample) in samples.iter().enumerate().take(MAX_BATCH) {
+        let mut check = |valid: bool, member: &str, detail: &str| {
+            let pointer = format!("/positions/{index}/{member}");
+            faults.check(valid, &pointer, "out-of-range", detail);
+        };
+        let (latitude, longitude) = (sample.latitude_e7, sample.longitude_e7);
+        check(sample.sequence >= 0, "sequence", "Must not be negative.");
+        check(
+            latitude.abs() <= 900_000_000,
+            "lat",
+            "Must be from -90 to 90.",
+        );
+        check(
+            longitude.abs() <= 1_800_000_000,
+            "lon",
+            "Must be from -180 to 180.",
+        );
+        let phase = sample.phase.as_deref().unwrap_or_default();
+        check(phase.len() <= MAX_PHASE_CHARS, "phase", "Is too long.");
+    }
+    Ok(faults.finish()?)
+}
+
+/// Tells a repeated batch from another one under the same id.
+fn digest(samples: &[Sample]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    let mut number = |value: Option<i64>| {
+        digest.update([u8::from(value.is_some())]);
+        digest.update(value.unwrap_or_default().to_be_bytes());
+    };
+    for sample in samples {
+        number(Some(sample.sequence.into()));
+        number(Some(sample.time.as_microsecond()));
+        number(Some(sample.latitude_e7.into()));
+        number(Some(sample.longitude_e7.into()));
+        number(sample.altitude_ft.map(i64::from));
+        number(sample.heading_deg.map(i64::from));
+        number(sample.ground_speed_kt.map(i64::from));
+        number(sample.indicated_airspeed_kt.map(i64::from));
+        number(sample.vertical_speed_fpm.map(i64::from));
+        number(sample.fuel_kg.map(i64::from));
+        let phase = sample.phase.as_deref();
+        number(phase.map(|phase| i64::from(crc32fast::hash(phase.as_bytes()))));
+    }
+    digest.finalize().into()
+}
