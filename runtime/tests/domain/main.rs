@@ -1,0 +1,12 @@
+//! The event-sourced core: decisions as given/when/then, the stored format, the command executor.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod codec;
+mod commands;
+mod given;
+mod life_cycle;
+mod pireps;
+mod samples;
+mod tenants;
+mod users;

@@ -1,0 +1,380 @@
+//! What the commands on a PIREP lead to, beyond the table of states.
+
+use albatross::domain::actor::{Actor, KeyUse, Person};
+use albatross::domain::ids::KeyId;
+use albatross::domain::pirep::{
+    Awaits, Changes, Credit, Edit, Intent, NewPirep, Pirep, PirepCommand, PirepEvent, PirepFacts,
+    PirepState, Plan, Report, Source, SourceKind, Verdict,
+};
+use albatross::domain::roles::{Role, Scope};
+
+use crate::given::{Given, PILOT, REVIEWER, now, pilot, reviewer, stranger};
+use crate::life_cycle::{accepted, filing, plan, rejected, submitted};
+
+fn new(intent: Intent) -> NewPirep {
+    NewPirep {
+        intent,
+        pilot: PILOT,
+        source: Source {
+            kind: SourceKind::Acars,
+            client: Some("smartCARS 3".into()),
+        },
+        plan: plan(),
+        report: None,
+        remarks: None,
+    }
+}
+
+fn flight(kind: SourceKind) -> Given<Pirep> {
+    Given::events([PirepEvent::Prefiled(filing(kind))])
+}
+
+fn submit(report: Option<Report>) -> PirepCommand {
+    PirepCommand::Submit {
+        report,
+        remarks: None,
+        last_sequence: None,
+    }
+}
+
+#[test]
+fn prefiling_begins_a_flight_and_tidies_what_was_typed() {
+    let mut untidy = new(Intent::Prefile);
+    untidy.plan.departure = Some(" lirf ".into());
+    untidy.plan.route = Some("  ".into());
+    untidy.remarks = Some(String::new());
+    let pirep = Given::<Pirep>::nothing()
+        .when(pilot(), PirepCommand::File(untidy))
+        .state();
+    assert_eq!(pirep.state, PirepState::InProgress);
+    assert_eq!(pirep.plan.departure.as_deref(), Some("LIRF"));
+    assert_eq!(pirep.plan.route, None);
+    assert_eq!(pirep.remarks, None);
+    assert_eq!(pirep.created_at, now());
+}
+
+#[test]
+fn a_draft_may_lack_anything_but_a_flight_may_not() {
+    let empty = |intent| {
+        let mut new = new(intent);
+        new.plan = Plan::default();
+        PirepCommand::File(new)
+    };
+    let given = Given::<Pirep>::nothing();
+    let draft = given.when(pilot(), empty(Intent::Draft)).state();
+    assert_eq!(draft.state, PirepState::Draft);
+    given.when(pilot(), empty(Intent::Prefile)).invalid(&[
+        "/plan/flightNumber required",
+        "/plan/departure required",
+        "/plan/arrival required",
+        "/plan/aircraftType required",
+    ]);
+}
+
+#[test]
+fn wrong_values_are_named_all_at_once() {
+    let mut wrong = new(Intent::Draft);
+    wrong.plan.departure = Some("L!".into());
+    wrong.plan.passengers = Some(-1);
+    wrong.plan.callsign = Some("A".repeat(17));
+    wrong.report = Some(Report {
+        take_off_at: Some(now()),
+        landing_at: "2026-05-01T11:00:00Z".parse().ok(),
+        on_block_at: "2026-06-01T00:00:00Z".parse().ok(),
+        fuel_used_kg: Some(-5),
+        ..Report::default()
+    });
+    wrong.remarks = Some("x".repeat(4_001));
+    Given::<Pirep>::nothing()
+        .when(pilot(), PirepCommand::File(wrong))
+        .invalid(&[
+            "/plan/departure not-an-airport-code",
+            "/plan/callsign too-long",
+            "/plan/passengers out-of-range",
+            "/report/landingAt out-of-order",
+            "/report/onBlockAt in-the-future",
+            "/report/fuelUsedKg out-of-range",
+            "/remarks too-long",
+        ]);
+}
+
+#[test]
+fn flights_are_filed_by_their_own_pilot_once() {
+    let command = || PirepCommand::File(new(Intent::Prefile));
+    let given = Given::<Pirep>::nothing();
+    given.when(stranger(), command()).forbidden("not-yours");
+    given
+        .when(Actor::Operator, command())
+        .forbidden("not-yours");
+    flight(SourceKind::Acars)
+        .when(pilot(), command())
+        .conflicts("already-filed");
+    Given::<Pirep>::nothing()
+        .when(pilot(), PirepCommand::Pause)
+        .refused("not-found");
+}
+
+#[test]
+fn a_suspended_pilot_starts_nothing_but_a_begun_flight_is_held() {
+    let suspended = PirepFacts {
+        pilot_suspended: true,
+        ..PirepFacts::default()
+    };
+    Given::<Pirep>::nothing()
+        .with(suspended)
+        .when(pilot(), PirepCommand::File(new(Intent::Prefile)))
+        .forbidden("suspended");
+    let begun = flight(SourceKind::Acars).with(suspended);
+    assert!(begun.when(pilot(), submit(None)).state().held);
+}
+
+#[test]
+fn submitting_hands_it_to_staff_with_the_last_of_what_was_measured() {
+    let report = Report {
+        take_off_at: "2026-05-01T08:00:00Z".parse().ok(),
+        landing_at: "2026-05-01T10:30:59Z".parse().ok(),
+        landing_rate_fpm: Some(-180),
+        ..Report::default()
+    };
+    let command = PirepCommand::Submit {
+        report: Some(report),
+        remarks: Some("smooth".into()),
+        last_sequence: Some(2_109),
+    };
+    let mut filing = filing(SourceKind::Acars);
+    filing.report = Report {
+        fuel_used_kg: Some(61_000),
+        ..Report::default()
+    };
+    let pirep = Given::<Pirep>::events([PirepEvent::Prefiled(filing)])
+        .when(pilot(), command)
+        .state();
+    assert_eq!(pirep.state, PirepState::Submitted);
+    assert_eq!(pirep.awaits, Some(Awaits::Staff));
+    assert_eq!(pirep.last_sequence, Some(2_109));
+    assert_eq!(pirep.submitted_at, Some(now()));
+    assert_eq!(pirep.remarks, Some("smooth".into()));
+    let report = pirep.report;
+    assert_eq!(report.fuel_used_kg, Some(61_000), "kept");
+    assert_eq!(report.flight_time_min, Some(150), "follows from the times");
+    assert_eq!(report.landing_rate_fpm, Some(-180));
+}
+
+#[test]
+fn a_report_by_hand_needs_a_time_but_a_tracked_flight_does_not() {
+    let timeless = |kind| {
+        let mut filing = filing(kind);
+        filing.report = Report::default();
+        Given::<Pirep>::events([PirepEvent::Prefiled(filing)])
+    };
+    timeless(SourceKind::Manual)
+        .when(pilot(), submit(None))
+        .invalid(&["/report/flightTimeMin required"]);
+    let sent = timeless(SourceKind::Acars).when(pilot(), submit(None));
+    assert_eq!(sent.state().state, PirepState::Submitted);
+}
+
+#[test]
+fn a_verdict_names_who_gave_it_and_a_rejection_why() {
+    let given = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Manual)),
+        submitted(),
+    ]);
+    let accept = PirepCommand::Accept {
+        credit: Credit::Full,
+        comment: Some("  ".into()),
+    };
+    let decision = given
+        .when(reviewer(), accept.clone())
+        .then([accepted()])
+        .and_then(|pirep| pirep.decision)
+        .unwrap();
+    assert_eq!(decision.by, Some(REVIEWER));
+    assert_eq!(decision.verdict, Verdict::Accepted);
+    assert_eq!(decision.reason, None);
+    assert_eq!(decision.at, now());
+
+    let by_rule = given.when(Actor::System("review-rules"), accept).state();
+    assert_eq!(by_rule.decision.unwrap().by, None);
+
+    let reject = |reason: &str| PirepCommand::Reject {
+        reason: reason.into(),
+        credit: Credit::None,
+    };
+    given
+        .when(reviewer(), reject(" "))
+        .invalid(&["/reason required"]);
+    given
+        .when(reviewer(), reject("too hard"))
+        .then([rejected()]);
+}
+
+#[test]
+fn a_key_without_the_review_scope_does_not_decide_even_for_a_reviewer() {
+    let with_key = |scopes: &[Scope]| {
+        Actor::User(Person {
+            id: REVIEWER,
+            roles: Role::Reviewer.into(),
+            key: Some(KeyUse {
+                id: KeyId::parse("0123456789ab").unwrap(),
+                scopes: scopes.iter().copied().collect(),
+            }),
+        })
+    };
+    let given = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Manual)),
+        submitted(),
+    ]);
+    let accept = || PirepCommand::Accept {
+        credit: Credit::Full,
+        comment: None,
+    };
+    given
+        .when(with_key(&[Scope::PirepsWrite]), accept())
+        .forbidden("not-yours");
+    given.when(with_key(&[Scope::Review]), accept()).state();
+}
+
+#[test]
+fn a_reopened_or_appealed_pirep_has_no_verdict() {
+    let reopened = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Manual)),
+        submitted(),
+        accepted(),
+    ])
+    .when(
+        reviewer(),
+        PirepCommand::Reopen {
+            reason: "wrong aircraft".into(),
+        },
+    )
+    .state();
+    let appealed = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Manual)),
+        submitted(),
+        rejected(),
+    ])
+    .when(
+        pilot(),
+        PirepCommand::Appeal {
+            comment: "the sensor lies".into(),
+        },
+    )
+    .state();
+    for pirep in [reopened, appealed] {
+        assert_eq!(pirep.state, PirepState::Submitted);
+        assert_eq!(pirep.awaits, Some(Awaits::Staff));
+        assert_eq!(pirep.decision, None);
+    }
+}
+
+#[test]
+fn staff_say_why_they_edit_or_cancel_somebody_elses_flight() {
+    let given = flight(SourceKind::Manual);
+    let remarks = || Changes {
+        remarks: Some("corrected".into()),
+        ..Changes::default()
+    };
+    given
+        .when(reviewer(), PirepCommand::Edit(remarks()))
+        .invalid(&["/reason required"]);
+    given
+        .when(reviewer(), PirepCommand::Cancel { reason: None })
+        .invalid(&["/reason required"]);
+    given
+        .when(pilot(), PirepCommand::Cancel { reason: None })
+        .then([PirepEvent::Cancelled { reason: None }]);
+    given
+        .when(pilot(), PirepCommand::Edit(remarks()))
+        .then([PirepEvent::Edited(Edit {
+            remarks: Some("corrected".into()),
+            ..Edit::default()
+        })]);
+}
+
+#[test]
+fn measured_values_are_not_their_pilots_to_edit() {
+    let softer = |reason: Option<&str>| {
+        PirepCommand::Edit(Changes {
+            report: Some(Report {
+                landing_rate_fpm: Some(-20),
+                ..Report::default()
+            }),
+            reason: reason.map(str::to_owned),
+            ..Changes::default()
+        })
+    };
+    flight(SourceKind::Acars)
+        .when(pilot(), softer(None))
+        .forbidden("measured");
+    flight(SourceKind::Manual)
+        .when(pilot(), softer(None))
+        .state();
+    flight(SourceKind::Acars)
+        .when(reviewer(), softer(Some("sensor fault")))
+        .state();
+}
+
+#[test]
+fn an_edit_that_changes_nothing_and_a_repeated_merge_write_nothing() {
+    let same = PirepCommand::Edit(Changes {
+        plan: Some(plan()),
+        remarks: Some(String::new()),
+        ..Changes::default()
+    });
+    flight(SourceKind::Manual).when(pilot(), same).then([]);
+
+    let repeat = || PirepCommand::Merge {
+        plan: Some(plan()),
+        report: Some(filing(SourceKind::Acars).report),
+        remarks: None,
+        last_sequence: None,
+    };
+    flight(SourceKind::Acars).when(pilot(), repeat()).then([]);
+    let decided = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Acars)),
+        submitted(),
+        accepted(),
+    ]);
+    decided.when(pilot(), repeat()).then([]);
+    decided.when(stranger(), repeat()).forbidden("not-yours");
+}
+
+#[test]
+fn a_whole_flight_sent_again_is_united_with_what_is_known() {
+    let more = PirepCommand::Merge {
+        plan: None,
+        report: Some(Report {
+            fuel_used_kg: Some(61_000),
+            ..Report::default()
+        }),
+        remarks: None,
+        last_sequence: Some(40),
+    };
+    let pirep = flight(SourceKind::Acars).when(pilot(), more).state();
+    assert_eq!(pirep.report.fuel_used_kg, Some(61_000));
+    assert_eq!(pirep.report.flight_time_min, Some(95), "kept");
+    assert_eq!(pirep.last_sequence, Some(40));
+}
+
+#[test]
+fn a_draft_with_a_track_or_once_submitted_is_not_thrown_away() {
+    let draft = PirepEvent::Drafted(filing(SourceKind::Manual));
+    Given::<Pirep>::events([draft.clone()])
+        .with(PirepFacts {
+            has_track: true,
+            ..PirepFacts::default()
+        })
+        .when(pilot(), PirepCommand::Discard)
+        .refused("illegal-transition");
+    Given::<Pirep>::events([draft, submitted(), PirepEvent::Withdrawn])
+        .when(pilot(), PirepCommand::Discard)
+        .refused("illegal-transition");
+}
+
+#[test]
+fn a_measured_flight_is_not_withdrawn_into_a_form() {
+    Given::<Pirep>::events([PirepEvent::Prefiled(filing(SourceKind::Acars)), submitted()])
+        .when(pilot(), PirepCommand::Withdraw)
+        .refused("illegal-transition");
+}

@@ -1,0 +1,311 @@
+//! One or more of every event, by name: the golden corpus encodes exactly these.
+
+use albatross::domain::event::DomainEvent;
+use albatross::domain::ids::{KeyId, UserId};
+use albatross::domain::personal::Personal;
+use albatross::domain::pirep::{
+    Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
+};
+use albatross::domain::roles::{Role, Scope};
+use albatross::domain::tenant::{Profile, Settings, TenantEvent};
+use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+pub const SUBJECT: UserId = UserId(Uuid::from_u128(0xA1BA));
+
+/// Never change a sample that a golden line exists for: add another.
+pub fn samples() -> Vec<(&'static str, DomainEvent)> {
+    let mut samples = tenant();
+    samples.extend(user());
+    samples.extend(pirep());
+    samples
+}
+
+fn at(microseconds: i64) -> Timestamp {
+    Timestamp::from_microsecond(microseconds).unwrap()
+}
+
+fn tenant() -> Vec<(&'static str, DomainEvent)> {
+    let profile = |name: &str| Profile {
+        display_name: name.into(),
+        icao_code: "SKY".into(),
+        public_url: "http://skyways.localhost:8080".into(),
+    };
+    let events = [
+        (
+            "tenant-created",
+            TenantEvent::Created {
+                name: "skyways".into(),
+                profile: profile("Skyways"),
+            },
+        ),
+        (
+            "tenant-changed",
+            TenantEvent::Changed {
+                profile: profile("Skyways Ünited"),
+            },
+        ),
+        (
+            "desired-state-applied",
+            TenantEvent::DesiredStateApplied { number: u64::MAX },
+        ),
+        (
+            "settings-changed",
+            TenantEvent::SettingsChanged(Settings {
+                self_review: true,
+                accent_color: Some("#1e40af".into()),
+            }),
+        ),
+        (
+            "settings-changed-to-defaults",
+            TenantEvent::SettingsChanged(Settings::default()),
+        ),
+    ];
+    events.map(|(name, event)| (name, event.into())).into()
+}
+
+fn user() -> Vec<(&'static str, DomainEvent)> {
+    let grant = ApiKeyGrant {
+        key_id: KeyId::parse("0123456789ab").unwrap(),
+        name: "my laptop".into(),
+        scopes: Scope::ALL.iter().copied().collect(),
+        expires_at: Some(at(1_800_000_000_123_456)),
+        managed: true,
+    };
+    let person = Registration {
+        email: Some("ada@skyways.example".into()),
+        display_name: "Ada Łovelace ✈".into(),
+        callsign: Some("SKY1".into()),
+        roles: Role::ALL.into_iter().collect(),
+        managed: true,
+        machine: false,
+        pending: true,
+    };
+    let machine = Registration {
+        email: None,
+        display_name: "airline-clients/skyways-acars".into(),
+        callsign: None,
+        roles: Role::Pilot.into(),
+        managed: false,
+        machine: true,
+        pending: false,
+    };
+    let events = [
+        ("user-registered", UserEvent::Registered(person)),
+        ("user-registered-machine", UserEvent::Registered(machine)),
+        (
+            "management-changed",
+            UserEvent::ManagementChanged { managed: true },
+        ),
+        (
+            "roles-changed",
+            UserEvent::RolesChanged {
+                roles: [Role::Reviewer, Role::Pilot].into_iter().collect(),
+            },
+        ),
+        ("user-approved", UserEvent::Approved),
+        (
+            "user-suspended",
+            UserEvent::Suspended {
+                reason: "no flight in a year".into(),
+            },
+        ),
+        ("user-reinstated", UserEvent::Reinstated),
+        ("password-changed", UserEvent::PasswordChanged),
+        (
+            "profile-changed",
+            UserEvent::ProfileChanged {
+                display_name: "Ada".into(),
+                callsign: None,
+            },
+        ),
+        ("api-key-issued", UserEvent::ApiKeyIssued(grant.clone())),
+        (
+            "api-key-changed",
+            UserEvent::ApiKeyChanged(ApiKeyGrant {
+                scopes: [Scope::PirepsRead].into(),
+                expires_at: None,
+                managed: false,
+                ..grant.clone()
+            }),
+        ),
+        (
+            "api-key-revoked",
+            UserEvent::ApiKeyRevoked {
+                key_id: grant.key_id.clone(),
+            },
+        ),
+        (
+            "login-link-issued",
+            UserEvent::LoginLinkIssued {
+                link_id: grant.key_id,
+                expires_at: at(1_800_000_000_000_001),
+            },
+        ),
+        ("user-erased", UserEvent::Erased),
+    ];
+    events.map(|(name, event)| (name, event.into())).into()
+}
+
+fn plan() -> Plan {
+    Plan {
+        flight_number: Some("ELY1747".into()),
+        callsign: Some("ELY1747".into()),
+        departure: Some("LIRF".into()),
+        arrival: Some("LLBG".into()),
+        alternate: Some("LCLK".into()),
+        aircraft_type: Some("B744".into()),
+        registration: Some("4X-ELC".into()),
+        network: Some("Offline".into()),
+        route: Some("SOSAK UM603 SOR UN134".into()),
+        planned_off_block_at: Some(at(1_777_000_000_000_000)),
+        planned_on_block_at: Some(at(1_777_010_000_000_000)),
+        cruise_level_ft: Some(35_000),
+        fuel_planned_kg: Some(61_000),
+        passengers: Some(403),
+        cargo_kg: Some(0),
+    }
+}
+
+fn report() -> Report {
+    Report {
+        off_block_at: Some(at(1_777_000_000_000_001)),
+        take_off_at: Some(at(1_777_000_900_000_000)),
+        landing_at: Some(at(1_777_009_000_000_000)),
+        on_block_at: Some(at(1_777_009_600_999_999)),
+        actual_arrival: Some("LLBG".into()),
+        block_time_min: Some(160),
+        flight_time_min: Some(135),
+        distance_centi_nmi: Some(123_456),
+        fuel_used_kg: Some(42_000),
+        zero_fuel_weight_kg: Some(230_000),
+        landing_rate_fpm: Some(-182),
+        g_force_milli: Some(1_190),
+    }
+}
+
+fn pirep() -> Vec<(&'static str, DomainEvent)> {
+    let by = Some(UserId(Uuid::from_u128(0xB0B)));
+    let filing = Filing {
+        pilot: SUBJECT,
+        source: Source {
+            kind: SourceKind::Acars,
+            client: Some("file-a-flight 0.1".into()),
+        },
+        plan: plan(),
+        report: report(),
+        remarks: Some("Smooth.\nThanks, Roma!".into()),
+    };
+    let bare = Filing {
+        source: Source {
+            kind: SourceKind::Manual,
+            client: None,
+        },
+        plan: Plan::default(),
+        report: Report::default(),
+        remarks: None,
+        ..filing.clone()
+    };
+    let events = [
+        ("pirep-drafted", PirepEvent::Drafted(bare)),
+        ("pirep-prefiled", PirepEvent::Prefiled(filing)),
+        (
+            "pirep-edited",
+            PirepEvent::Edited(Edit {
+                plan: Some(plan()),
+                report: Some(report()),
+                remarks: Some("".into()),
+                reason: Some("wrong aircraft".into()),
+            }),
+        ),
+        ("pirep-edited-nothing", PirepEvent::Edited(Edit::default())),
+        (
+            "pirep-merged",
+            PirepEvent::Merged {
+                report: report(),
+                last_sequence: Some(0),
+            },
+        ),
+        ("flight-paused", PirepEvent::Paused),
+        ("flight-resumed", PirepEvent::Resumed),
+        (
+            "pirep-submitted",
+            PirepEvent::Submitted {
+                report: report(),
+                last_sequence: Some(2_109),
+                held: true,
+            },
+        ),
+        ("pirep-withdrawn", PirepEvent::Withdrawn),
+        (
+            "pirep-asked",
+            PirepEvent::Asked {
+                question: "Which runway?".into(),
+            },
+        ),
+        (
+            "pirep-answered",
+            PirepEvent::Answered {
+                answer: "Runway 12.".into(),
+            },
+        ),
+        (
+            "pirep-accepted",
+            PirepEvent::Accepted {
+                by,
+                credit: Credit::Full,
+                comment: Some("Well flown.".into()),
+            },
+        ),
+        (
+            "pirep-accepted-by-rule",
+            PirepEvent::Accepted {
+                by: None,
+                credit: Credit::Hours,
+                comment: None,
+            },
+        ),
+        (
+            "pirep-rejected",
+            PirepEvent::Rejected {
+                by,
+                reason: "Too hard a landing.".into(),
+                credit: Credit::None,
+            },
+        ),
+        (
+            "pirep-reopened",
+            PirepEvent::Reopened {
+                reason: "Wrong button.".into(),
+            },
+        ),
+        (
+            "pirep-appealed",
+            PirepEvent::Appealed {
+                comment: "The sensor lies.".into(),
+            },
+        ),
+        (
+            "pirep-cancelled",
+            PirepEvent::Cancelled {
+                reason: Some("Simulator crashed.".into()),
+            },
+        ),
+        ("pirep-restored", PirepEvent::Restored),
+        ("pirep-discarded", PirepEvent::Discarded),
+        (
+            "pirep-commented",
+            PirepEvent::Commented {
+                comment: "See you in Roma.".into(),
+            },
+        ),
+        (
+            "pirep-commented-by-an-erased-person",
+            PirepEvent::Commented {
+                comment: Personal::Erased,
+            },
+        ),
+    ];
+    events.map(|(name, event)| (name, event.into())).into()
+}
