@@ -14,6 +14,8 @@ pub mod memory;
 pub mod postgres;
 mod sql;
 pub mod sqlite;
+pub mod rabbitmq;
+pub mod redis;
 mod stores;
 mod tables;
 

@@ -24,3 +24,7 @@ pub mod tracks;
 pub mod users;
 pub mod views;
 pub mod write;
+pub mod envelope;
+pub mod relay;
+pub mod secrets;
+pub mod wake_ups;

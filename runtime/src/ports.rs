@@ -1,5 +1,6 @@
 //! What the application needs of the outside world: bytes and ids, nothing of the domain.
 
+pub mod backoff;
 pub mod cache;
 pub mod clock;
 pub mod credentials;

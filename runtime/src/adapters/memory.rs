@@ -1,6 +1,8 @@
 //! Everything in this process's memory: for tests, and for a look around.
 
+mod cache;
 mod credentials;
+mod event_bus;
 mod event_store;
 mod log;
 mod read_model;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::adapters::stores::Stores;
+pub use cache::MemoryCache;
+pub use event_bus::{MemoryFeed, MemoryWakeUps};
 pub use log::MemoryLog;
 pub use read_model::MemoryReadModel;
 pub use track_store::MemoryTracks;

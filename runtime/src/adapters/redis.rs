@@ -1,0 +1,58 @@
+//! Redis: cache and wake-ups of one tenant over one connection, all keys and channels under its prefix.
+
+mod cache;
+mod connection;
+mod wake_ups;
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+use tokio_util::task::AbortOnDropHandle;
+
+pub use self::cache::RedisCache;
+pub use self::wake_ups::RedisWakeUps;
+
+use crate::adapters::redis::connection::Connection;
+use crate::ports::clock::Entropy;
+use crate::ports::event_store::StoreError;
+
+/// Cache and wake-ups, and what keeps them connected for as long as this lives.
+pub struct Redis {
+    pub cache: Arc<RedisCache>,
+    pub wake_ups: Arc<RedisWakeUps>,
+    connection: Arc<Connection>,
+    _tasks: [AbortOnDropHandle<()>; 3],
+}
+
+impl Redis {
+    /// Connects in the background: a Redis that is away is like an empty one, and is tried again.
+    ///
+    /// # Errors
+    /// When `url` is not a `redis://` or `rediss://` URL.
+    pub fn open(url: &str, prefix: &str, entropy: Arc<dyn Entropy>) -> Result<Self, StoreError> {
+        let channels = [cache::channel(prefix), wake_ups::channel(prefix)];
+        let connection = Arc::new(Connection::new(url, channels.to_vec())?);
+        let cache = Arc::new(RedisCache::new(connection.clone(), prefix));
+        let wake_ups = Arc::new(RedisWakeUps::new(connection.clone(), prefix, &*entropy));
+        let tasks = [
+            tokio::spawn(cache.clone().follow()),
+            tokio::spawn(wake_ups.clone().follow()),
+            tokio::spawn(connection.clone().supervise(entropy)),
+        ];
+        Ok(Self {
+            cache,
+            wake_ups,
+            connection,
+            _tasks: tasks.map(AbortOnDropHandle::new),
+        })
+    }
+
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.connection.register_metrics(registry);
+    }
+
+    /// Returns once Redis answers.
+    pub async fn connected(&self) {
+        self.connection.connected().await;
+    }
+}
