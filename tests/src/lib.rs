@@ -1,4 +1,7 @@
-//! What the suites share: private servers, started once for a whole run.
+//! What the suites share: private servers, started once for a whole run, faults, and patience.
 
 pub mod api_server;
+pub mod proxy;
+pub mod random;
 pub mod servers;
+pub mod wait;

@@ -12,7 +12,7 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, Msg, ProtocolVersion, PushInfo,
     PushKind, RedisError, RedisResult,
 };
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::ports::backoff::Backoff;
 use crate::ports::clock::Entropy;
@@ -41,7 +41,6 @@ pub struct Connection {
     channels: Vec<String>,
     current: watch::Sender<Option<Live>>,
     heard: broadcast::Sender<Heard>,
-    lost: Notify,
     failing: AtomicBool,
     errors: Counter,
     connected: Gauge,
@@ -65,7 +64,6 @@ impl Connection {
             channels,
             current: watch::Sender::new(None),
             heard: broadcast::Sender::new(1_024),
-            lost: Notify::new(),
             failing: AtomicBool::new(false),
             errors: Counter::default(),
             connected: Gauge::default(),
@@ -169,13 +167,14 @@ impl Connection {
         mut pushed: mpsc::UnboundedReceiver<PushInfo>,
     ) -> RedisError {
         let mut ping = tokio::time::interval(PING_EVERY);
+        let mut current = self.current.subscribe();
         loop {
             tokio::select! {
                 push = pushed.recv() => match push {
                     Some(push) if push.kind != PushKind::Disconnection => self.pass_on(push),
                     _ => return (ErrorKind::Io, "the connection was closed").into(),
                 },
-                () = self.lost.notified() => return (ErrorKind::Io, "a command failed").into(),
+                () = given_up(&mut current) => return (ErrorKind::Io, "a command failed").into(),
                 _ = ping.tick() => {
                     if let Err(error) = redis::cmd("PING").exec_async(&mut connection).await {
                         return error;
@@ -208,7 +207,6 @@ impl Connection {
         });
         if gave_up {
             self.connected.set(0);
-            self.lost.notify_one();
         }
     }
 
@@ -218,4 +216,10 @@ impl Connection {
             tracing::warn!(%error, "Redis fails; going on without it");
         }
     }
+}
+
+/// Returns once somebody has found the connection to be lost.
+async fn given_up(current: &mut watch::Receiver<Option<Live>>) {
+    // The sender outlives this wait, which therefore cannot fail.
+    drop(current.wait_for(Option::is_none).await);
 }
