@@ -12,10 +12,10 @@ mod lanes;
 mod limits;
 pub mod memory;
 pub mod postgres;
-mod sql;
-pub mod sqlite;
 pub mod rabbitmq;
 pub mod redis;
+mod sql;
+pub mod sqlite;
 mod stores;
 mod tables;
 
