@@ -12,5 +12,6 @@ mod event_store;
 mod fixture;
 mod model;
 mod opening;
+mod postgres;
 mod read_model;
 mod track_store;
