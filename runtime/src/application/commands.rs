@@ -1,24 +1,27 @@
 //! The one way a command becomes events: load, fold, decide, encode, append; again on a conflict.
 
+mod order;
+mod outcome;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use uuid::{Builder, Uuid};
 
-use crate::application::events::{DecodedEvent, EventReader, ReadError};
-use crate::application::subject_keys::{KeyError, SubjectKeys};
-use crate::codec::{self, EncodeError, KeyRing};
-use crate::domain::actor::Actor;
+use crate::application::events::{DecodedEvent, EventReader};
+use crate::application::subject_keys::SubjectKeys;
+use crate::codec::{self, KeyRing};
 use crate::domain::aggregate::{Aggregate, Context};
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
 use crate::domain::refusal::Refusal;
 use crate::ports::clock::{Clock, Entropy};
-use crate::ports::credentials::CredentialChange;
 use crate::ports::event_store::{
-    Append, AppendError, ClaimChange, ClientRequest, EventStore, NewEvent, RecordedRequest,
-    StoreError, SubjectKey,
+    Append, AppendError, ClientRequest, EventStore, NewEvent, RecordedRequest, SubjectKey,
 };
+
+pub use order::{Beside, Order};
+pub use outcome::{CommandError, Done, Loaded};
 
 /// How often a command whose caller named no version is tried against a moving stream.
 const ATTEMPTS: usize = 3;
@@ -32,168 +35,6 @@ pub trait Logged:
 impl<A> Logged for A where
     A: Aggregate<Event: Into<DomainEvent> + TryFrom<DomainEvent, Error = DomainEvent>>
 {
-}
-
-/// What is written in the same transaction as a command's events.
-#[derive(Clone, Debug, Default)]
-pub struct Beside {
-    pub claims: Vec<ClaimChange>,
-    pub credentials: Vec<CredentialChange>,
-}
-
-type BesideOf<A> = Box<dyn Fn(&A, &[<A as Aggregate>::Event]) -> Beside + Send + Sync>;
-
-/// A command on its way to its aggregate.
-pub struct Order<A: Aggregate> {
-    stream: Uuid,
-    command: A::Command,
-    actor: Actor,
-    facts: A::Facts,
-    expected: Option<i32>,
-    request: Option<ClientRequest>,
-    command_id: Option<Uuid>,
-    causation_id: Option<Uuid>,
-    correlation_id: Option<Uuid>,
-    beside: BesideOf<A>,
-}
-
-impl<A: Aggregate> Order<A> {
-    pub fn new(
-        stream: impl Into<Uuid>,
-        command: A::Command,
-        actor: Actor,
-        facts: A::Facts,
-    ) -> Self {
-        Self {
-            stream: stream.into(),
-            command,
-            actor,
-            facts,
-            expected: None,
-            request: None,
-            command_id: None,
-            causation_id: None,
-            correlation_id: None,
-            beside: Box::new(|_, _| Beside::default()),
-        }
-    }
-
-    /// Only if the stream is still at this version (`If-Match`): then there is no second attempt.
-    #[must_use]
-    pub fn expecting(mut self, version: impl Into<Option<i32>>) -> Self {
-        self.expected = version.into();
-        self
-    }
-
-    /// The client named the request, so that a repeat is told apart.
-    #[must_use]
-    pub fn requested(mut self, request: impl Into<Option<ClientRequest>>) -> Self {
-        self.request = request.into();
-        self
-    }
-
-    /// The id by which the log knows a repeat, such as one that a policy derives from a position.
-    #[must_use]
-    pub fn with_command_id(mut self, id: Uuid) -> Self {
-        self.command_id = Some(id);
-        self
-    }
-
-    #[must_use]
-    pub fn caused_by(mut self, event_id: impl Into<Option<Uuid>>) -> Self {
-        self.causation_id = event_id.into();
-        self
-    }
-
-    #[must_use]
-    pub fn correlated(mut self, id: impl Into<Option<Uuid>>) -> Self {
-        self.correlation_id = id.into();
-        self
-    }
-
-    /// Claims and credentials that follow from the state after the command and its events.
-    /// A command that leads to no event writes none of it.
-    #[must_use]
-    pub fn beside(
-        mut self,
-        write: impl Fn(&A, &[A::Event]) -> Beside + Send + Sync + 'static,
-    ) -> Self {
-        self.beside = Box::new(write);
-        self
-    }
-}
-
-/// An aggregate as its stream adds up.
-#[derive(Clone, Debug)]
-pub struct Loaded<A> {
-    pub state: Option<A>,
-    /// 0 when there is no such stream.
-    pub version: i32,
-    /// Position of the stream's last event; 0 when there is none.
-    pub position: i64,
-}
-
-/// What a command led to.
-#[derive(Clone, Debug)]
-pub struct Done<A> {
-    pub state: A,
-    pub version: i32,
-    pub position: i64,
-    /// Empty when the command changed nothing.
-    pub events: Vec<DecodedEvent>,
-}
-
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("the stream is at version {actual}, not at the expected one")]
-    Stale { actual: i32 },
-    #[error("a unique fact is claimed by somebody else")]
-    ClaimTaken { claim: Vec<u8>, owner: Uuid },
-    /// The same request has been answered before: nothing was written.
-    #[error("the request has been answered before")]
-    Repeated(RecordedRequest),
-    #[error("the request's key was used with another body")]
-    RequestReused,
-    #[error("the stream changed under every attempt")]
-    Contended,
-    #[error("the append was not accepted: {0}")]
-    NotAppended(&'static str),
-    #[error(transparent)]
-    Unreadable(ReadError),
-    #[error(transparent)]
-    Unwritable(EncodeError),
-    #[error("the event store is unavailable: {0}")]
-    Unavailable(#[source] StoreError),
-}
-
-impl From<ReadError> for CommandError {
-    fn from(error: ReadError) -> Self {
-        match error.into_unavailable() {
-            Ok(error) => Self::Unavailable(error),
-            Err(error) => Self::Unreadable(error),
-        }
-    }
-}
-
-impl From<KeyError> for CommandError {
-    fn from(error: KeyError) -> Self {
-        ReadError::Keys(error).into()
-    }
-}
-
-impl From<EncodeError> for CommandError {
-    fn from(error: EncodeError) -> Self {
-        match error {
-            EncodeError::MissingKey(_) => Self::Refused(Refusal::conflict(
-                "erased",
-                "This person's data has been erased; nothing more can be written about them.",
-            )),
-            other => Self::Unwritable(other),
-        }
-    }
 }
 
 /// Carries out commands on one tenant's log.

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod event;
 pub mod keys;
+pub mod registration;
 pub mod rules;
 pub mod state;
 
@@ -32,16 +33,16 @@ impl Aggregate for User {
     ) -> Result<Vec<UserEvent>, Refusal> {
         use UserCommand as C;
         match (command, state) {
-            (C::Register(user), None) => rules::register(user, context),
+            (C::Register(user), None) => registration::register(user, context),
             (C::Register(_), Some(_)) => Err(Refusal::conflict(
                 "already-registered",
                 "There is such a user already.",
             )),
-            (C::EnsureAdmin(user), None) => rules::register_managed(user, context),
-            (C::EnsureAdmin(user), Some(admin)) => rules::ensure_admin(admin, user, context),
+            (C::EnsureAdmin(user), None) => registration::register_managed(user, context),
+            (C::EnsureAdmin(user), Some(admin)) => registration::ensure_admin(admin, user, context),
             (_, None) => Err(Refusal::not_found(Self::NAME)),
             (_, Some(user)) if user.status == UserStatus::Erased => rules::decide_erased(command),
-            (C::ReleaseAdmin, Some(user)) => rules::release_admin(user, context),
+            (C::ReleaseAdmin, Some(user)) => registration::release_admin(user, context),
             (C::SetRoles(roles), Some(user)) => rules::set_roles(user, roles, context),
             (C::Approve, Some(user)) => rules::approve(user, context),
             (C::Suspend { reason }, Some(user)) => rules::suspend(user, reason, context),

@@ -8,8 +8,8 @@ use crate::domain::personal::Personal;
 use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::roles::{Role, Roles};
 use crate::domain::text;
-use crate::domain::user::command::{NewUser, UserCommand};
-use crate::domain::user::event::{Registration, UserEvent};
+use crate::domain::user::command::UserCommand;
+use crate::domain::user::event::UserEvent;
 use crate::domain::user::state::{User, UserStatus};
 
 /// What a decision about a user needs to know beside the user.
@@ -23,83 +23,6 @@ pub struct UserFacts {
 
 type Ctx = Context<UserFacts>;
 type Decision = Result<Vec<UserEvent>, Refusal>;
-
-/// Registers oneself as a pilot, or somebody by an admin.
-pub fn register(user: &NewUser, context: &Ctx) -> Decision {
-    let own = context.actor.user_id().is_none() && !context.actor.hosts();
-    if own && (user.roles != Roles::from(Role::Pilot) || user.machine) {
-        return Err(Refusal::forbidden(
-            "pilots-only",
-            "Whoever registers becomes a Pilot; an admin grants more.",
-        ));
-    }
-    if !own && !context.actor.administers() {
-        return Err(not_an_admin());
-    }
-    refuse_platform_admin(&Roles::default(), &user.roles, context)?;
-    if user.machine && !context.actor.hosts() {
-        return Err(Refusal::forbidden(
-            "declared-elsewhere",
-            "Machine users come from manifests only.",
-        ));
-    }
-    check_user(user)?;
-    let pending = own && context.facts.approval_required;
-    Ok(registration(user, user.machine, pending))
-}
-
-/// Creates the account of an admin whom the operator declares.
-pub fn register_managed(user: &NewUser, context: &Ctx) -> Decision {
-    operator_only(context)?;
-    check_user(user)?;
-    Ok(registration(user, true, false))
-}
-
-/// Brings an existing account in line with the declared admin: role, management, name and standing.
-pub fn ensure_admin(admin: &User, wish: &NewUser, context: &Ctx) -> Decision {
-    operator_only(context)?;
-    check_user(wish)?;
-    if admin.status == UserStatus::Erased {
-        return Err(erased());
-    }
-    let mut events = Vec::new();
-    if !admin.managed {
-        events.push(UserEvent::ManagementChanged { managed: true });
-    }
-    let kept = admin.roles.iter().filter(|role| !is_admin(*role));
-    let roles: Roles = kept.chain(wish.roles.iter()).collect();
-    if roles != admin.roles {
-        events.push(UserEvent::RolesChanged { roles });
-    }
-    match admin.status {
-        UserStatus::Pending => events.push(UserEvent::Approved),
-        UserStatus::Suspended => events.push(UserEvent::Reinstated),
-        UserStatus::Active | UserStatus::Erased => {}
-    }
-    if admin.display_name.text() != Some(wish.display_name.as_str()) {
-        events.push(UserEvent::ProfileChanged {
-            display_name: wish.display_name.as_str().into(),
-            callsign: admin.callsign.clone(),
-        });
-    }
-    Ok(events)
-}
-
-/// Takes back what [`ensure_admin`] gave. The operator's wish wins, even for the last admin.
-pub fn release_admin(user: &User, context: &Ctx) -> Decision {
-    operator_only(context)?;
-    if !user.managed || user.machine {
-        return Ok(Vec::new());
-    }
-    let mut roles: Roles = user.roles.iter().filter(|role| !is_admin(*role)).collect();
-    if roles.is_empty() {
-        roles = Role::Pilot.into();
-    }
-    Ok(vec![
-        UserEvent::ManagementChanged { managed: false },
-        UserEvent::RolesChanged { roles },
-    ])
-}
 
 pub fn set_roles(user: &User, roles: &Roles, context: &Ctx) -> Decision {
     admin_only(context)?;
@@ -262,57 +185,17 @@ pub fn managed() -> Refusal {
     )
 }
 
-fn registration(user: &NewUser, managed: bool, pending: bool) -> Vec<UserEvent> {
-    let registered = UserEvent::Registered(Registration {
-        email: user.email.as_deref().map(Personal::from),
-        display_name: user.display_name.as_str().into(),
-        callsign: user.callsign.as_deref().map(Personal::from),
-        roles: user.roles.clone(),
-        managed,
-        machine: user.machine,
-        pending,
-    });
-    let password = user.with_password.then_some(UserEvent::PasswordChanged);
-    [registered].into_iter().chain(password).collect()
-}
-
-fn check_user(user: &NewUser) -> Result<(), Refusal> {
-    let mut faults = Faults::default();
-    match &user.email {
-        Some(email) => text::check_email(&mut faults, "/email", email),
-        None => faults.check(user.machine, "/email", "required", "Must not be empty."),
-    }
-    faults.check(
-        !user.roles.is_empty(),
-        "/roles",
-        "required",
-        "A user holds at least one role.",
-    );
-    faults.check(
-        !(user.machine && user.with_password),
-        "/password",
-        "machine-user",
-        "A machine has keys, not a password.",
-    );
-    check_names(&mut faults, &user.display_name, user.callsign.as_deref());
-    faults.finish()
-}
-
 fn check_profile(display_name: &str, callsign: Option<&str>) -> Result<(), Refusal> {
     let mut faults = Faults::default();
     check_names(&mut faults, display_name, callsign);
     faults.finish()
 }
 
-fn check_names(faults: &mut Faults, display_name: &str, callsign: Option<&str>) {
+pub fn check_names(faults: &mut Faults, display_name: &str, callsign: Option<&str>) {
     text::check_line(faults, "/displayName", display_name, text::MAX_NAME);
     if let Some(callsign) = callsign {
         text::check_line(faults, "/callsign", callsign, 16);
     }
-}
-
-fn is_admin(role: Role) -> bool {
-    matches!(role, Role::PlatformAdmin | Role::TenantAdmin)
 }
 
 fn admin_only(context: &Ctx) -> Result<(), Refusal> {
@@ -333,7 +216,7 @@ fn refuse_managed(user: &User, context: &Ctx) -> Result<(), Refusal> {
 }
 
 /// PlatformAdmin is neither granted nor taken over REST.
-fn refuse_platform_admin(before: &Roles, after: &Roles, context: &Ctx) -> Result<(), Refusal> {
+pub fn refuse_platform_admin(before: &Roles, after: &Roles, context: &Ctx) -> Result<(), Refusal> {
     let same = before.contains(Role::PlatformAdmin) == after.contains(Role::PlatformAdmin);
     if same || context.actor.hosts() {
         return Ok(());
@@ -355,7 +238,7 @@ fn refuse_last_admin(user: &User, context: &Ctx) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn not_an_admin() -> Refusal {
+pub fn not_an_admin() -> Refusal {
     Refusal::forbidden("not-an-admin", "Only a TenantAdmin may do this.")
 }
 
@@ -363,6 +246,6 @@ fn not_yours() -> Refusal {
     Refusal::forbidden("not-yours", "This account belongs to somebody else.")
 }
 
-fn erased() -> Refusal {
+pub fn erased() -> Refusal {
     Refusal::conflict("erased", "This person's data has been erased.")
 }
