@@ -13,7 +13,7 @@ TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
-.PHONY: help run ui build check fmt test soak bench cluster cluster-down generate
+.PHONY: help run ui build image check fmt test soak bench cluster cluster-down generate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ ui: ## Build the web page that the binary embeds
 
 build: ui ## Build both binaries, static, as the images hold them
 	$(STATIC) -p albatross -p albatross-operator
+
+image: build ## The runtime's image, for compose.yaml
+	tests/cluster/image --archive $(CACHE)/albatross.tar localhost/albatross:dev $(RELEASE)/albatross
+	docker load --input $(CACHE)/albatross.tar
 
 check: ## Format, lint, unit and architecture tests: the inner loop
 	tests/check
