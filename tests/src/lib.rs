@@ -1,6 +1,8 @@
 //! What the suites share: private servers, started once for a whole run, faults, and patience.
 
+pub mod airline;
 pub mod api_server;
+pub mod kubectl;
 pub mod proxy;
 pub mod random;
 pub mod servers;

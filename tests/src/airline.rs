@@ -1,0 +1,111 @@
+//! An airline's REST API, as its users call it.
+
+use reqwest::header::{COOKIE, HOST, IF_MATCH, ORIGIN, SET_COOKIE};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+
+/// How a caller proves who it is.
+#[derive(Clone)]
+enum Proof {
+    ApiKey(String),
+    Session(String),
+}
+
+/// One caller of one airline.
+#[derive(Clone)]
+pub struct Caller {
+    client: Client,
+    /// Where the process listens, such as `http://127.0.0.1:8080`.
+    address: String,
+    /// The airline's host name, which tells airlines apart on one address.
+    host: String,
+    proof: Proof,
+}
+
+impl Caller {
+    /// A program with an API key.
+    pub fn with_key(address: &str, host: &str, key: &str) -> Self {
+        Self {
+            client: Client::new(),
+            address: address.to_owned(),
+            host: host.to_owned(),
+            proof: Proof::ApiKey(key.to_owned()),
+        }
+    }
+
+    /// A person who opens a one-time link.
+    ///
+    /// # Panics
+    /// When the link lets nobody in.
+    pub async fn by_link(address: &str, host: &str, link: &str) -> Self {
+        let token = link.rsplit_once('#').expect("a link ends in its token").1;
+        let client = Client::new();
+        let answer = client
+            .post(format!("{address}/api/v1/auth/link"))
+            .header(HOST, host)
+            .header(ORIGIN, format!("http://{host}"))
+            .json(&json!({ "token": token }))
+            .send()
+            .await
+            .expect("the airline answers");
+        assert_eq!(answer.status(), StatusCode::OK, "log-in by link");
+        let cookie = answer.headers()[SET_COOKIE].to_str().expect("text");
+        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+        Self {
+            client,
+            address: address.to_owned(),
+            host: host.to_owned(),
+            proof: Proof::Session(cookie),
+        }
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self
+            .client
+            .request(method, format!("{}/api/v1{path}", self.address))
+            .header(HOST, &self.host);
+        match &self.proof {
+            Proof::ApiKey(key) => request.header("X-API-Key", key),
+            Proof::Session(cookie) => request
+                .header(COOKIE, cookie)
+                .header(ORIGIN, format!("http://{}", self.host)),
+        }
+    }
+
+    /// # Panics
+    /// When it is not answered with 200.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.request(Method::GET, path).send().await;
+        body(answer.expect("the airline answers"), StatusCode::OK).await
+    }
+
+    /// The status of a read.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    pub async fn status_of(&self, path: &str) -> StatusCode {
+        let answer = self.request(Method::GET, path).send().await;
+        answer.expect("the airline answers").status()
+    }
+
+    /// Accepts a PIREP as it was seen at `version`.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn accept(&self, id: &str, version: i64) -> Value {
+        let answer = self
+            .request(Method::POST, &format!("/pireps/{id}/accept"))
+            .header(IF_MATCH, format!("\"{version}\""))
+            .json(&json!({}))
+            .send()
+            .await;
+        body(answer.expect("the airline answers"), StatusCode::OK).await
+    }
+}
+
+async fn body(answer: Response, expected: StatusCode) -> Value {
+    let (status, url) = (answer.status(), answer.url().clone());
+    let text = answer.text().await.expect("the answer can be read");
+    assert_eq!(status, expected, "{url}: {text}");
+    serde_json::from_str(&text).expect("the answer is JSON")
+}

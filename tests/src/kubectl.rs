@@ -1,0 +1,99 @@
+//! The cluster as its users see it: through `kubectl`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+
+/// Runs `kubectl` with the `KUBECONFIG` of the environment and returns what it printed.
+///
+/// # Panics
+/// When it fails, with what it said.
+pub fn kubectl(arguments: &[&str]) -> String {
+    let output = attempt(arguments);
+    assert!(
+        output.status.success(),
+        "kubectl {}: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Runs `kubectl`, whatever comes of it.
+///
+/// # Panics
+/// When there is no `kubectl`: these tests want a cluster, which `make test` brings.
+pub fn attempt(arguments: &[&str]) -> Output {
+    Command::new("kubectl")
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("kubectl is needed (make test brings it): {error}"))
+}
+
+/// An object of the cluster as JSON; `name` is `kind/name`.
+///
+/// # Panics
+/// When it is not there.
+pub fn object(namespace: &str, name: &str) -> Value {
+    let json = kubectl(&["--namespace", namespace, "get", name, "--output", "json"]);
+    serde_json::from_str(&json).expect("kubectl prints JSON")
+}
+
+/// The data of a Secret, decoded.
+///
+/// # Panics
+/// When there is no such Secret or its data is not text.
+pub fn secret(namespace: &str, name: &str) -> Vec<(String, String)> {
+    let secret = object(namespace, &format!("secret/{name}"));
+    let data = secret["data"].as_object().expect("a Secret has data");
+    let decode = |value: &Value| {
+        let bytes = BASE64_STANDARD.decode(value.as_str().expect("data is text"));
+        String::from_utf8(bytes.expect("data is base64")).expect("what we store is text")
+    };
+    data.iter()
+        .map(|(key, value)| (key.clone(), decode(value)))
+        .collect()
+}
+
+/// A Service's port on this machine, until it is dropped.
+pub struct PortForward {
+    process: Child,
+    pub port: u16,
+}
+
+impl PortForward {
+    /// # Panics
+    /// When the Service has no pod that could answer.
+    pub fn to(namespace: &str, service: &str, port: u16) -> Self {
+        let mut process = Command::new("kubectl")
+            .args(["--namespace", namespace, "port-forward"])
+            .args([&format!("service/{service}"), &format!(":{port}")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("kubectl runs");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let first = lines.next().and_then(Result::ok).unwrap_or_default();
+        let local = first
+            .split(" -> ")
+            .next()
+            .and_then(|it| it.rsplit(':').next())
+            .and_then(|it| it.parse().ok());
+        // Goes on reading, so that kubectl never writes into a closed pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let Some(port) = local else {
+            panic!("no port-forward to {namespace}/{service}: {first:?}");
+        };
+        Self { process, port }
+    }
+}
+
+impl Drop for PortForward {
+    fn drop(&mut self) {
+        // It may have ended by itself with its pod; either way it is gone now.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
