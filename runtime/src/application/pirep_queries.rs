@@ -97,13 +97,16 @@ impl PirepQueries {
     }
 
     async fn names(&self, all: &[StoredPirep]) -> Result<BTreeMap<UserId, String>, ServiceError> {
-        let people = all.iter().flat_map(|stored| {
-            let decision = stored.entity.decision.as_ref();
-            [Some(stored.entity.pilot), decision.and_then(|it| it.by)]
-        });
+        let people: Vec<_> = all
+            .iter()
+            .flat_map(|stored| {
+                let decision = stored.entity.decision.as_ref();
+                [Some(stored.entity.pilot), decision.and_then(|it| it.by)]
+            })
+            .collect();
         let mut names: BTreeMap<UserId, String> = BTreeMap::new();
         let mut asked: HashMap<UserId, ()> = HashMap::new();
-        for user in people.flatten() {
+        for user in people.into_iter().flatten() {
             if asked.insert(user, ()).is_some() {
                 continue;
             }

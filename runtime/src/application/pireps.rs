@@ -9,7 +9,7 @@ use crate::application::commands::{CommandError, Done, Order};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::paging::{Listed, Page};
-use crate::application::pirep_queries::{PirepFilter, PirepQueries};
+use crate::application::pirep_queries::{PirepFilter, PirepQueries, may_read};
 use crate::application::projections::entities::document;
 use crate::application::projections::tables::TENANTS;
 use crate::application::shared::Shared;
@@ -17,10 +17,10 @@ use crate::application::track_facts;
 use crate::application::tracks::Tracks;
 use crate::application::views::{PirepView, StoredPirep, TenantView};
 use crate::application::write::{WriteOptions, Written};
-use crate::domain::ids::PirepId;
+use crate::domain::ids::{PirepId, UserId};
 use crate::domain::pirep::{
-    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
-    SourceKind,
+    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState, Plan, Report,
+    Source, SourceKind,
 };
 use crate::domain::user::UserStatus;
 
@@ -28,6 +28,14 @@ pub struct Pireps {
     shared: Arc<Shared>,
     queries: Arc<PirepQueries>,
     tracks: Arc<Tracks>,
+}
+
+/// Whose a PIREP is.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub pilot: UserId,
+    /// Everybody who is known may read it.
+    pub published: bool,
 }
 
 /// A PIREP as its pilot files it.
@@ -74,6 +82,31 @@ impl Pireps {
 
     pub async fn get(&self, identity: &Identity, id: PirepId) -> Result<PirepView, ServiceError> {
         self.queries.get(identity, id).await
+    }
+
+    /// Whose a PIREP is, as current as the log; none when there is no such PIREP.
+    pub async fn owner(&self, id: PirepId) -> Result<Option<Owner>, ServiceError> {
+        let stored: Option<StoredPirep> = self.shared.load(id.0).await?;
+        let shown = stored.filter(|stored| stored.entity.state != PirepState::Discarded);
+        Ok(shown.map(|stored| Owner {
+            pilot: stored.entity.pilot,
+            published: stored.entity.state == PirepState::Accepted,
+        }))
+    }
+
+    /// A PIREP that the caller may read, as current as the log.
+    pub async fn current(
+        &self,
+        identity: &Identity,
+        id: PirepId,
+    ) -> Result<PirepView, ServiceError> {
+        let stored: Option<StoredPirep> = self.shared.load(id.0).await?;
+        let readable = stored.filter(|stored| {
+            let pirep = &stored.entity;
+            may_read(identity, pirep.pilot, pirep.state)
+        });
+        let readable = readable.ok_or_else(|| ServiceError::not_found("PIREP"))?;
+        self.queries.complete(readable).await
     }
 
     pub async fn list(

@@ -1,9 +1,13 @@
 //! What handlers take from a request: body, path and query, with every mistake named by its pointer.
 
+use std::time::Duration;
+
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
@@ -11,8 +15,37 @@ use serde_json::error::Category;
 
 use crate::http::problem::{FieldError, Problem, kind};
 
+/// The longest that a request may take until the head of its answer.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// Refuses a request to the API whose `Accept` admits none of the types that it answers in.
+pub async fn acceptable(request: Request, next: Next) -> Response {
+    let api = request.uri().path().starts_with("/api/v1/");
+    if api && !accepts(request.headers()) {
+        return Problem::new(kind::NOT_ACCEPTABLE).into_response();
+    }
+    next.run(request).await
+}
+
+fn accepts(headers: &HeaderMap) -> bool {
+    let mut ranges = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .map(|range| range.trim().to_ascii_lowercase())
+        .peekable();
+    ranges.peek().is_none()
+        || ranges.any(|range| {
+            matches!(
+                range.as_str(),
+                "*/*" | "application/*" | "text/event-stream"
+            ) || (range.starts_with("application/") && range.ends_with("json"))
+        })
+}
 
 /// A JSON body. No body at all reads as `{}`.
 pub struct Body<T> {
@@ -65,8 +98,7 @@ fn content_type(headers: &HeaderMap) -> Result<bool, Problem> {
 
 fn unreadable(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        Problem::new(kind::BODY_TOO_LARGE)
-            .detail(format!("the body may have at most {MAX_BODY_BYTES} bytes"))
+        kind::BODY_TOO_LARGE.into()
     } else {
         Problem::new(kind::INVALID_REQUEST).detail("the body ended before it was complete")
     }

@@ -1,8 +1,24 @@
 //! `/api/v1/pireps`: filing, flying, reading and deciding pilot reports.
 
+pub mod decide;
 pub mod entity;
+pub mod file;
+pub mod fly;
 pub mod history;
 pub mod input;
 pub mod plan;
+pub mod read;
 pub mod sample;
 pub mod track;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::state::HttpState;
+
+pub fn routes() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new()
+        .merge(file::routes())
+        .merge(read::routes())
+        .merge(fly::routes())
+        .merge(decide::routes())
+}

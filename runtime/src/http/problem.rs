@@ -2,6 +2,8 @@
 
 pub mod kind;
 
+use std::any::Any;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -58,10 +60,12 @@ pub struct Problem(Box<Refused>);
 #[derive(Clone, Debug)]
 struct Refused {
     kind: Kind,
+    code: Option<&'static str>,
     detail: Option<String>,
     errors: Vec<FieldError>,
     allowed: Option<Vec<String>>,
     decision: Option<serde_json::Value>,
+    applied: Option<u64>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -78,6 +82,10 @@ pub struct Document {
     pub title: String,
     #[schema(example = 422, minimum = 400, maximum = 599)]
     pub status: u16,
+    /// The reason for programs, where the type alone does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(example = "last-admin")]
+    pub code: Option<String>,
     /// What is wrong with this very request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub detail: Option<String>,
@@ -91,6 +99,10 @@ pub struct Document {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     #[schema(value_type = Option<Object>)]
     pub decision: Option<serde_json::Value>,
+    /// After an outdated desired state: the number that was applied last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(ignore)]
+    pub applied: Option<u64>,
     /// Finds this request in the service's log.
     pub request_id: String,
 }
@@ -106,16 +118,24 @@ impl Problem {
         }
         Self(Box::new(Refused {
             kind,
+            code: None,
             detail: None,
             errors: Vec::new(),
             allowed: None,
             decision: None,
+            applied: None,
             headers,
         }))
     }
 
     pub fn kind(&self) -> Kind {
         self.0.kind
+    }
+
+    /// A narrower reason than the kind; left out where it says the same.
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.0.code = Some(code).filter(|code| *code != self.0.kind.code);
+        self
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -144,6 +164,11 @@ impl Problem {
         self
     }
 
+    pub fn applied(mut self, number: u64) -> Self {
+        self.0.applied = Some(number);
+        self
+    }
+
     /// Asks the client to come back after this many seconds.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.0
@@ -163,10 +188,12 @@ impl Problem {
             kind: format!("/problems/{}", self.0.kind.code),
             title: self.0.kind.title.to_owned(),
             status: self.0.kind.status.as_u16(),
+            code: self.0.code.map(str::to_owned),
             detail: self.0.detail.clone(),
             errors: self.0.errors.clone(),
             allowed: self.0.allowed.clone(),
             decision: self.0.decision.clone(),
+            applied: self.0.applied,
             request_id: request_id.to_owned(),
         }
     }
@@ -208,4 +235,10 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// What a panic is answered with; its own message goes to standard error alone.
+pub fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::new(kind::INTERNAL).into_response()
 }

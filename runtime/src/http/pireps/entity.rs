@@ -5,7 +5,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::pireps::input::{Credit, SourceKind};
+use crate::application::views::{self, PirepView};
+use crate::domain::ids::UserId;
+use crate::domain::personal::Personal;
+use crate::domain::pirep as domain;
+use crate::domain::pirep::{Awaits, Credit, PirepState, SourceKind, Verdict};
 use crate::http::pireps::plan::{Plan, Report};
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -15,7 +19,7 @@ pub struct Pirep {
     #[schema(example = 3)]
     pub version: i32,
     pub state: PirepState,
-    /// Whose turn it is, while it is `Submitted`.
+    /// Set while it is `Submitted`.
     pub awaits: Option<Awaits>,
     pub pilot: PersonRef,
     pub source: Source,
@@ -30,37 +34,21 @@ pub struct Pirep {
     pub warnings: Vec<Warning>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
-pub enum PirepState {
-    Draft,
-    InProgress,
-    Paused,
-    Submitted,
-    Accepted,
-    Rejected,
-    Cancelled,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Awaits {
-    Staff,
-    Pilot,
-}
-
-/// Somebody, by name; the name of an erased person is empty.
+/// Somebody, by name.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PersonRef {
     pub id: Uuid,
+    /// Null once the person was erased.
     #[schema(example = "Ada Lovelace")]
-    pub display_name: String,
+    pub display_name: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     pub kind: SourceKind,
+    /// The program that measured it, with its version.
     pub client: Option<String>,
 }
 
@@ -74,29 +62,25 @@ pub struct TrackSummary {
     pub last_sequence: Option<i32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub enum Verdict {
-    Accepted,
-    Rejected,
-}
-
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     pub verdict: Verdict,
     /// Null when a review rule decided.
     pub by: Option<PersonRef>,
+    /// The reason of a rejection, the comment of an acceptance.
     pub reason: Option<String>,
     pub credit: Credit,
 }
 
-/// Something that looks wrong and blocks nothing.
+/// Something remarkable that blocks nothing, such as a diversion.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Warning {
-    #[schema(example = "/plan/departure")]
+    /// JSON pointer into the PIREP.
+    #[schema(example = "/report/actualArrival")]
     pub pointer: String,
-    #[schema(example = "unknown-airport")]
+    #[schema(example = "diversion")]
     pub code: String,
     pub detail: String,
 }
@@ -108,4 +92,100 @@ pub struct PirepPage {
     pub items: Vec<Pirep>,
     /// Pass it as `cursor` for the next page; null on the last one.
     pub next: Option<String>,
+}
+
+impl From<PirepView> for Pirep {
+    fn from(view: PirepView) -> Self {
+        let pirep = view.pirep;
+        let person = |id: UserId, name| PersonRef {
+            id: id.0,
+            display_name: name,
+        };
+        let decided_at = pirep.decision.as_ref().map(|decision| decision.at);
+        let decider = view.decider_name;
+        let decision = pirep.decision.map(|decision| Decision {
+            verdict: decision.verdict,
+            by: decision.by.map(|id| person(id, decider)),
+            reason: decision.reason.and_then(Personal::into_known),
+            credit: decision.credit,
+        });
+        Self {
+            id: view.id.0,
+            version: view.version,
+            state: pirep.state,
+            awaits: pirep
+                .awaits
+                .filter(|_| pirep.state == PirepState::Submitted),
+            pilot: person(pirep.pilot, view.pilot_name),
+            source: Source {
+                kind: pirep.source.kind,
+                client: pirep.source.client,
+            },
+            plan: pirep.plan.into(),
+            report: pirep.report.into(),
+            remarks: pirep.remarks.and_then(Personal::into_known),
+            track: TrackSummary {
+                positions: view.track.count,
+                last_sequence: view.track.last_sequence,
+            },
+            created_at: pirep.created_at,
+            submitted_at: pirep.submitted_at,
+            decided_at,
+            decision,
+            warnings: view.warnings.into_iter().map(warning).collect(),
+        }
+    }
+}
+
+fn warning(warning: views::Warning) -> Warning {
+    Warning {
+        pointer: warning.pointer.to_owned(),
+        code: warning.code.to_owned(),
+        detail: warning.detail,
+    }
+}
+
+impl From<domain::Plan> for Plan {
+    fn from(plan: domain::Plan) -> Self {
+        Self {
+            flight_number: plan.flight_number,
+            callsign: plan.callsign,
+            departure: plan.departure,
+            arrival: plan.arrival,
+            alternate: plan.alternate,
+            aircraft_type: plan.aircraft_type,
+            registration: plan.registration,
+            network: plan.network,
+            route: plan.route,
+            planned_off_block_at: plan.planned_off_block_at,
+            planned_on_block_at: plan.planned_on_block_at,
+            cruise_level_ft: plan.cruise_level_ft,
+            fuel_planned_kg: plan.fuel_planned_kg,
+            passengers: plan.passengers,
+            cargo_kg: plan.cargo_kg,
+        }
+    }
+}
+
+impl From<domain::Report> for Report {
+    fn from(report: domain::Report) -> Self {
+        Self {
+            off_block_at: report.off_block_at,
+            take_off_at: report.take_off_at,
+            landing_at: report.landing_at,
+            on_block_at: report.on_block_at,
+            actual_arrival: report.actual_arrival,
+            block_time_min: report.block_time_min,
+            flight_time_min: report.flight_time_min,
+            distance_nmi: report
+                .distance_centi_nmi
+                .map(|hundredths| f64::from(hundredths) / 100.0),
+            fuel_used_kg: report.fuel_used_kg,
+            zero_fuel_weight_kg: report.zero_fuel_weight_kg,
+            landing_rate_fpm: report.landing_rate_fpm,
+            g_force: report
+                .g_force_milli
+                .map(|thousandths| f64::from(thousandths) / 1000.0),
+        }
+    }
 }

@@ -5,6 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::application::history;
+
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
@@ -49,4 +51,30 @@ pub struct FieldChange {
     pub from: serde_json::Value,
     #[schema(value_type = Option<Value>)]
     pub to: serde_json::Value,
+}
+
+impl From<history::HistoryEntry> for HistoryEntry {
+    fn from(entry: history::HistoryEntry) -> Self {
+        Self {
+            position: entry.position,
+            version: entry.version,
+            event: entry.event,
+            at: entry.at,
+            actor: ActorRef {
+                kind: entry.actor.kind.to_owned(),
+                id: entry.actor.id.map(Into::into),
+                display_name: entry.actor.display_name,
+            },
+            reason: entry.reason,
+            changes: entry.changes.into_iter().map(change).collect(),
+        }
+    }
+}
+
+fn change(change: history::FieldChange) -> FieldChange {
+    FieldChange {
+        path: change.path,
+        from: change.from,
+        to: change.to,
+    }
 }

@@ -5,6 +5,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::application::pireps as service;
+use crate::domain::pirep as domain;
+use crate::domain::pirep::{Credit, SourceKind};
 use crate::http::pireps::plan::{Plan, Report};
 
 /// What a new PIREP is to be.
@@ -18,23 +21,15 @@ pub enum Intent {
     Prefile,
 }
 
-/// The client that reports.
+/// How the report comes into being. Left out: measured, when a key files it; else typed in.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(as = SourceInput)]
 pub struct SourceInput {
     pub kind: SourceKind,
+    /// The program that measures it, with its version.
     #[serde(default)]
     #[schema(example = "vmsACARS 1.2")]
     pub client: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize, ToSchema)]
-pub enum SourceKind {
-    /// A person filled in a form.
-    Manual,
-    /// A client recorded the flight.
-    Acars,
 }
 
 /// A PIREP to be created, or its plan to be changed.
@@ -65,15 +60,6 @@ pub struct SubmitPirep {
     #[serde(default)]
     #[schema(example = 2109)]
     pub last_sequence: Option<i32>,
-}
-
-/// How much of a flight counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Credit {
-    Full,
-    Hours,
-    None,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -153,4 +139,108 @@ pub struct Position {
     #[serde(default)]
     #[schema(example = "ENR", max_length = 8)]
     pub phase: Option<String>,
+}
+
+impl FilePirep {
+    /// Sent by a key, it was measured unless it says otherwise.
+    pub fn into_service(self, by_key: bool) -> service::FilePirep {
+        let source = match self.source {
+            Some(source) => domain::Source {
+                kind: source.kind,
+                client: source.client,
+            },
+            None => domain::Source {
+                kind: if by_key {
+                    SourceKind::Acars
+                } else {
+                    SourceKind::Manual
+                },
+                client: None,
+            },
+        };
+        service::FilePirep {
+            intent: match self.intent {
+                Intent::Draft => domain::Intent::Draft,
+                Intent::Prefile => domain::Intent::Prefile,
+            },
+            source,
+            plan: self.plan.into(),
+            report: self.report.map(Into::into),
+            remarks: self.remarks,
+        }
+    }
+}
+
+impl From<SubmitPirep> for service::Submit {
+    fn from(body: SubmitPirep) -> Self {
+        Self {
+            report: body.report.map(Into::into),
+            remarks: body.remarks,
+            last_sequence: body.last_sequence,
+        }
+    }
+}
+
+impl From<AcceptPirep> for service::Accept {
+    fn from(body: AcceptPirep) -> Self {
+        Self {
+            credit: body.credit.unwrap_or(Credit::Full),
+            comment: body.comment,
+        }
+    }
+}
+
+impl From<RejectPirep> for service::Reject {
+    fn from(body: RejectPirep) -> Self {
+        Self {
+            reason: body.reason,
+            credit: body.credit.unwrap_or(Credit::None),
+        }
+    }
+}
+
+impl From<Plan> for domain::Plan {
+    fn from(plan: Plan) -> Self {
+        Self {
+            flight_number: plan.flight_number,
+            callsign: plan.callsign,
+            departure: plan.departure,
+            arrival: plan.arrival,
+            alternate: plan.alternate,
+            aircraft_type: plan.aircraft_type,
+            registration: plan.registration,
+            network: plan.network,
+            route: plan.route,
+            planned_off_block_at: plan.planned_off_block_at,
+            planned_on_block_at: plan.planned_on_block_at,
+            cruise_level_ft: plan.cruise_level_ft,
+            fuel_planned_kg: plan.fuel_planned_kg,
+            passengers: plan.passengers,
+            cargo_kg: plan.cargo_kg,
+        }
+    }
+}
+
+impl From<Report> for domain::Report {
+    fn from(report: Report) -> Self {
+        Self {
+            off_block_at: report.off_block_at,
+            take_off_at: report.take_off_at,
+            landing_at: report.landing_at,
+            on_block_at: report.on_block_at,
+            actual_arrival: report.actual_arrival,
+            block_time_min: report.block_time_min,
+            flight_time_min: report.flight_time_min,
+            distance_centi_nmi: report.distance_nmi.map(|miles| scaled(miles, 100.0)),
+            fuel_used_kg: report.fuel_used_kg,
+            zero_fuel_weight_kg: report.zero_fuel_weight_kg,
+            landing_rate_fpm: report.landing_rate_fpm,
+            g_force_milli: report.g_force.map(|g| scaled(g, 1000.0)),
+        }
+    }
+}
+
+/// Beyond any integer it saturates, and the domain's bounds refuse it.
+fn scaled(value: f64, scale: f64) -> i32 {
+    (value * scale).round() as i32
 }

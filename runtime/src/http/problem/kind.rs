@@ -54,6 +54,8 @@ kinds! {
         "Something that must be unique or unchanged is not. The detail says what.";
     ILLEGAL_TRANSITION = CONFLICT "illegal-transition" "Not possible in this state"
         "The entity's state does not allow this action. `allowed` lists what it allows.";
+    LIMIT_REACHED = CONFLICT "limit-reached" "A limit is reached"
+        "There are as many of these as there may be. The detail names the limit.";
     MANAGED = CONFLICT "managed" "Managed elsewhere"
         "This is declared in the airline's manifest and can only be changed there.";
     ALREADY_ISSUED = CONFLICT "already-issued" "Already issued"

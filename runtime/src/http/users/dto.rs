@@ -1,9 +1,14 @@
 //! Users and their keys as they are sent and answered.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::application::views::{ApiKeyView, UserView};
+use crate::domain::roles::{Role, Scope};
+use crate::domain::user::UserStatus;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -14,8 +19,9 @@ pub struct User {
     /// Null for a machine or an erased person.
     #[schema(example = "ada@skyways.example")]
     pub email: Option<String>,
+    /// Null once the person was erased.
     #[schema(example = "Ada Lovelace")]
-    pub display_name: String,
+    pub display_name: Option<String>,
     pub callsign: Option<String>,
     pub roles: Vec<Role>,
     pub status: UserStatus,
@@ -24,20 +30,21 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub enum Role {
-    PlatformAdmin,
-    TenantAdmin,
-    Reviewer,
-    Pilot,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub enum UserStatus {
-    Active,
-    Pending,
-    Suspended,
-    Erased,
+impl From<UserView> for User {
+    fn from(view: UserView) -> Self {
+        let user = view.entity;
+        Self {
+            id: view.id.0,
+            version: view.version,
+            email: user.email.and_then(|email| email.into_known()),
+            display_name: user.display_name.into_known(),
+            callsign: user.callsign.and_then(|callsign| callsign.into_known()),
+            roles: user.roles.iter().collect(),
+            status: user.status,
+            managed: user.managed,
+            created_at: user.registered_at,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -58,7 +65,7 @@ pub struct RegisterUser {
     pub display_name: String,
     #[serde(default)]
     #[schema(value_type = Option<String>, format = Password, min_length = 12)]
-    pub password: Option<secrecy::SecretString>,
+    pub password: Option<SecretString>,
 }
 
 /// A user who was just registered.
@@ -75,7 +82,6 @@ pub struct RegisteredUser {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetRoles {
     /// The whole set of roles that the user is to hold.
-    #[schema(example = json!(["Pilot", "Reviewer"]))]
     pub roles: Vec<Role>,
 }
 
@@ -86,16 +92,30 @@ pub struct ApiKey {
     /// The public half of the key.
     #[schema(example = "0123456789ab")]
     pub id: String,
+    /// Null once its owner was erased.
     #[schema(example = "ACARS on my desktop")]
-    pub name: String,
-    #[schema(example = json!(["pireps:read", "pireps:write", "track:write"]))]
-    pub scopes: Vec<String>,
+    pub name: Option<String>,
+    pub scopes: Vec<Scope>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     /// Coarse.
     pub last_used_at: Option<Timestamp>,
     /// Declared in the airline's manifest: read-only here.
     pub managed: bool,
+}
+
+impl From<ApiKeyView> for ApiKey {
+    fn from(view: ApiKeyView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            name: view.key.name.into_known(),
+            scopes: view.key.scopes.into_iter().collect(),
+            created_at: view.key.issued_at,
+            expires_at: view.key.expires_at,
+            last_used_at: view.last_used_at,
+            managed: view.key.managed,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -109,8 +129,8 @@ pub struct ApiKeyList {
 pub struct IssueApiKey {
     #[schema(example = "ACARS on my desktop", min_length = 1, max_length = 100)]
     pub name: String,
-    #[schema(example = json!(["pireps:read", "pireps:write", "track:write"]), min_items = 1)]
-    pub scopes: Vec<String>,
+    #[schema(min_items = 1)]
+    pub scopes: Vec<Scope>,
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }

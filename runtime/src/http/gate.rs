@@ -1,0 +1,218 @@
+//! The one gate in front of every route of the API: who calls, may they, and how often.
+
+use std::net::IpAddr;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method};
+use uuid::Uuid;
+
+use crate::application::error::ServiceError;
+use crate::application::identity::Identity;
+use crate::domain::roles::{Role, Roles};
+use crate::http::authorisation::decision::{
+    Reach, Relation, Shown, check_credential, check_relation, forbidden, reach,
+};
+use crate::http::authorisation::table::{Need, Owner, Rule, find, methods};
+use crate::http::caller::Caller;
+use crate::http::problem::{Problem, kind};
+use crate::http::rate_limit::{Headers, Policy};
+use crate::http::state::HttpState;
+
+/// Lets a request through to its handler, or answers it.
+pub async fn gate(State(state): State<HttpState>, mut request: Request, next: Next) -> Response {
+    match admit(&state, &mut request).await {
+        Ok(headers) => {
+            let mut response = next.run(request).await;
+            headers.apply(&mut response);
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Problem> {
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map(MatchedPath::as_str).unwrap_or_default().to_owned();
+    let Some(rule) = find(request.method().as_str(), &path) else {
+        return Err(match methods(&path) {
+            // A route without a row: nobody gets in.
+            none if none.is_empty() => Problem::not_found(),
+            methods => Problem::method_not_allowed(&methods),
+        });
+    };
+    let address = state
+        .proxies()
+        .client_address(request.headers(), request.extensions());
+    let identity = identify(state, rule, request.method(), request.headers()).await?;
+    let counted = count(
+        state,
+        rule,
+        identity.as_ref(),
+        address,
+        request.uri().path(),
+    )?;
+    let reach = authorise(state, rule, identity.as_ref(), request.uri().path()).await?;
+    request.extensions_mut().insert(Caller { identity, reach });
+    Ok(counted)
+}
+
+/// Who the caller proves to be: by key, else by cookie, else nobody.
+async fn identify(
+    state: &HttpState,
+    rule: &Rule,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<Identity>, Problem> {
+    let write = !method.is_safe();
+    if let Some(key) = key(headers)? {
+        return match state.airline().auth.by_key(&key).await {
+            Ok(identity) => Ok(Some(identity)),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let jar = CookieJar::from_headers(headers);
+    let Some(cookie) = jar.get(state.site().cookie_name()) else {
+        if write {
+            // Nobody is logged in yet, but another site must not log anybody in either.
+            state.site().check_origin(headers, false)?;
+        }
+        return Ok(None);
+    };
+    if write {
+        state.site().check_origin(headers, true)?;
+    }
+    match state.airline().auth.by_session(cookie.value()).await {
+        Ok(identity) => Ok(Some(identity)),
+        // An outlived cookie must not keep anybody from logging in again.
+        Err(ServiceError::Unauthenticated) if rule.is_public() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The API key, from either of the headers that may carry it.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let text = |value: &http::HeaderValue| {
+        value
+            .to_str()
+            .map(|text| text.trim().to_owned())
+            .map_err(|_| Problem::from(kind::UNAUTHENTICATED))
+    };
+    if let Some(value) = headers.get("x-api-key") {
+        return text(value).map(Some);
+    }
+    let Some(value) = headers.get(AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let value = text(value)?;
+    let (scheme, rest) = value.split_once(' ').unwrap_or((&value, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Ok(Some(rest.trim().to_owned()))
+    } else {
+        Ok(None)
+    }
+}
+
+fn count(
+    state: &HttpState,
+    rule: &Rule,
+    identity: Option<&Identity>,
+    address: IpAddr,
+    path: &str,
+) -> Result<Headers, Problem> {
+    let caller = match (identity, &rule.limit) {
+        (_, Policy::Credentials) | (None, _) => address.to_string(),
+        (Some(identity), Policy::Telemetry) => format!("{} {path}", identity.user()),
+        (Some(identity), Policy::General) => match &identity.person.key {
+            Some(key) => key.id.to_string(),
+            None => identity.user().to_string(),
+        },
+    };
+    state.limits().check(rule.limit, caller)
+}
+
+async fn authorise(
+    state: &HttpState,
+    rule: &Rule,
+    identity: Option<&Identity>,
+    path: &str,
+) -> Result<Reach, Problem> {
+    let Some(identity) = identity else {
+        return if rule.is_public() {
+            Ok(Reach::Own)
+        } else {
+            Err(kind::UNAUTHENTICATED.into())
+        };
+    };
+    let roles = effective(identity);
+    let shown = match identity.scopes() {
+        Some(scopes) => Shown::Key(scopes),
+        None => Shown::Session,
+    };
+    if let Err(refused) = check_credential(rule, shown) {
+        return if rule.is_public() {
+            Ok(Reach::Own)
+        } else {
+            Err(refused)
+        };
+    }
+    let own = match rule.owner {
+        Owner::Caller => {
+            return reach(rule, &roles).ok_or_else(|| forbidden(rule, Relation::Own));
+        }
+        Owner::User => Some(identity.user().0) == id_in(path),
+        Owner::Pilot | Owner::FuturePilot => {
+            return authorise_flight(state, rule, identity, &roles, path).await;
+        }
+    };
+    let relation = if own {
+        Relation::Own
+    } else {
+        Relation::Others { published: false }
+    };
+    check_relation(rule, &roles, relation)
+}
+
+async fn authorise_flight(
+    state: &HttpState,
+    rule: &Rule,
+    identity: &Identity,
+    roles: &Roles,
+    path: &str,
+) -> Result<Reach, Problem> {
+    // Staff of this kind may, whosever it is: no need to look.
+    if matches!(rule.others, Need::Role(role) if roles.cover(role)) {
+        return Ok(Reach::All);
+    }
+    let id = id_in(path).ok_or_else(Problem::not_found)?;
+    let relation = match state.airline().pireps.owner(id.into()).await? {
+        None if rule.owner == Owner::FuturePilot => Relation::Own,
+        None => return Err(Problem::not_found()),
+        Some(owner) if owner.pilot == identity.user() => Relation::Own,
+        Some(owner) => Relation::Others {
+            published: owner.published,
+        },
+    };
+    check_relation(rule, roles, relation)
+}
+
+/// A key narrows its owner's roles to those that its scopes need.
+fn effective(identity: &Identity) -> Roles {
+    let held = &identity.person.roles;
+    match identity.scopes() {
+        None => held.clone(),
+        Some(scopes) => Roles::needed_for(scopes)
+            .iter()
+            .filter(|role: &Role| held.cover(*role))
+            .collect(),
+    }
+}
+
+/// The id of the thing that `/api/v1/<things>/<id>/…` is about.
+fn id_in(path: &str) -> Option<Uuid> {
+    let segment = path.split('/').nth(4)?;
+    Uuid::try_parse(segment).ok()
+}

@@ -1,0 +1,67 @@
+//! Creating a PIREP, under an id of the client's or of ours.
+
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::http::caller::{Known, Write};
+use crate::http::extract::{Body, Path};
+use crate::http::pireps::entity::Pirep;
+use crate::http::pireps::input::FilePirep;
+use crate::http::problem::Problem;
+use crate::http::respond::Entity;
+use crate::http::state::HttpState;
+
+pub fn routes() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new()
+        .routes(routes!(file_pirep))
+        .routes(routes!(put_pirep))
+}
+
+/// File a PIREP
+///
+/// A draft, or the prefile of a flight that is about to be flown.
+#[utoipa::path(post, path = "/pireps", operation_id = "filePirep", tag = "pireps",
+    request_body = FilePirep,
+    params(("Idempotency-Key" = String, Header, description = "Names this request, so that a repeat takes effect once")),
+    responses((status = 201, description = "Filed", body = Pirep)))]
+async fn file_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Body { value, bytes }: Body<FilePirep>,
+) -> Result<Entity<Pirep>, Problem> {
+    let options = write.named(&bytes)?;
+    let new = value.into_service(known.identity.scopes().is_some());
+    let pireps = &state.airline().pireps;
+    let written = pireps.create(&known.identity, new, options).await?;
+    let written = written.map(Pirep::from);
+    let location = format!("/api/v1/pireps/{}", written.entity.id);
+    Ok(Entity::written(written).at(location))
+}
+
+/// File or update a PIREP under an id of your own
+///
+/// The first call creates it; a repeat with the same body changes nothing; another body changes plan,
+/// report and remarks while the owner may.
+#[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
+    request_body = FilePirep,
+    params(("id" = Uuid, Path, description = "A UUID of the client's choice")),
+    responses(
+        (status = 200, description = "It was there already", body = Pirep),
+        (status = 201, description = "Filed", body = Pirep)))]
+async fn put_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { value, bytes }: Body<FilePirep>,
+) -> Result<Entity<Pirep>, Problem> {
+    let new = value.into_service(known.identity.scopes().is_some());
+    let pireps = &state.airline().pireps;
+    let written = pireps
+        .put(&known.identity, id.into(), new, write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(Pirep::from)).at(format!("/api/v1/pireps/{id}")))
+}

@@ -1,0 +1,171 @@
+//! What happens to a flight between prefile and decision.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use crate::http::caller::{Known, Write};
+use crate::http::extract::{Body, Path};
+use crate::http::pireps::entity::Pirep;
+use crate::http::pireps::input::{CancelPirep, NoMembers, PositionBatch, SubmitPirep};
+use crate::http::pireps::sample::samples;
+use crate::http::problem::Problem;
+use crate::http::respond::Entity;
+use crate::http::state::HttpState;
+
+pub fn routes() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new()
+        .routes(routes!(send_positions))
+        .routes(routes!(submit_pirep))
+        .routes(routes!(pause_flight))
+        .routes(routes!(resume_flight))
+        .routes(routes!(cancel_pirep))
+        .routes(routes!(restore_pirep))
+}
+
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchStored {
+    /// Positions that were new.
+    stored: usize,
+    /// Positions that were there already.
+    duplicates: usize,
+    /// The highest sequence number of the flight.
+    last_sequence: Option<i32>,
+}
+
+/// Send positions of a flight
+///
+/// At most 500 in a batch. A batch that is sent twice is stored once. Accepted in every state.
+#[utoipa::path(post, path = "/pireps/{id}/positions", operation_id = "sendPositions", tag = "pireps",
+    request_body = PositionBatch,
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 200, description = "Stored", body = BatchStored)))]
+async fn send_positions(
+    State(state): State<HttpState>,
+    known: Known,
+    Path(id): Path<Uuid>,
+    Body { value, .. }: Body<PositionBatch>,
+) -> Result<Json<BatchStored>, Problem> {
+    let samples = samples(value.positions)?;
+    let tracks = &state.airline().tracks;
+    let stored = tracks
+        .store(&known.identity, id.into(), value.batch_id, samples)
+        .await?;
+    Ok(Json(BatchStored {
+        stored: stored.stored,
+        duplicates: stored.duplicates,
+        last_sequence: stored.last_sequence,
+    }))
+}
+
+/// Submit a PIREP for review
+#[utoipa::path(post, path = "/pireps/{id}/submit", operation_id = "submitPirep", tag = "pireps",
+    request_body = SubmitPirep,
+    params(("id" = Uuid, Path, description = "Id of the PIREP"),
+        ("Idempotency-Key" = String, Header, description = "Names this request, so that a repeat takes effect once")),
+    responses((status = 200, description = "Submitted", body = Pirep)))]
+async fn submit_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { value, bytes }: Body<SubmitPirep>,
+) -> Result<Entity<Pirep>, Problem> {
+    let options = write.named(&bytes)?;
+    let pireps = &state.airline().pireps;
+    let written = pireps
+        .submit(&known.identity, id.into(), value.into(), options)
+        .await?;
+    Ok(Entity::written(written.map(Pirep::from)))
+}
+
+/// Pause a flight
+#[utoipa::path(post, path = "/pireps/{id}/pause", operation_id = "pauseFlight", tag = "pireps",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 200, description = "Paused", body = Pirep)))]
+async fn pause_flight(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<Pirep>, Problem> {
+    let pireps = &state.airline().pireps;
+    let written = pireps
+        .pause(&known.identity, id.into(), write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(Pirep::from)))
+}
+
+/// Resume a paused flight
+#[utoipa::path(post, path = "/pireps/{id}/resume", operation_id = "resumeFlight", tag = "pireps",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 200, description = "In progress again", body = Pirep)))]
+async fn resume_flight(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<Pirep>, Problem> {
+    let pireps = &state.airline().pireps;
+    let written = pireps
+        .resume(&known.identity, id.into(), write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(Pirep::from)))
+}
+
+/// Cancel a PIREP
+///
+/// It is kept, does not count and can be restored.
+#[utoipa::path(post, path = "/pireps/{id}/cancel", operation_id = "cancelPirep", tag = "pireps",
+    request_body = CancelPirep,
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 200, description = "Cancelled", body = Pirep)))]
+async fn cancel_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { value, bytes }: Body<CancelPirep>,
+) -> Result<Entity<Pirep>, Problem> {
+    let pireps = &state.airline().pireps;
+    let written = pireps
+        .cancel(
+            &known.identity,
+            id.into(),
+            value.reason,
+            write.options(&bytes),
+        )
+        .await?;
+    Ok(Entity::written(written.map(Pirep::from)))
+}
+
+/// Restore a cancelled PIREP
+///
+/// It returns to the state that it was cancelled in.
+#[utoipa::path(post, path = "/pireps/{id}/restore", operation_id = "restorePirep", tag = "pireps",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 200, description = "Restored", body = Pirep)))]
+async fn restore_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<Pirep>, Problem> {
+    let pireps = &state.airline().pireps;
+    let written = pireps
+        .restore(&known.identity, id.into(), write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(Pirep::from)))
+}

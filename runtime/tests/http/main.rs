@@ -1,0 +1,11 @@
+//! The REST API as its clients meet it, over storage in memory.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests use the real clock and real randomness, and may panic"
+)]
+
+mod documents;
+mod main_job;
+mod people;
+mod stack;

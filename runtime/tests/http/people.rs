@@ -1,0 +1,202 @@
+//! Registering, logging in and out, passwords and roles.
+
+use serde_json::json;
+
+use crate::stack::{Call, Person, Stack, URL, one_time_link};
+
+#[tokio::test]
+async fn a_session_lasts_from_log_in_to_log_out() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let me = stack.ask(Call::get("/api/v1/me").by(&pilot)).await;
+    assert_eq!(me.status, 200, "{me:?}");
+    assert_eq!(me.body["user"]["email"], "amelia@skyways.example");
+    assert_eq!(me.body["user"]["roles"], json!(["Pilot"]));
+    assert_eq!(me.body["tenant"]["icaoCode"], "SKY");
+    assert_eq!(me.body["scopes"], json!(null));
+    assert!(me.body["session"]["expiresAt"].is_string());
+    let out = stack
+        .ask(Call::new("POST", "/api/v1/auth/logout").by(&pilot))
+        .await;
+    assert_eq!(out.status, 204, "{out:?}");
+    assert!(
+        out.headers["set-cookie"]
+            .to_str()
+            .unwrap()
+            .contains("Max-Age=0")
+    );
+    let me = stack.ask(Call::get("/api/v1/me").by(&pilot)).await;
+    assert_eq!((me.status.as_u16(), me.problem()), (401, "unauthenticated"));
+    assert!(me.headers.contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_told_apart_from_none() {
+    let stack = Stack::new().await;
+    stack.pilot("amelia").await;
+    for email in ["amelia@skyways.example", "nobody@skyways.example"] {
+        let call = Call::new("POST", "/api/v1/auth/login");
+        let body = json!({"email": email, "password": "wrong password!"});
+        let refused = stack.ask(call.json(body)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem()),
+            (401, "invalid-credentials")
+        );
+    }
+    for token in ["", "x", "000000000000_000000000000000000000000000000"] {
+        let call = Call::new("POST", "/api/v1/auth/link");
+        let refused = stack.ask(call.json(json!({"token": token}))).await;
+        assert_eq!(refused.problem(), "invalid-credentials", "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_logs_in_once_and_lets_set_a_password() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let invite = json!({"email": "new@skyways.example", "displayName": "New"});
+    let alone = Call::new("POST", "/api/v1/users").json(invite.clone());
+    assert_eq!(stack.ask(alone).await.status, 422);
+    let invited = Call::new("POST", "/api/v1/users").by(&admin).json(invite);
+    let invited = stack.ask(invited).await;
+    assert_eq!(invited.status, 201, "{invited:?}");
+    let token = one_time_link(invited.body["loginLink"].as_str().unwrap());
+    let use_link = || Call::new("POST", "/api/v1/auth/link").json(json!({"token": token}));
+    let person = Person::from_log_in(stack.ask(use_link()).await);
+    assert_eq!(stack.ask(use_link()).await.problem(), "invalid-credentials");
+
+    let set = |body| {
+        Call::new("PUT", "/api/v1/me/password")
+            .by(&person)
+            .json(body)
+    };
+    let short = stack.ask(set(json!({"newPassword": "short"}))).await;
+    assert_eq!(
+        short.body["errors"][0]["pointer"], "/newPassword",
+        "{short:?}"
+    );
+    let new = json!({"newPassword": "correct horse battery staple"});
+    let changed = stack.ask(set(new)).await;
+    assert_eq!(changed.status, 204, "{changed:?}");
+    let anew = Person {
+        id: person.id.clone(),
+        cookie: changed.cookie(),
+    };
+    assert_eq!(
+        stack.ask(Call::get("/api/v1/me").by(&person)).await.status,
+        401
+    );
+    assert_eq!(
+        stack.ask(Call::get("/api/v1/me").by(&anew)).await.status,
+        200
+    );
+    stack.log_in("new@skyways.example").await;
+}
+
+#[tokio::test]
+async fn an_email_address_is_registered_once() {
+    let stack = Stack::new().await;
+    stack.pilot("amelia").await;
+    let register = json!({"email": "Amelia@Skyways.Example", "displayName": "Other", "password": "correct horse battery"});
+    let again = stack
+        .ask(Call::new("POST", "/api/v1/users").json(register))
+        .await;
+    assert_eq!((again.status.as_u16(), again.problem()), (409, "conflict"));
+    assert_eq!(again.body["code"], "email-taken");
+}
+
+#[tokio::test]
+async fn roles_are_given_by_admins_within_bounds() {
+    let stack = Stack::new().await;
+    let (admin, host) = (stack.tenant_admin().await, stack.platform_admin().await);
+    let pilot = stack.pilot("amelia").await;
+    let set = |who: &Person, id: &str, roles: serde_json::Value| {
+        let path = format!("/api/v1/users/{id}/roles");
+        Call::new("PUT", &path)
+            .by(who)
+            .json(json!({ "roles": roles }))
+    };
+    let own = stack
+        .ask(set(&pilot, &pilot.id, json!(["TenantAdmin"])))
+        .await;
+    assert_eq!(own.status, 403, "{own:?}");
+    for who in [&admin, &host] {
+        let platform = stack
+            .ask(set(who, &pilot.id, json!(["PlatformAdmin"])))
+            .await;
+        assert!(
+            [403, 409, 422].contains(&platform.status.as_u16()),
+            "{platform:?}"
+        );
+    }
+    let unknown = stack
+        .ask(set(&admin, &pilot.id, json!(["Pilot", "Emperor"])))
+        .await;
+    assert_eq!(
+        unknown.body["errors"][0]["pointer"], "/roles/1",
+        "{unknown:?}"
+    );
+    let managed = stack.ask(set(&host, &admin.id, json!(["Pilot"]))).await;
+    assert_eq!(
+        (managed.status.as_u16(), managed.problem()),
+        (409, "managed")
+    );
+    let given = stack
+        .ask(set(&admin, &pilot.id, json!(["Pilot", "Reviewer"])))
+        .await;
+    assert_eq!(
+        given.body["roles"],
+        json!(["Reviewer", "Pilot"]),
+        "{given:?}"
+    );
+    let stale = set(&admin, &pilot.id, json!(["Pilot"])).header("if-match", "\"1\"");
+    assert_eq!(stack.ask(stale).await.status, 412);
+    let list = Call::get("/api/v1/users?search=amelia").by(&admin);
+    let list = stack
+        .ask(list.header("albatross-position", &given.position()))
+        .await;
+    assert_eq!(list.body["items"][0]["id"], pilot.id.as_str(), "{list:?}");
+}
+
+#[tokio::test]
+async fn another_site_cannot_write_with_somebodys_cookie() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let out = || Call::new("POST", "/api/v1/auth/logout").header("cookie", &pilot.cookie);
+    for origin in [
+        "http://nordwind.localhost:8080",
+        "null",
+        "https://skyways.localhost:8080",
+    ] {
+        let refused = stack.ask(out().header("origin", origin)).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem()),
+            (403, "origin-mismatch")
+        );
+    }
+    assert_eq!(stack.ask(out()).await.problem(), "origin-mismatch");
+    let body =
+        json!({"email": "amelia@skyways.example", "password": "correct horse battery staple"});
+    let log_in = Call::new("POST", "/api/v1/auth/login").header("origin", "http://evil.example");
+    assert_eq!(
+        stack.ask(log_in.json(body)).await.problem(),
+        "origin-mismatch"
+    );
+    assert_eq!(stack.ask(out().header("origin", URL)).await.status, 204);
+}
+
+#[tokio::test]
+async fn an_airline_that_is_not_declared_yet_says_so() {
+    let stack = Stack::undeclared(crate::stack::generous()).await;
+    let early = stack.ask(Call::get("/api/v1/airline")).await;
+    assert_eq!(
+        (early.status.as_u16(), early.problem()),
+        (503, "unavailable")
+    );
+    stack.declare(json!({})).await;
+    let airline = stack.ask(Call::get("/api/v1/airline")).await;
+    assert_eq!(
+        airline.body,
+        json!({"displayName": "Skyways", "icaoCode": "SKY"})
+    );
+}
