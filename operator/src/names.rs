@@ -17,6 +17,8 @@ pub const FINALIZER: &str = "albatross.aero/finalizer";
 pub const TENANT_LABEL: &str = "albatross.aero/tenant";
 /// Which part of a tenant a pod is: `api`, `worker` or `migrate`.
 pub const COMPONENT_LABEL: &str = "albatross.aero/component";
+/// Says on every object that it is the operator's.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Namespaces in which the operator may bind itself and write Secrets carry this label with the value `true`.
 pub const MANAGED_LABEL: &str = "albatross.aero/managed";
 /// Identity of the tenant that an object belongs to.
@@ -25,7 +27,9 @@ pub const TENANT_ID_ANNOTATION: &str = "albatross.aero/tenant-id";
 pub const DIGEST_ANNOTATION: &str = "albatross.aero/applied-digest";
 /// Digest of the Secrets that a pod was started with.
 pub const SECRETS_ANNOTATION: &str = "albatross.aero/secrets-digest";
-/// UID of the ApiKey that a Secret was written for.
+/// `namespace/name` of the ApiKey that a Secret was written for.
+pub const API_KEY_ANNOTATION: &str = "albatross.aero/api-key";
+/// UID of that ApiKey.
 pub const API_KEY_UID_ANNOTATION: &str = "albatross.aero/api-key-uid";
 /// When a tenant's record was left behind by a deleted Tenant (RFC 3339).
 pub const RETAINED_ANNOTATION: &str = "albatross.aero/retained-at";
@@ -53,6 +57,12 @@ pub const API_SECRET: &str = "albatross-api";
 pub const MIGRATE_SECRET: &str = "albatross-migrate";
 /// One-time log-in links of the admins.
 pub const ADMIN_LINKS_SECRET: &str = "albatross-admin-links";
+/// One-time log-in links of the hosting team, in the operator's namespace: the tenant's owners do not see them.
+pub fn platform_links_secret(tenant: &str) -> String {
+    format!("platform-links-{tenant}")
+}
+/// ServiceAccount (without a token) of every pod of a tenant.
+pub const RUNTIME_ACCOUNT: &str = "runtime";
 /// ResourceQuota and LimitRange.
 pub const LIMITS: &str = "albatross";
 

@@ -221,16 +221,14 @@ impl Session<'_> {
             self.execute(sql, &format!("create database `{}`", wanted.database))
                 .await?;
         }
-        let migrate = identifier(wanted.migrate.role);
         let sql = format!(
             "COMMENT ON DATABASE {database} IS {id}; \
              REVOKE ALL ON DATABASE {database} FROM PUBLIC; \
              GRANT CONNECT ON DATABASE {database} TO {migrate}, {app}; \
-             ALTER DATABASE {database} ALLOW_CONNECTIONS true; \
-             ALTER ROLE {migrate} IN DATABASE {database} SET role = {owner_name}",
+             ALTER DATABASE {database} ALLOW_CONNECTIONS true",
             id = literal(&self.tenant_id),
+            migrate = identifier(wanted.migrate.role),
             app = identifier(wanted.app.role),
-            owner_name = literal(wanted.owner_role),
         );
         self.execute(sql, &format!("secure database `{}`", wanted.database))
             .await

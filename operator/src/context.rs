@@ -1,0 +1,41 @@
+//! What every reconciliation may use.
+
+pub mod backoff;
+pub mod caches;
+pub mod lease;
+pub mod memory;
+pub mod metrics;
+pub mod object;
+pub mod pending;
+pub mod record;
+pub mod runtime;
+pub mod servers;
+pub mod system;
+pub mod token;
+pub mod triggers;
+pub mod writer;
+
+use std::sync::Arc;
+
+use kube::runtime::events::Recorder;
+
+use crate::config::OperatorConfig;
+
+/// Shared by all reconciliations of one operator.
+pub struct Context {
+    pub client: kube::Client,
+    /// The operator's own namespace.
+    pub namespace: String,
+    pub config: OperatorConfig,
+    pub clock: Arc<dyn system::Clock>,
+    pub entropy: Arc<dyn system::Entropy>,
+    pub caches: caches::Caches,
+    pub writer: writer::Writer,
+    pub servers: servers::ServerAccess,
+    pub runtime: runtime::RuntimeClient,
+    pub memory: memory::Memory,
+    pub backoff: backoff::Backoff,
+    pub triggers: Arc<triggers::Triggers>,
+    pub events: Recorder,
+    pub metrics: metrics::Metrics,
+}

@@ -1,0 +1,285 @@
+//! What the operator knows of the cluster without asking: one watch per kind, in every replica.
+//!
+//! Secrets are watched in the operator's own namespace only: a wider watch would need to read all Secrets there are.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use albatross_crds::{ApiKey, Tenant};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    LimitRange, Namespace, ResourceQuota, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio_util::task::TaskTracker;
+
+use crate::context::object::{ObjectKey, Wanted};
+use crate::context::triggers::Triggers;
+use crate::names::{self, MANAGED_BY, MANAGED_LABEL, OPERATOR, TENANT_LABEL};
+
+/// The reflected state of the cluster.
+#[derive(Clone)]
+pub struct Caches {
+    pub tenants: Store<Tenant>,
+    pub api_keys: Store<ApiKey>,
+    /// Of the operator's namespace.
+    pub secrets: Store<Secret>,
+    /// That carry the managed label.
+    pub namespaces: Store<Namespace>,
+    children: Vec<(ApiResource, Store<DynamicObject>)>,
+}
+
+/// Every kind of object that a tenant's namespace gets, Secrets aside.
+pub fn child_kinds() -> Vec<ApiResource> {
+    vec![
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<Ingress>(&()),
+        ApiResource::erase::<Job>(&()),
+        ApiResource::erase::<LimitRange>(&()),
+        ApiResource::erase::<NetworkPolicy>(&()),
+        ApiResource::erase::<PodDisruptionBudget>(&()),
+        ApiResource::erase::<ResourceQuota>(&()),
+        ApiResource::erase::<RoleBinding>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<ServiceAccount>(&()),
+    ]
+}
+
+impl Caches {
+    /// Starts all watches; they run until their tasks are aborted.
+    pub fn start(
+        client: &Client,
+        operator_namespace: &str,
+        triggers: &Arc<Triggers>,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let watches = Watches {
+            client,
+            triggers,
+            tasks,
+        };
+        let api_keys = watches.api_keys();
+        Self {
+            tenants: watches.tenants(api_keys.clone()),
+            secrets: watches.secrets(operator_namespace),
+            namespaces: watches.namespaces(api_keys.clone()),
+            children: child_kinds()
+                .into_iter()
+                .map(|kind| (kind.clone(), watches.children(kind)))
+                .collect(),
+            api_keys,
+        }
+    }
+
+    /// Waits until everything has been listed once. Acting on less would take what is not known for what is gone.
+    pub async fn wait_until_ready(&self) -> Result<(), reflector::store::WriterDropped> {
+        self.tenants.wait_until_ready().await?;
+        self.api_keys.wait_until_ready().await?;
+        self.secrets.wait_until_ready().await?;
+        self.namespaces.wait_until_ready().await?;
+        for (_, store) in &self.children {
+            store.wait_until_ready().await?;
+        }
+        Ok(())
+    }
+
+    pub fn tenant(&self, name: &str) -> Option<Arc<Tenant>> {
+        self.tenants.get(&ObjectRef::new(name))
+    }
+
+    pub fn namespace(&self, name: &str) -> Option<Arc<Namespace>> {
+        self.namespaces.get(&ObjectRef::new(name))
+    }
+
+    pub fn secret(&self, operator_namespace: &str, name: &str) -> Option<Arc<Secret>> {
+        self.secrets
+            .get(&ObjectRef::new(name).within(operator_namespace))
+    }
+
+    pub fn api_keys_of(&self, tenant: &str) -> Vec<Arc<ApiKey>> {
+        self.api_keys
+            .state_filter(|key| key.spec.tenant_ref.name == tenant)
+    }
+
+    /// The live object of that key, as last seen.
+    pub fn live(&self, wanted: &Wanted) -> Option<Arc<DynamicObject>> {
+        self.child(&wanted.key())
+    }
+
+    pub fn child(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
+        let (kind, store) = self
+            .children
+            .iter()
+            .find(|(kind, _)| kind.kind == key.kind)?;
+        let mut reference = ObjectRef::new_with(&key.name, kind.clone());
+        reference.namespace = key.namespace.clone();
+        store.get(&reference)
+    }
+
+    /// All that carries the tenant's label in its namespace.
+    pub fn children_of(
+        &self,
+        tenant: &str,
+        namespace: &str,
+    ) -> Vec<(ApiResource, Arc<DynamicObject>)> {
+        let is_its = |object: &DynamicObject| {
+            object.metadata.namespace.as_deref() == Some(namespace)
+                && tenant_of(object).as_deref() == Some(tenant)
+        };
+        self.children
+            .iter()
+            .flat_map(|(kind, store)| {
+                store
+                    .state_filter(is_its)
+                    .into_iter()
+                    .map(|object| (kind.clone(), object))
+            })
+            .collect()
+    }
+}
+
+struct Watches<'a> {
+    client: &'a Client,
+    triggers: &'a Arc<Triggers>,
+    tasks: &'a TaskTracker,
+}
+
+impl Watches<'_> {
+    fn tenants(&self, api_keys: Store<ApiKey>) -> Store<Tenant> {
+        let triggers = Arc::clone(self.triggers);
+        self.watch(
+            Api::all(self.client.clone()),
+            watcher::Config::default(),
+            (),
+            predicates::generation,
+            move |tenant: &Tenant| {
+                let name = tenant.name_any();
+                triggers.tenant(&name);
+                trigger_keys(&api_keys, &triggers, |key| key.spec.tenant_ref.name == name);
+            },
+        )
+    }
+
+    fn api_keys(&self) -> Store<ApiKey> {
+        let triggers = Arc::clone(self.triggers);
+        self.watch(
+            Api::all(self.client.clone()),
+            watcher::Config::default(),
+            (),
+            predicates::generation,
+            move |key: &ApiKey| {
+                triggers.api_key(&key.namespace().unwrap_or_default(), &key.name_any());
+                triggers.tenant(&key.spec.tenant_ref.name);
+            },
+        )
+    }
+
+    fn secrets(&self, operator_namespace: &str) -> Store<Secret> {
+        let triggers = Arc::clone(self.triggers);
+        self.watch(
+            Api::namespaced(self.client.clone(), operator_namespace),
+            watcher::Config::default().labels(TENANT_LABEL),
+            (),
+            predicates::resource_version,
+            move |secret: &Secret| {
+                if let Some(tenant) = tenant_of(secret) {
+                    triggers.tenant(&tenant);
+                }
+                let key = secret.annotations().get(names::API_KEY_ANNOTATION);
+                if let Some((namespace, name)) = key.and_then(|key| key.split_once('/')) {
+                    triggers.api_key(namespace, name);
+                }
+            },
+        )
+    }
+
+    fn namespaces(&self, api_keys: Store<ApiKey>) -> Store<Namespace> {
+        let triggers = Arc::clone(self.triggers);
+        self.watch(
+            Api::all(self.client.clone()),
+            watcher::Config::default().labels(&format!("{MANAGED_LABEL}=true")),
+            (),
+            predicates::resource_version,
+            move |namespace: &Namespace| {
+                if let Some(tenant) = tenant_of(namespace) {
+                    triggers.tenant(&tenant);
+                }
+                let name = namespace.name_any();
+                trigger_keys(&api_keys, &triggers, |key| {
+                    key.namespace().as_deref() == Some(name.as_str())
+                });
+            },
+        )
+    }
+
+    fn children(&self, kind: ApiResource) -> Store<DynamicObject> {
+        let triggers = Arc::clone(self.triggers);
+        self.watch(
+            Api::all_with(self.client.clone(), &kind),
+            watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}")),
+            kind,
+            predicates::resource_version,
+            move |object: &DynamicObject| {
+                if let Some(tenant) = tenant_of(object) {
+                    triggers.tenant(&tenant);
+                }
+            },
+        )
+    }
+
+    fn watch<K>(
+        &self,
+        api: Api<K>,
+        config: watcher::Config,
+        kind: K::DynamicType,
+        changed: fn(&K) -> Option<u64>,
+        on_event: impl Fn(&K) + Send + Sync + 'static,
+    ) -> Store<K>
+    where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+        K::DynamicType: Eq + Hash + Clone + Send + Sync + Debug,
+    {
+        let writer = reflector::store::Writer::new(kind);
+        let store = writer.as_reader();
+        let stream = watcher(api, config)
+            .default_backoff()
+            .modify(|object| object.managed_fields_mut().clear())
+            .reflect(writer)
+            .touched_objects()
+            .predicate_filter(changed, PredicateConfig::default());
+        self.tasks.spawn(async move {
+            stream
+                .inspect_err(
+                    |cause| tracing::warn!(%cause, "watch interrupted, it resumes by itself"),
+                )
+                .for_each(|object| {
+                    if let Ok(object) = object {
+                        on_event(&object);
+                    }
+                    std::future::ready(())
+                })
+                .await;
+        });
+        store
+    }
+}
+
+fn tenant_of<K: Resource>(object: &K) -> Option<String> {
+    object.labels().get(TENANT_LABEL).cloned()
+}
+
+fn trigger_keys(store: &Store<ApiKey>, triggers: &Triggers, affected: impl Fn(&ApiKey) -> bool) {
+    for key in store.state_filter(affected) {
+        triggers.api_key(&key.namespace().unwrap_or_default(), &key.name_any());
+    }
+}

@@ -1,0 +1,46 @@
+//! What this process remembers of its own doing, so that it need not do it again. Losing it costs work, nothing else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::context::record::TenantRecord;
+use crate::context::runtime::{Answer, RuntimeError};
+
+/// Per tenant, by name.
+#[derive(Default)]
+pub struct Memory {
+    tenants: Mutex<HashMap<String, TenantMemory>>,
+}
+
+/// What is remembered of one tenant.
+#[derive(Default, Clone)]
+pub struct TenantMemory {
+    /// Fingerprint of what was provisioned, per external system, on which start of its server.
+    pub provisioned: HashMap<&'static str, String>,
+    /// What the runtime last said.
+    pub answer: Option<Arc<Result<Answer, RuntimeError>>>,
+    /// Digest of each Secret copy, and when it was last seen to be so.
+    pub copies: HashMap<String, (String, Timestamp)>,
+    /// The record as last written; caches may lag behind it.
+    pub record: Option<Arc<TenantRecord>>,
+}
+
+impl Memory {
+    pub fn of(&self, tenant: &str) -> TenantMemory {
+        self.lock().get(tenant).cloned().unwrap_or_default()
+    }
+
+    pub fn update<T>(&self, tenant: &str, change: impl FnOnce(&mut TenantMemory) -> T) -> T {
+        change(self.lock().entry(tenant.to_owned()).or_default())
+    }
+
+    pub fn forget(&self, tenant: &str) {
+        self.lock().remove(tenant);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, TenantMemory>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,126 @@
+//! What is counted, for /metrics.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// The operator's metrics; clones share them.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Mutex<Registry>>,
+    writes: Family<WriteLabels, Counter>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    durations: Family<KindLabels, Histogram>,
+    external: Family<ExternalLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    verb: String,
+    kind: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReconcileLabels {
+    kind: String,
+    outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExternalLabels {
+    system: String,
+    outcome: String,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("albatross_operator");
+        let durations: Family<KindLabels, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8)));
+        let metrics = Self {
+            writes: Family::default(),
+            reconciles: Family::default(),
+            external: Family::default(),
+            durations,
+            registry: Arc::default(),
+        };
+        registry.register(
+            "kubernetes_writes",
+            "Requests that write to Kubernetes",
+            metrics.writes.clone(),
+        );
+        registry.register(
+            "reconciles",
+            "Reconciliations by outcome",
+            metrics.reconciles.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Time that one reconciliation takes",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "external_calls",
+            "Provisioning of external systems and calls to runtimes, by outcome",
+            metrics.external.clone(),
+        );
+        *metrics
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
+        metrics
+    }
+
+    pub fn written(&self, verb: &str, kind: &str) {
+        let labels = WriteLabels {
+            verb: verb.to_owned(),
+            kind: kind.to_owned(),
+        };
+        self.writes.get_or_create(&labels).inc();
+    }
+
+    pub fn reconciled(&self, kind: &str, outcome: &str, seconds: f64) {
+        let kind = kind.to_owned();
+        let labels = ReconcileLabels {
+            kind: kind.clone(),
+            outcome: outcome.to_owned(),
+        };
+        self.reconciles.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&KindLabels { kind })
+            .observe(seconds);
+    }
+
+    pub fn called(&self, system: &str, succeeded: bool) {
+        let outcome = if succeeded { "success" } else { "failure" };
+        let labels = ExternalLabels {
+            system: system.to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        self.external.get_or_create(&labels).inc();
+    }
+
+    /// All metrics in OpenMetrics text.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut buffer = String::new();
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        text::encode(&mut buffer, &registry)?;
+        Ok(buffer)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,164 @@
+//! Any kind of object as it is to be applied, and whether a live one still is so.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::{ClusterResourceScope, NamespaceResourceScope};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::context::token::fingerprint;
+use crate::names;
+
+/// Identifies an object within the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    pub kind: String,
+    pub namespace: Option<String>,
+    pub name: String,
+}
+
+/// An object as it is to be applied.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub resource: ApiResource,
+    pub object: DynamicObject,
+    pub digest: String,
+}
+
+/// Kinds that can be applied: both scopes name their kind without further help.
+pub trait Applicable: Resource<DynamicType = ()> + Serialize {}
+impl<K: Resource<DynamicType = (), Scope = S> + Serialize, S: Scope> Applicable for K {}
+
+/// Cluster-scoped or namespaced.
+pub trait Scope {}
+impl Scope for NamespaceResourceScope {}
+impl Scope for ClusterResourceScope {}
+
+impl Wanted {
+    /// Marks `object` with the digest of all that it says.
+    pub fn new<K: Applicable>(object: &K) -> Self {
+        let resource = ApiResource::erase::<K>(&());
+        let value = serde_json::to_value(object).expect("Kubernetes objects are plain JSON");
+        let digest = fingerprint(value.to_string());
+        let mut object: DynamicObject =
+            serde_json::from_value(value).expect("a Kubernetes object has metadata");
+        object
+            .annotations_mut()
+            .insert(names::DIGEST_ANNOTATION.to_owned(), digest.clone());
+        Self {
+            resource,
+            object,
+            digest,
+        }
+    }
+
+    pub fn key(&self) -> ObjectKey {
+        key_of(&self.resource, &self.object)
+    }
+
+    /// Secrets are not watched outside the operator's namespace.
+    pub fn is_secret(&self) -> bool {
+        self.resource.kind == Secret::kind(&())
+    }
+
+    /// Whether every field that is wanted is in `live`.
+    pub fn is_met_by(&self, live: &DynamicObject) -> bool {
+        let metadata = |object: &DynamicObject| {
+            serde_json::json!({
+                "labels": object.metadata.labels,
+                "annotations": object.metadata.annotations,
+            })
+        };
+        covers(&metadata(&self.object), &metadata(live)) && covers(&self.object.data, &live.data)
+    }
+}
+
+pub fn key_of(resource: &ApiResource, object: &DynamicObject) -> ObjectKey {
+    ObjectKey {
+        kind: resource.kind.clone(),
+        namespace: object.namespace(),
+        name: object.name_any(),
+    }
+}
+
+/// Whether `live` says all that `wanted` says. The server adds defaults, never takes away, and writes quantities its way.
+fn covers(wanted: &Value, live: &Value) -> bool {
+    match (wanted, live) {
+        (Value::Null, _) => true,
+        (Value::Object(wanted), _) if wanted.is_empty() => true,
+        (Value::Array(wanted), Value::Null) => wanted.is_empty(),
+        (Value::Object(wanted), Value::Object(live)) => wanted
+            .iter()
+            .all(|(key, value)| covers(value, live.get(key).unwrap_or(&Value::Null))),
+        (Value::Array(wanted), Value::Array(live)) => {
+            wanted.len() == live.len()
+                && wanted
+                    .iter()
+                    .zip(live)
+                    .all(|(wanted, live)| covers(wanted, live))
+        }
+        (Value::String(wanted), Value::String(live)) => {
+            wanted == live
+                || quantity(wanted)
+                    .zip(quantity(live))
+                    .is_some_and(|(a, b)| (a - b).abs() <= a.abs() * 1e-9)
+        }
+        (wanted, live) => wanted == live,
+    }
+}
+
+/// The value of a Kubernetes quantity.
+fn quantity(text: &str) -> Option<f64> {
+    const SUFFIXES: [(&str, f64); 14] = [
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("Pi", 1_125_899_906_842_624.0),
+        ("n", 1e-9),
+        ("u", 1e-6),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+        ("", 1.0),
+    ];
+    let (suffix, factor) = SUFFIXES.iter().find(|(suffix, _)| text.ends_with(suffix))?;
+    let number = text.strip_suffix(suffix)?;
+    let plain = number
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let number: f64 = number.parse().ok().filter(|_| plain)?;
+    Some(number * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case::defaults_are_added(json!({"a": 1}), json!({"a": 1, "b": 2}), true)]
+    #[case::a_changed_field(json!({"a": 1}), json!({"a": 2}), false)]
+    #[case::a_missing_field(json!({"a": 1}), json!({}), false)]
+    #[case::an_empty_object_says_nothing(json!({"a": {}}), json!({}), true)]
+    #[case::an_empty_list_says_nothing(json!({"a": []}), json!({}), true)]
+    #[case::one_more_in_a_list(json!({"a": [1]}), json!({"a": [1, 2]}), false)]
+    #[case::defaults_inside_a_list(json!([{"port": 1}]), json!([{"port": 1, "protocol": "TCP"}]), true)]
+    #[case::the_same_quantity(json!({"cpu": "0.5"}), json!({"cpu": "500m"}), true)]
+    #[case::another_quantity(json!({"cpu": "0.5"}), json!({"cpu": "400m"}), false)]
+    #[case::the_same_memory(json!("1024Mi"), json!("1Gi"), true)]
+    #[case::words_are_no_quantities(json!("m"), json!("k"), false)]
+    fn drift_is_told_from_defaults(
+        #[case] wanted: Value,
+        #[case] live: Value,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(covers(&wanted, &live), expected);
+    }
+}

@@ -1,0 +1,183 @@
+//! The internal API of a tenant's runtime: one level-triggered call that says everything the operator wants of it.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The whole state that a runtime is to be in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Desired {
+    pub number: u64,
+    #[serde(flatten)]
+    pub state: DesiredState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredState {
+    pub tenant: DesiredTenant,
+    pub admins: Vec<DesiredAdmin>,
+    pub api_keys: Vec<DesiredApiKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredTenant {
+    pub display_name: String,
+    pub icao_code: String,
+    pub public_url: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredAdmin {
+    pub email: String,
+    pub display_name: String,
+    pub role: AdminRole,
+    pub login_link: Option<DesiredLink>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum AdminRole {
+    TenantAdmin,
+    PlatformAdmin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredLink {
+    pub id: String,
+    pub digest: String,
+    pub expires_at: jiff::Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredApiKey {
+    pub key_id: String,
+    pub digest: String,
+    /// E-mail address; none: a machine user.
+    pub user: Option<String>,
+    /// Name of that machine user.
+    pub machine_user: String,
+    pub scopes: Vec<String>,
+    pub expires_at: Option<jiff::Timestamp>,
+    pub revoked: bool,
+}
+
+/// What the runtime says it has applied.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    pub number: u64,
+    pub tenant_id: String,
+    pub schema_version: i64,
+    pub version: String,
+    #[serde(default)]
+    pub admins: Vec<AnsweredAdmin>,
+    #[serde(default)]
+    pub api_keys: Vec<AnsweredApiKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnsweredAdmin {
+    pub email: String,
+    pub has_logged_in: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnsweredApiKey {
+    pub key_id: String,
+    pub state: ApiKeyState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum ApiKeyState {
+    Active,
+    Expired,
+    Revoked,
+}
+
+/// Why the runtime did not take the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RuntimeError {
+    #[error("the runtime does not answer: {0}")]
+    Unreachable(String),
+    /// It has applied a state with a higher number: the record came from a backup.
+    #[error("the runtime has already applied state {applied}")]
+    Stale { applied: u64 },
+    #[error("the runtime refuses the declared state: {0}")]
+    Refused(String),
+}
+
+#[derive(Deserialize)]
+struct StaleAnswer {
+    number: u64,
+}
+
+/// Tells runtimes their state.
+#[derive(Debug, Clone)]
+pub struct RuntimeClient {
+    http: reqwest::Client,
+}
+
+impl RuntimeClient {
+    pub fn new(http: reqwest::Client) -> Self {
+        Self { http }
+    }
+
+    /// `PUT /internal/v1/desired`; repeating it changes nothing.
+    pub async fn put(
+        &self,
+        base: &str,
+        token: &SecretString,
+        desired: &Desired,
+    ) -> Result<Answer, RuntimeError> {
+        let url = format!("{}/internal/v1/desired", base.trim_end_matches('/'));
+        let response = self
+            .http
+            .put(url)
+            .bearer_auth(token.expose_secret())
+            .json(desired)
+            .timeout(TIMEOUT)
+            .send()
+            .await
+            .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
+        let status = response.status();
+        let body = response
+            .bytes()
+            .await
+            .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|cause| {
+                RuntimeError::Refused(format!("its answer is not valid: {cause}"))
+            });
+        }
+        if status == StatusCode::CONFLICT
+            && let Ok(StaleAnswer { number }) = serde_json::from_slice(&body)
+        {
+            return Err(RuntimeError::Stale { applied: number });
+        }
+        if status.is_server_error() {
+            return Err(RuntimeError::Unreachable(format!("it answers {status}")));
+        }
+        let reason: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+        Err(RuntimeError::Refused(format!("{status} {reason}")))
+    }
+}
+
+/// "Connection refused" rather than "error sending request".
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

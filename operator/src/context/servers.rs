@@ -1,0 +1,209 @@
+//! The configured servers, with the operator's accounts on them, and whether they answer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+use secrecy::SecretString;
+
+use crate::config::{OperatorConfig, PostgresServer, RabbitmqServer, RedisServer, Servers};
+use crate::context::metrics::Metrics;
+use crate::provision::error::{Credentials, ProvisionError};
+use crate::provision::postgres::Postgres;
+use crate::provision::rabbitmq::Rabbitmq;
+use crate::provision::redis::Redis;
+
+/// How often servers are asked whether they are there.
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// One server of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerRef<'a> {
+    Postgres(&'a str),
+    Rabbitmq(&'a str),
+    Redis(&'a str),
+}
+
+/// What a server last answered: which start of it this is, or why it did not answer.
+pub type Health = Result<String, ProvisionError>;
+
+/// Hands out connections to servers. Accounts are read from their Secret when first used, and again after a failure.
+pub struct ServerAccess {
+    client: Client,
+    namespace: String,
+    servers: Servers,
+    http: reqwest::Client,
+    metrics: Metrics,
+    accounts: Mutex<HashMap<String, Credentials>>,
+    health: Mutex<HashMap<String, Health>>,
+}
+
+impl ServerAccess {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        config: &OperatorConfig,
+        http: reqwest::Client,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            servers: config.servers.clone(),
+            http,
+            metrics,
+            accounts: Mutex::default(),
+            health: Mutex::default(),
+        }
+    }
+
+    pub async fn postgres(&self, server: &PostgresServer) -> Result<Postgres, ProvisionError> {
+        let account = self.account(&server.name, &server.admin_secret).await?;
+        Ok(Postgres::new(server, &account))
+    }
+
+    pub async fn rabbitmq(&self, server: &RabbitmqServer) -> Result<Rabbitmq, ProvisionError> {
+        let account = self.account(&server.name, &server.admin_secret).await?;
+        Ok(Rabbitmq::new(server, &account, self.http.clone()))
+    }
+
+    pub async fn redis(&self, server: &RedisServer) -> Result<Redis, ProvisionError> {
+        let account = self.account(&server.name, &server.admin_secret).await?;
+        Ok(Redis::new(server, &account))
+    }
+
+    /// The account of `adminSecret`: what tenants use themselves where Redis has no users.
+    pub async fn account(&self, server: &str, secret: &str) -> Result<Credentials, ProvisionError> {
+        if let Some(account) = lock(&self.accounts).get(secret) {
+            return Ok(account.clone());
+        }
+        let unusable = |cause: String| ProvisionError::Unreachable {
+            server: format!("server `{server}`"),
+            cause,
+        };
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found = api
+            .get_opt(secret)
+            .await
+            .map_err(|cause| {
+                unusable(format!(
+                    "its adminSecret `{secret}` cannot be read: {cause}"
+                ))
+            })?
+            .ok_or_else(|| unusable(format!("its adminSecret `{secret}` does not exist")))?;
+        let read = |key: &str| {
+            found
+                .data
+                .as_ref()
+                .and_then(|data| data.get(key))
+                .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
+                .map(|text| text.trim_end_matches('\n').to_owned())
+                .ok_or_else(|| unusable(format!("its adminSecret `{secret}` has no `{key}`")))
+        };
+        let account = Credentials {
+            username: read("username")?,
+            password: SecretString::from(read("password")?),
+        };
+        lock(&self.accounts).insert(secret.to_owned(), account.clone());
+        Ok(account)
+    }
+
+    /// What the server last answered; asks it if nobody has yet.
+    pub async fn health(&self, server: ServerRef<'_>) -> Health {
+        if let Some(known) = lock(&self.health).get(&key(server)) {
+            return known.clone();
+        }
+        self.check(server).await
+    }
+
+    /// Notes that a server failed somebody.
+    pub fn failed(&self, server: ServerRef<'_>, cause: &ProvisionError) {
+        self.metrics.called(system(server), false);
+        if matches!(cause, ProvisionError::Unreachable { .. }) {
+            lock(&self.health).insert(key(server), Err(cause.clone()));
+            // Its account may have changed.
+            lock(&self.accounts).clear();
+        }
+    }
+
+    /// Asks every server, and says whether any answer differs from the one before.
+    pub async fn check_all(&self) -> bool {
+        let postgres = self
+            .servers
+            .postgres
+            .iter()
+            .map(|s| ServerRef::Postgres(&s.name));
+        let rabbitmq = self
+            .servers
+            .rabbitmq
+            .iter()
+            .map(|s| ServerRef::Rabbitmq(&s.name));
+        let redis = self.servers.redis.iter().map(|s| ServerRef::Redis(&s.name));
+        let mut changed = false;
+        for server in postgres.chain(rabbitmq).chain(redis) {
+            let before = lock(&self.health).get(&key(server)).cloned();
+            let now = self.check(server).await;
+            changed |= before
+                .is_some_and(|before| before.is_ok() != now.is_ok() || before.ok() != now.ok());
+        }
+        changed
+    }
+
+    async fn check(&self, server: ServerRef<'_>) -> Health {
+        let health = self.incarnation(server).await;
+        match &health {
+            Ok(_) => {
+                self.metrics.called(system(server), true);
+                lock(&self.health).insert(key(server), health.clone());
+            }
+            Err(cause) => {
+                self.failed(server, cause);
+                lock(&self.health).insert(key(server), health.clone());
+            }
+        }
+        health
+    }
+
+    async fn incarnation(&self, server: ServerRef<'_>) -> Health {
+        let unknown = |name: &str| ProvisionError::Unreachable {
+            server: format!("server `{name}`"),
+            cause: "it is not configured".to_owned(),
+        };
+        match server {
+            ServerRef::Postgres(name) => {
+                let found = self.servers.postgres_named(Some(name));
+                let found = found.ok_or_else(|| unknown(name))?;
+                self.postgres(found).await?.incarnation().await
+            }
+            ServerRef::Rabbitmq(name) => {
+                let found = self.servers.rabbitmq_named(Some(name));
+                let found = found.ok_or_else(|| unknown(name))?;
+                self.rabbitmq(found).await?.incarnation().await
+            }
+            ServerRef::Redis(name) => {
+                let found = self.servers.redis_named(Some(name));
+                let found = found.ok_or_else(|| unknown(name))?;
+                self.redis(found).await?.incarnation().await
+            }
+        }
+    }
+}
+
+fn key(server: ServerRef<'_>) -> String {
+    let (ServerRef::Postgres(name) | ServerRef::Rabbitmq(name) | ServerRef::Redis(name)) = server;
+    format!("{}/{name}", system(server))
+}
+
+fn system(server: ServerRef<'_>) -> &'static str {
+    match server {
+        ServerRef::Postgres(_) => "postgres",
+        ServerRef::Rabbitmq(_) => "rabbitmq",
+        ServerRef::Redis(_) => "redis",
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,57 @@
+//! Who is to be reconciled next. While this replica is not the leader nobody is.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use albatross_crds::{ApiKey, Tenant};
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Sends tenants and API keys to their controllers, which collapse repeats.
+#[derive(Debug)]
+pub struct Triggers {
+    leading: AtomicBool,
+    tenants: UnboundedSender<ObjectRef<Tenant>>,
+    api_keys: UnboundedSender<ObjectRef<ApiKey>>,
+}
+
+/// What the controllers take from.
+#[derive(Debug)]
+pub struct Triggered {
+    pub tenants: UnboundedReceiver<ObjectRef<Tenant>>,
+    pub api_keys: UnboundedReceiver<ObjectRef<ApiKey>>,
+}
+
+impl Triggers {
+    pub fn new() -> (Self, Triggered) {
+        let (tenants, tenants_triggered) = unbounded_channel();
+        let (api_keys, api_keys_triggered) = unbounded_channel();
+        let triggers = Self {
+            leading: AtomicBool::new(false),
+            tenants,
+            api_keys,
+        };
+        let triggered = Triggered {
+            tenants: tenants_triggered,
+            api_keys: api_keys_triggered,
+        };
+        (triggers, triggered)
+    }
+
+    /// From now on triggers are passed on; the controllers begin with everything there is.
+    pub fn lead(&self) {
+        self.leading.store(true, Ordering::SeqCst);
+    }
+
+    pub fn tenant(&self, name: &str) {
+        if self.leading.load(Ordering::SeqCst) {
+            // A closed channel means that the operator is stopping.
+            let _ = self.tenants.send(ObjectRef::new(name));
+        }
+    }
+
+    pub fn api_key(&self, namespace: &str, name: &str) {
+        if self.leading.load(Ordering::SeqCst) {
+            let _ = self.api_keys.send(ObjectRef::new(name).within(namespace));
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The one place that writes to Kubernetes. What is as wanted already is not written again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
+};
+use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::context::lease::Leadership;
+use crate::context::metrics::Metrics;
+use crate::context::object::{ObjectKey, Wanted, key_of};
+use crate::names::{FIELD_MANAGER, FINALIZER};
+
+/// Applies, patches and deletes, and remembers what it has applied until the caches have caught up.
+pub struct Writer {
+    client: Client,
+    leadership: Arc<Leadership>,
+    metrics: Metrics,
+    applied: Mutex<HashMap<ObjectKey, Applied>>,
+    /// By UID: resource version and status as last written.
+    statuses: Mutex<HashMap<String, (Option<u64>, Value)>>,
+}
+
+struct Applied {
+    digest: String,
+    resource_version: Option<u64>,
+}
+
+impl Writer {
+    pub fn new(client: Client, leadership: Arc<Leadership>, metrics: Metrics) -> Self {
+        Self {
+            client,
+            leadership,
+            metrics,
+            applied: Mutex::default(),
+            statuses: Mutex::default(),
+        }
+    }
+
+    /// Server-side apply, unless `live` (from a cache that may lag behind) is as wanted. Says whether it wrote.
+    pub async fn apply(
+        &self,
+        wanted: &Wanted,
+        live: Option<&DynamicObject>,
+    ) -> Result<bool, kube::Error> {
+        let key = wanted.key();
+        if self.is_up_to_date(&key, wanted, live) {
+            return Ok(false);
+        }
+        let api = self.api(&wanted.resource, key.namespace.as_deref());
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(&wanted.object);
+        self.about_to("apply", &key.kind);
+        tracing::debug!(
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            "apply"
+        );
+        let written = api.patch(&key.name, &parameters, &patch).await?;
+        let applied = Applied {
+            digest: wanted.digest.clone(),
+            resource_version: version(written.resource_version()),
+        };
+        self.applied().insert(key, applied);
+        Ok(true)
+    }
+
+    /// Deletes exactly this object, and not one that took its name. One that is gone already is fine.
+    pub async fn delete(
+        &self,
+        resource: &ApiResource,
+        object: &DynamicObject,
+    ) -> Result<(), kube::Error> {
+        let key = key_of(resource, object);
+        let parameters = DeleteParams {
+            preconditions: object.uid().map(|uid| Preconditions {
+                uid: Some(uid),
+                resource_version: None,
+            }),
+            ..DeleteParams::background()
+        };
+        let api = self.api(resource, key.namespace.as_deref());
+        self.about_to("delete", &key.kind);
+        tracing::debug!(
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            "delete"
+        );
+        self.applied().remove(&key);
+        match api.delete(&key.name, &parameters).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Stores a Secret that must not exist yet (no resourceVersion) or must be the one that was read.
+    pub async fn store(&self, secret: &Secret) -> Result<Secret, kube::Error> {
+        let namespace = secret.namespace().unwrap_or_default();
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        if secret.metadata.resource_version.is_some() {
+            self.about_to("update", "Secret");
+            api.replace(&secret.name_any(), &parameters, secret).await
+        } else {
+            self.about_to("create", "Secret");
+            api.create(&parameters, secret).await
+        }
+    }
+
+    /// The status as last written, if `object` comes from a cache that does not show it yet; else as it shows.
+    pub fn status_of<K, S>(&self, object: &K, shown: Option<&S>) -> S
+    where
+        K: Resource<DynamicType = ()>,
+        S: Clone + Default + DeserializeOwned,
+    {
+        let key = object.uid().unwrap_or_default();
+        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = statuses
+            .get(&key)
+            .filter(|(at, _)| version(object.resource_version()) < *at)
+            .and_then(|(_, status)| serde_json::from_value(status.clone()).ok());
+        newer.or_else(|| shown.cloned()).unwrap_or_default()
+    }
+
+    /// Replaces `status` of a Tenant or ApiKey.
+    pub async fn status<K, S>(&self, object: &K, status: &S) -> Result<(), kube::Error>
+    where
+        K: Resource<DynamicType = ()>,
+        S: Serialize,
+    {
+        // A merge patch would keep fields that the new status no longer has.
+        let status = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        let patch = json!([{"op": "add", "path": "/status", "value": status}]);
+        let patch =
+            Patch::<()>::Json(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
+        self.about_to("status", &K::kind(&()));
+        let patched = self
+            .api_of(object)
+            .patch_status(&object.name_any(), &PatchParams::default(), &patch)
+            .await?;
+        self.statuses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(
+                object.uid().unwrap_or_default(),
+                (version(patched.resource_version()), status),
+            );
+        Ok(())
+    }
+
+    /// Nothing more is written about an object that is gone.
+    pub fn forget(&self, uid: Option<&str>) {
+        self.statuses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid.unwrap_or_default());
+    }
+
+    /// Puts the finalizer on, or takes it off; fails when somebody else changed the list meanwhile.
+    pub async fn finalizer<K>(&self, object: &K, present: bool) -> Result<(), kube::Error>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let mut finalizers = object.finalizers().to_vec();
+        if finalizers.iter().any(|name| name == FINALIZER) == present {
+            return Ok(());
+        }
+        finalizers.retain(|name| name != FINALIZER);
+        if present {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        let patch = json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": object.resource_version(),
+        }});
+        self.about_to("finalizer", &K::kind(&()));
+        let patched = self
+            .api_of(object)
+            .patch(
+                &object.name_any(),
+                &PatchParams::default(),
+                &Patch::Merge(patch),
+            )
+            .await;
+        match patched {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if !present && status.is_not_found() => Ok(()),
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn is_up_to_date(
+        &self,
+        key: &ObjectKey,
+        wanted: &Wanted,
+        live: Option<&DynamicObject>,
+    ) -> bool {
+        let applied = self.applied();
+        let same = applied
+            .get(key)
+            .filter(|applied| applied.digest == wanted.digest);
+        match (live, same) {
+            (Some(live), Some(applied)) => {
+                // The cache is behind our own write, or shows just that.
+                let seen = version(live.resource_version());
+                seen <= applied.resource_version || wanted.is_met_by(live)
+            }
+            (Some(live), None) => wanted.is_met_by(live),
+            (None, _) => false,
+        }
+    }
+
+    /// Every write passes here: only the leader writes, and each is counted.
+    fn about_to(&self, verb: &str, kind: &str) {
+        self.leadership.require();
+        self.metrics.written(verb, kind);
+    }
+
+    fn api(&self, resource: &ApiResource, namespace: Option<&str>) -> Api<DynamicObject> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, resource),
+            None => Api::all_with(self.client.clone(), resource),
+        }
+    }
+
+    fn api_of<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
+        self.api(&ApiResource::erase::<K>(&()), object.namespace().as_deref())
+    }
+
+    fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Applied>> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Versions of one kind of object are comparable as numbers.
+fn version(text: Option<String>) -> Option<u64> {
+    text.and_then(|text| text.parse().ok())
+}
