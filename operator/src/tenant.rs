@@ -1,0 +1,306 @@
+//! Reconciles one Tenant: read, validate, claim, provision, build, apply, tell the runtime, report.
+
+pub mod apply;
+pub mod build;
+pub mod claim;
+pub mod connections;
+pub mod dereference;
+pub mod desired;
+pub mod error;
+pub mod external;
+pub mod finalize;
+pub mod part;
+pub mod runtime;
+pub mod status;
+pub mod validate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use albatross_crds::Tenant;
+use albatross_crds::conditions::Reason;
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+
+use crate::config::Acl;
+use crate::context::Context;
+use crate::tenant::build::input::Input;
+use crate::tenant::claim::Claimed;
+use crate::tenant::dereference::{Record, World};
+use crate::tenant::error::Error;
+use crate::tenant::external::External;
+use crate::tenant::finalize::Progress;
+use crate::tenant::part::Part;
+use crate::tenant::status::Facts;
+use crate::tenant::validate::Plan;
+
+/// Looked at again after this long, even if no watch said anything.
+const STEADY: Duration = Duration::from_secs(600);
+/// The same for a tenant that others are in the way of.
+const REFUSED: Duration = Duration::from_secs(60);
+/// The same while something is under way.
+const WAITING: Duration = Duration::from_secs(30);
+
+/// What the reconciliation came to.
+enum Outcome {
+    Settled,
+    Waiting,
+    Refused,
+    Failing,
+}
+
+/// Brings one tenant closer to what is declared.
+pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let started = std::time::Instant::now();
+    let outcome = run(&tenant, &ctx).await;
+    let label = match &outcome {
+        Ok(Outcome::Settled) => "settled",
+        Ok(Outcome::Waiting) => "waiting",
+        Ok(Outcome::Refused) => "refused",
+        Ok(Outcome::Failing) => "failing",
+        Err(_) => "error",
+    };
+    ctx.metrics
+        .reconciled("Tenant", label, started.elapsed().as_secs_f64());
+    let key = format!("tenant/{}", tenant.name_any());
+    let delay = match outcome? {
+        Outcome::Failing => ctx.backoff.after_failure(&key),
+        settled => {
+            ctx.backoff.forget(&key);
+            ctx.backoff.spread(match settled {
+                Outcome::Waiting => WAITING,
+                Outcome::Refused => REFUSED,
+                Outcome::Settled | Outcome::Failing => STEADY,
+            })
+        }
+    };
+    Ok(Action::requeue(delay))
+}
+
+/// When to try again after an error. A lost race is nothing to wait for.
+pub fn on_error(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
+    let delay = ctx
+        .backoff
+        .after_failure(&format!("tenant/{}", tenant.name_any()));
+    if error.is_conflict() {
+        return Action::requeue(ctx.backoff.spread(Duration::from_millis(100)));
+    }
+    tracing::warn!(tenant = tenant.name_any(), %error, "reconciliation failed, trying again in {delay:?}");
+    Action::requeue(delay)
+}
+
+async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
+    if tenant.meta().deletion_timestamp.is_some() {
+        return Ok(match finalize::finalize(tenant, ctx).await? {
+            Progress::Finished => Outcome::Settled,
+            Progress::Waiting => Outcome::Waiting,
+            Progress::Blocked => Outcome::Failing,
+        });
+    }
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let world = dereference::read(tenant, ctx).await?;
+    let plan = match validate::validate(tenant, &world, &ctx.config) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            let now = ctx.clock.now();
+            status::write(tenant, ctx, |status| {
+                status::refused(status, &refusal, generation, now);
+            })
+            .await?;
+            return Ok(Outcome::Refused);
+        }
+    };
+    if plan.tenant.suspend {
+        return observe(tenant, &plan, &world, ctx).await;
+    }
+    ctx.writer.finalizer(tenant, true).await?;
+    let mut claimed = claim::claim(tenant, &plan, &world.record, ctx).await?;
+    announce(tenant, &plan, &claimed, ctx).await?;
+    let worked = work(&plan, &world, &mut claimed, ctx).await;
+    let facts = match worked {
+        Ok(facts) => facts,
+        Err(error) => {
+            report_error(tenant, &error, ctx).await;
+            return Err(error);
+        }
+    };
+    report(tenant, &plan, &claimed, &facts, ctx).await
+}
+
+/// Everything between the claim and the report.
+async fn work(
+    plan: &Plan,
+    world: &World,
+    claimed: &mut Claimed,
+    ctx: &Context,
+) -> Result<Facts, Error> {
+    let Claimed { record, desired } = claimed;
+    let name = plan.tenant.name.as_str();
+    let external = external::provision(plan, record, ctx).await;
+    let mut schema = apply::migrated(plan, record);
+    if world.surroundings.namespace_is_terminating {
+        let message = "the namespace of an earlier tenant is still being removed";
+        schema = Some(Part::waiting(Reason::Deleting, message));
+    } else if let Some(input) = input(plan, record, ctx).await {
+        let set = apply::Applicable::new(build::build(&input));
+        apply::apply(name, &set.foundation, ctx).await?;
+        if external.database.is_done() || schema.is_some() {
+            let migrated = apply::migrate(plan, record, &set.migration, ctx).await?;
+            // Pods that run keep running, whatever is away; new ones start once everything is there.
+            let runs = runtime::pods(plan, ctx).api.replicas > 0;
+            if migrated.is_done() && (runs || external.is_done()) {
+                apply::apply(name, &set.workloads, ctx).await?;
+                apply::prune(plan, &set, &migrated, ctx).await?;
+            }
+            schema = Some(migrated);
+        }
+    }
+    let pods = runtime::pods(plan, ctx);
+    let admins = if pods.available.is_done() {
+        runtime::tell(plan, record, desired, ctx).await?
+    } else {
+        Part::waiting(Reason::WaitingForRuntime, "there is no pod to tell yet")
+    };
+    Ok(facts(plan, external, schema, pods, admins, ctx))
+}
+
+/// Says how a suspended tenant is doing, and changes nothing but that.
+async fn observe(
+    tenant: &Tenant,
+    plan: &Plan,
+    world: &World,
+    ctx: &Context,
+) -> Result<Outcome, Error> {
+    let external = external::observe(&plan.servers, ctx).await;
+    let (schema, number) = match &world.record {
+        Record::Present(record) => (apply::migrated(plan, record), record.desired_number),
+        Record::Absent | Record::Unreadable(_) => (None, 0),
+    };
+    let pods = runtime::pods(plan, ctx);
+    let admins = runtime::admins(plan, number, ctx);
+    let facts = facts(plan, external, schema, pods, admins, ctx);
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let now = ctx.clock.now();
+    status::write(tenant, ctx, |status| {
+        status::observed(status, &facts, generation, now);
+    })
+    .await?;
+    Ok(Outcome::Settled)
+}
+
+fn facts(
+    plan: &Plan,
+    external: External,
+    schema: Option<Part>,
+    pods: runtime::Pods,
+    admins: Part,
+    ctx: &Context,
+) -> Facts {
+    let waiting = || Part::waiting(Reason::Provisioning, "waiting for the database");
+    Facts {
+        external,
+        schema: schema.unwrap_or_else(waiting),
+        available: pods.available,
+        rollout: pods.rollout,
+        admins,
+        api: pods.api,
+        runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
+        suspended: plan.tenant.suspend,
+    }
+}
+
+/// The input of `build`; nothing while the account that it needs cannot be read.
+async fn input<'a>(
+    plan: &'a Plan,
+    record: &'a crate::context::record::TenantRecord,
+    ctx: &'a Context,
+) -> Option<Input<'a>> {
+    let shared = match &plan.servers.redis {
+        Some(server) if server.acl == Acl::None => {
+            let account = ctx
+                .servers
+                .account(&server.name, &server.admin_secret)
+                .await;
+            Some(account.ok()?)
+        }
+        _ => None,
+    };
+    Some(Input {
+        plan,
+        record,
+        operator_namespace: &ctx.namespace,
+        shared_cache_account: shared,
+    })
+}
+
+/// The first status of a tenant that was not known before, and of each new generation of one that is not settled.
+async fn announce(
+    tenant: &Tenant,
+    plan: &Plan,
+    claimed: &Claimed,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let now = ctx.clock.now();
+    status::write(tenant, ctx, |status| {
+        if status.tenant_id.is_none() {
+            status::claimed(status, plan, &claimed.record, generation, now);
+        } else {
+            status::identity(status, plan, &claimed.record);
+        }
+    })
+    .await
+}
+
+async fn report(
+    tenant: &Tenant,
+    plan: &Plan,
+    claimed: &Claimed,
+    facts: &Facts,
+    ctx: &Context,
+) -> Result<Outcome, Error> {
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let now = ctx.clock.now();
+    status::write(tenant, ctx, |status| {
+        status::identity(status, plan, &claimed.record);
+        status::observed(status, facts, generation, now);
+    })
+    .await?;
+    Ok(match facts.worst() {
+        None => Outcome::Settled,
+        Some(part::State::Stalled) => Outcome::Refused,
+        Some(part::State::Failing) => Outcome::Failing,
+        Some(part::State::Waiting | part::State::Done) => Outcome::Waiting,
+    })
+}
+
+/// An error that lasts is told in the status too; one that passes is not worth a write.
+async fn report_error(tenant: &Tenant, error: &Error, ctx: &Context) {
+    const LASTING: u32 = 3;
+    let failures = ctx
+        .backoff
+        .failures(&format!("tenant/{}", tenant.name_any()));
+    if error.is_conflict() || failures < LASTING {
+        return;
+    }
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let now = ctx.clock.now();
+    let message = error.to_string();
+    let written = status::write(tenant, ctx, |status| {
+        status::failing(
+            status,
+            None,
+            Reason::KubernetesError,
+            &message,
+            generation,
+            now,
+        );
+    })
+    .await;
+    if let Err(cause) = written {
+        tracing::warn!(%cause, "status not written");
+    }
+}
+
+#[cfg(test)]
+pub mod fixtures;

@@ -1,0 +1,245 @@
+//! Applies the objects that were built, in their order, and removes those that are no longer wanted.
+//!
+//! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile.
+
+use std::collections::BTreeSet;
+
+use albatross_crds::conditions::Reason;
+use k8s_openapi::api::batch::v1::JobStatus;
+use kube::api::DynamicObject;
+use kube::{Api, Resource, ResourceExt};
+
+use crate::context::Context;
+use crate::context::object::{ObjectKey, Wanted, key_of};
+use crate::context::record::TenantRecord;
+use crate::names;
+use crate::tenant::build::{Foundation, ResourceSet, Secrets, Workloads};
+use crate::tenant::claim;
+use crate::tenant::error::Error;
+use crate::tenant::part::Part;
+use crate::tenant::validate::Plan;
+
+/// A Secret copy that nobody is known to have touched is looked at again after this long.
+const COPY_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// A failed migration is tried again after this long.
+const MIGRATION_RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+/// A resource set in the order in which it is applied.
+pub struct Applicable {
+    pub foundation: Vec<Wanted>,
+    pub migration: Wanted,
+    pub workloads: Vec<Wanted>,
+}
+
+impl Applicable {
+    pub fn new(set: ResourceSet) -> Self {
+        let ResourceSet {
+            foundation,
+            migration,
+            workloads,
+        } = set;
+        Self {
+            foundation: of_foundation(foundation),
+            migration: Wanted::new(&migration),
+            workloads: of_workloads(workloads),
+        }
+    }
+}
+
+fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
+    let Foundation {
+        namespace,
+        operator_binding,
+        owners_binding,
+        service_account,
+        resource_quota,
+        limit_range,
+        network_policies,
+        secrets:
+            Secrets {
+                api,
+                migrate,
+                admin_links,
+                platform_links,
+            },
+    } = foundation;
+    // The binding comes before everything that needs it, the policies before the pods that they confine.
+    let mut wanted = vec![Wanted::new(&namespace), Wanted::new(&operator_binding)];
+    wanted.extend(network_policies.iter().map(Wanted::new));
+    wanted.extend(owners_binding.iter().map(Wanted::new));
+    wanted.push(Wanted::new(&service_account));
+    wanted.extend(resource_quota.iter().map(Wanted::new));
+    wanted.push(Wanted::new(&limit_range));
+    wanted.extend([&api, &migrate, &admin_links].map(Wanted::new));
+    wanted.extend(platform_links.iter().map(Wanted::new));
+    wanted
+}
+
+fn of_workloads(workloads: Workloads) -> Vec<Wanted> {
+    let Workloads {
+        service,
+        disruption_budget,
+        api,
+        worker,
+        ingress,
+    } = workloads;
+    let mut wanted = vec![
+        Wanted::new(&service),
+        Wanted::new(&disruption_budget),
+        Wanted::new(&api),
+    ];
+    wanted.extend(worker.iter().map(Wanted::new));
+    wanted.extend(ingress.iter().map(Wanted::new));
+    wanted
+}
+
+/// Applies what differs.
+pub async fn apply(tenant: &str, wanted: &[Wanted], ctx: &Context) -> Result<(), Error> {
+    for object in wanted {
+        if object.is_secret() {
+            apply_copy(tenant, object, ctx).await?;
+        } else if object.resource.kind == "Namespace" {
+            let live = ctx.caches.namespace(&object.object.name_any());
+            let live = live.map(|live| Wanted::new(&*live).object);
+            ctx.writer.apply(object, live.as_ref()).await?;
+        } else {
+            let live = ctx.caches.live(object);
+            ctx.writer.apply(object, live.as_deref()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies are not watched: one is read again when its content changes, and once in a while.
+async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<(), Error> {
+    let now = ctx.clock.now();
+    let name = wanted.object.name_any();
+    if let Some((digest, seen)) = ctx.memory.of(tenant).copies.get(&name)
+        && *digest == wanted.digest
+        && now.duration_since(*seen) < COPY_RECHECK
+    {
+        return Ok(());
+    }
+    let namespace = wanted.object.namespace().unwrap_or_default();
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(ctx.client.clone(), &namespace, &wanted.resource);
+    let live = api.get_opt(&name).await?;
+    ctx.writer.apply(wanted, live.as_ref()).await?;
+    ctx.memory.update(tenant, |memory| {
+        memory.copies.insert(name, (wanted.digest.clone(), now))
+    });
+    Ok(())
+}
+
+/// Runs the image's migration unless the record says that it has run.
+pub async fn migrate(
+    plan: &Plan,
+    record: &mut TenantRecord,
+    job: &Wanted,
+    ctx: &Context,
+) -> Result<Part, Error> {
+    if let Some(done) = migrated(plan, record) {
+        return Ok(done);
+    }
+    let Some(live) = ctx.caches.live(job) else {
+        // A Job cannot be applied again once it is there, and the cache may not show it yet.
+        ctx.writer.apply(job, None).await?;
+        return Ok(migrating(plan));
+    };
+    match outcome(&live) {
+        JobOutcome::Running => Ok(migrating(plan)),
+        JobOutcome::Complete => {
+            record.migrated_image = Some(plan.image.clone());
+            claim::store(record, &plan.tenant.name, ctx).await?;
+            Ok(migrated(plan, record).unwrap_or_else(|| migrating(plan)))
+        }
+        JobOutcome::Failed { at, message } => {
+            let waited = at.is_none_or(|at| ctx.clock.now().duration_since(at) > MIGRATION_RETRY);
+            if waited && live.meta().deletion_timestamp.is_none() {
+                ctx.writer.delete(&job.resource, &live).await?;
+            }
+            Ok(Part::failing(
+                Reason::MigrationFailed,
+                format!(
+                    "Job {} failed: {message}; it is tried again, its pod's log says more",
+                    live.name_any()
+                ),
+            ))
+        }
+    }
+}
+
+/// How the schema is doing according to the record, if the migration has run.
+pub fn migrated(plan: &Plan, record: &TenantRecord) -> Option<Part> {
+    (record.migrated_image.as_ref() == Some(&plan.image)).then(|| {
+        Part::done(
+            Reason::UpToDate,
+            format!("the database has the schema of {}", plan.image),
+        )
+    })
+}
+
+pub fn migrating(plan: &Plan) -> Part {
+    Part::waiting(
+        Reason::Migrating,
+        format!("the migration Job of {} is running", plan.image),
+    )
+}
+
+enum JobOutcome {
+    Running,
+    Complete,
+    Failed {
+        at: Option<jiff::Timestamp>,
+        message: String,
+    },
+}
+
+fn outcome(job: &DynamicObject) -> JobOutcome {
+    let status: JobStatus = job
+        .data
+        .get("status")
+        .and_then(|status| serde_json::from_value(status.clone()).ok())
+        .unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let holds = |kind: &str| {
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == kind && condition.status == "True")
+    };
+    if holds("Complete").is_some() {
+        return JobOutcome::Complete;
+    }
+    match holds("Failed") {
+        None => JobOutcome::Running,
+        Some(failed) => JobOutcome::Failed {
+            at: failed.last_transition_time.as_ref().map(|time| time.0),
+            message: failed.message.clone().unwrap_or_default(),
+        },
+    }
+}
+
+/// Deletes what the operator once applied for the tenant and wants no longer.
+pub async fn prune(
+    plan: &Plan,
+    wanted: &Applicable,
+    schema: &Part,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let migration = (!schema.is_done()).then_some(&wanted.migration);
+    let keep: BTreeSet<ObjectKey> = wanted
+        .foundation
+        .iter()
+        .chain(&wanted.workloads)
+        .chain(migration)
+        .map(Wanted::key)
+        .collect();
+    for (resource, object) in ctx.caches.children_of(&plan.tenant.name, &plan.namespace) {
+        let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
+        let is_going = object.meta().deletion_timestamp.is_some();
+        if applied_by_us && !is_going && !keep.contains(&key_of(&resource, &object)) {
+            ctx.writer.delete(&resource, &object).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Every object of a tenant, as it is to be: pure, from the plan and the record.
+
+pub mod deployment;
+pub mod disruption_budget;
+pub mod ingress;
+pub mod input;
+pub mod job;
+pub mod limit_range;
+pub mod namespace;
+pub mod network_policy;
+pub mod pod;
+pub mod resource_quota;
+pub mod role_binding;
+pub mod secret;
+pub mod service;
+pub mod service_account;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{
+    LimitRange, Namespace, ResourceQuota, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+
+use crate::tenant::build::input::Input;
+
+/// All objects of a tenant, in the order in which they are applied.
+#[derive(Debug, Clone)]
+pub struct ResourceSet {
+    pub foundation: Foundation,
+    pub migration: Job,
+    pub workloads: Workloads,
+}
+
+/// What pods need before they start.
+#[derive(Debug, Clone)]
+pub struct Foundation {
+    pub namespace: Namespace,
+    pub operator_binding: RoleBinding,
+    pub owners_binding: Option<RoleBinding>,
+    pub service_account: ServiceAccount,
+    pub resource_quota: Option<ResourceQuota>,
+    pub limit_range: LimitRange,
+    pub network_policies: Vec<NetworkPolicy>,
+    pub secrets: Secrets,
+}
+
+/// Copies of what the record holds.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    pub api: Secret,
+    pub migrate: Secret,
+    pub admin_links: Secret,
+    /// In the operator's namespace.
+    pub platform_links: Option<Secret>,
+}
+
+/// What serves the airline.
+#[derive(Debug, Clone)]
+pub struct Workloads {
+    pub service: Service,
+    pub disruption_budget: PodDisruptionBudget,
+    pub api: Deployment,
+    pub worker: Option<Deployment>,
+    pub ingress: Option<Ingress>,
+}
+
+/// Builds all of it.
+pub fn build(input: &Input<'_>) -> ResourceSet {
+    let secrets = Secrets {
+        api: secret::api(input),
+        migrate: secret::migrate(input),
+        admin_links: secret::admin_links(input),
+        platform_links: secret::platform_links(input),
+    };
+    let workloads = Workloads {
+        service: service::api(input),
+        disruption_budget: disruption_budget::api(input),
+        api: deployment::api(input, &secrets.api),
+        worker: deployment::worker(input, &secrets.api),
+        ingress: ingress::api(input),
+    };
+    ResourceSet {
+        foundation: Foundation {
+            namespace: namespace::namespace(input),
+            operator_binding: role_binding::operator(input),
+            owners_binding: role_binding::owners(input),
+            service_account: service_account::runtime(input),
+            resource_quota: resource_quota::quota(input),
+            limit_range: limit_range::limits(input),
+            network_policies: network_policy::all(input),
+            secrets,
+        },
+        migration: job::migrate(input),
+        workloads,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::context::caches::child_kinds;
+    use crate::tenant::apply::Applicable;
+    use crate::tenant::fixtures;
+
+    #[test]
+    fn every_kind_that_is_applied_is_watched() {
+        let plan = fixtures::plan(json!({
+            "exposure": {"ingress": {}},
+            "owners": [{"kind": "User", "name": "ada"}],
+            "quota": {"pods": 20},
+            "worker": {"replicas": 1},
+        }));
+        let record = fixtures::record(&plan);
+        let set = Applicable::new(build(&fixtures::input(&plan, &record)));
+        let watched = child_kinds();
+        for object in set
+            .foundation
+            .iter()
+            .chain(&set.workloads)
+            .chain([&set.migration])
+        {
+            let kind = &object.resource.kind;
+            let known = watched.iter().any(|resource| resource.kind == *kind)
+                || ["Namespace", "Secret"].contains(&kind.as_str());
+            assert!(known, "{kind} is applied but not watched");
+        }
+    }
+
+    #[test]
+    fn no_object_carries_what_a_gitops_tool_would_claim() {
+        let plan = fixtures::plan(json!({}));
+        let record = fixtures::record(&plan);
+        let set = Applicable::new(build(&fixtures::input(&plan, &record)));
+        for object in set.foundation.iter().chain(&set.workloads) {
+            let labels = object.object.metadata.labels.as_ref().unwrap();
+            assert!(!labels.contains_key("app.kubernetes.io/instance"));
+            assert!(object.object.metadata.owner_references.is_none());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The pods that serve the airline, and those that project and relay when they are to be apart.
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::context::token::fingerprint;
+use crate::names;
+use crate::tenant::build::input::Input;
+use crate::tenant::build::pod::{PodPlan, template};
+
+const HTTP_LISTEN: &str = "0.0.0.0:8080";
+const INTERNAL_LISTEN: &str = "0.0.0.0:8081";
+const PROBE_LISTEN: &str = "0.0.0.0:8082";
+
+pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
+    let tenant = &input.plan.tenant;
+    let works_inside = if tenant.worker.replicas > 0 {
+        "false"
+    } else {
+        "true"
+    };
+    let pod = PodPlan {
+        component: names::API,
+        command: "serve",
+        secret: names::API_SECRET,
+        environment: vec![
+            ("ALBATROSS_LISTEN", HTTP_LISTEN),
+            ("ALBATROSS_INTERNAL_LISTEN", INTERNAL_LISTEN),
+            ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
+            ("ALBATROSS_WORKER", works_inside),
+            ("ALBATROSS_LOG_FORMAT", "json"),
+        ],
+        ports: vec![
+            ("http", names::HTTP_PORT),
+            ("internal", names::INTERNAL_PORT),
+            ("probes", names::PROBE_PORT),
+        ],
+        resources: input.plan.api_resources.clone(),
+        secret_digest: Some(digest(secret)),
+        long_running: true,
+    };
+    deployment(input, &pod, tenant.api.replicas)
+}
+
+pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
+    let replicas = input.plan.tenant.worker.replicas;
+    let pod = PodPlan {
+        component: names::WORKER,
+        command: "work",
+        secret: names::API_SECRET,
+        environment: vec![
+            ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
+            ("ALBATROSS_LOG_FORMAT", "json"),
+        ],
+        ports: vec![("probes", names::PROBE_PORT)],
+        resources: input.plan.worker_resources.clone(),
+        secret_digest: Some(digest(secret)),
+        long_running: true,
+    };
+    (replicas > 0).then(|| deployment(input, &pod, replicas))
+}
+
+fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: i32) -> Deployment {
+    Deployment {
+        metadata: input.meta(pod.component),
+        spec: Some(DeploymentSpec {
+            replicas: Some(replicas),
+            revision_history_limit: Some(3),
+            progress_deadline_seconds: Some(300),
+            selector: LabelSelector {
+                match_labels: Some(input.selector(pod.component)),
+                ..LabelSelector::default()
+            },
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: template(input, pod),
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn digest(secret: &Secret) -> String {
+    let data = serde_json::to_string(&secret.data).expect("a Secret is plain JSON");
+    fingerprint(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tenant::build::secret;
+    use crate::tenant::fixtures;
+
+    #[test]
+    fn api_is_as_reviewed() {
+        let plan = fixtures::plan(json!({"api": {"replicas": 3}}));
+        let record = fixtures::record(&plan);
+        let input = fixtures::input(&plan, &record);
+        insta::assert_yaml_snapshot!(api(&input, &secret::api(&input)));
+        assert!(worker(&input, &secret::api(&input)).is_none());
+    }
+
+    #[test]
+    fn worker_is_as_reviewed_and_takes_the_work_from_api() {
+        let plan = fixtures::plan(json!({"worker": {"replicas": 2}}));
+        let record = fixtures::record(&plan);
+        let input = fixtures::input(&plan, &record);
+        insta::assert_yaml_snapshot!(worker(&input, &secret::api(&input)));
+        let api = serde_json::to_string(&api(&input, &secret::api(&input))).unwrap();
+        assert!(api.contains(r#"{"name":"ALBATROSS_WORKER","value":"false"}"#));
+    }
+
+    #[test]
+    fn a_changed_credential_restarts_the_pods() {
+        let plan = fixtures::plan(json!({}));
+        let mut record = fixtures::record(&plan);
+        let before = digest(&secret::api(&fixtures::input(&plan, &record)));
+        record.secrets.app_password = "other".to_owned().into();
+        assert_ne!(
+            before,
+            digest(&secret::api(&fixtures::input(&plan, &record)))
+        );
+    }
+}

@@ -1,0 +1,53 @@
+//! What every builder starts from.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::context::record::TenantRecord;
+use crate::names;
+use crate::provision::error::Credentials;
+use crate::tenant::validate::Plan;
+
+/// The plan, the record, and where the operator is.
+pub struct Input<'a> {
+    pub plan: &'a Plan,
+    pub record: &'a TenantRecord,
+    pub operator_namespace: &'a str,
+    /// The account that tenants share on a Redis server without users.
+    pub shared_cache_account: Option<Credentials>,
+}
+
+impl Input<'_> {
+    /// Metadata of an object in the tenant's namespace.
+    pub fn meta(&self, name: &str) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(self.plan.namespace.clone()),
+            labels: Some(self.labels()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    /// Never the declaration's own labels: a GitOps tool would prune what carries its own.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (
+                names::TENANT_LABEL.to_owned(),
+                self.plan.tenant.name.clone(),
+            ),
+            (names::MANAGED_BY.to_owned(), names::OPERATOR.to_owned()),
+        ])
+    }
+
+    /// Labels of the pods of one component; also what selects them.
+    pub fn selector(&self, component: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (
+                names::TENANT_LABEL.to_owned(),
+                self.plan.tenant.name.clone(),
+            ),
+            (names::COMPONENT_LABEL.to_owned(), component.to_owned()),
+        ])
+    }
+}

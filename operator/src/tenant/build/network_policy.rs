@@ -1,0 +1,205 @@
+//! Who may talk to whom: nobody, but for DNS, the tenant's own servers, its callers, and the operator.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
+    NetworkPolicyPort, NetworkPolicySpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::config::Egress;
+use crate::names;
+use crate::tenant::build::input::Input;
+
+const INGRESS: &str = "Ingress";
+const EGRESS: &str = "Egress";
+/// CoreDNS listens on 5353 on some distributions, and policies see the port of the pod.
+const DNS_PORTS: [i32; 2] = [53, 5353];
+
+pub fn all(input: &Input<'_>) -> Vec<NetworkPolicy> {
+    vec![
+        default_deny(input),
+        allow_dns(input),
+        allow_servers(input),
+        allow_api(input),
+    ]
+}
+
+fn default_deny(input: &Input<'_>) -> NetworkPolicy {
+    policy(
+        input,
+        "default-deny",
+        NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(vec![INGRESS.to_owned(), EGRESS.to_owned()]),
+            ..NetworkPolicySpec::default()
+        },
+    )
+}
+
+fn allow_dns(input: &Input<'_>) -> NetworkPolicy {
+    let ports = DNS_PORTS
+        .into_iter()
+        .flat_map(|number| [port(number, "UDP"), port(number, "TCP")])
+        .collect();
+    let dns = NetworkPolicyPeer {
+        namespace_selector: Some(labels([("kubernetes.io/metadata.name", "kube-system")])),
+        pod_selector: Some(labels([("k8s-app", "kube-dns")])),
+        ..NetworkPolicyPeer::default()
+    };
+    policy(
+        input,
+        "allow-dns",
+        NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(vec![EGRESS.to_owned()]),
+            egress: Some(vec![NetworkPolicyEgressRule {
+                ports: Some(ports),
+                to: Some(vec![dns]),
+            }]),
+            ..NetworkPolicySpec::default()
+        },
+    )
+}
+
+fn allow_servers(input: &Input<'_>) -> NetworkPolicy {
+    let servers = &input.plan.servers;
+    let mut egress = vec![to_server(
+        &servers.postgres.egress,
+        i32::from(servers.postgres.port),
+    )];
+    if let Some(rabbitmq) = &servers.rabbitmq {
+        egress.push(to_server(
+            &rabbitmq.egress,
+            port_of(&rabbitmq.amqp, "amqps", 5671, 5672),
+        ));
+    }
+    if let Some(redis) = &servers.redis {
+        egress.push(to_server(
+            &redis.egress,
+            port_of(&redis.url, "rediss", 6379, 6379),
+        ));
+    }
+    policy(
+        input,
+        "allow-servers",
+        NetworkPolicySpec {
+            pod_selector: Some(LabelSelector::default()),
+            policy_types: Some(vec![EGRESS.to_owned()]),
+            egress: Some(egress),
+            ..NetworkPolicySpec::default()
+        },
+    )
+}
+
+/// The REST API is for everybody who reaches the pod, since it asks for a key or a log-in; the other ports are for
+/// the operator, and probes come from the node, which policies do not concern.
+fn allow_api(input: &Input<'_>) -> NetworkPolicy {
+    let operator = NetworkPolicyPeer {
+        namespace_selector: Some(labels([(
+            "kubernetes.io/metadata.name",
+            input.operator_namespace,
+        )])),
+        pod_selector: Some(labels([("app.kubernetes.io/name", names::OPERATOR)])),
+        ..NetworkPolicyPeer::default()
+    };
+    policy(
+        input,
+        "allow-api",
+        NetworkPolicySpec {
+            pod_selector: Some(LabelSelector {
+                match_labels: Some(input.selector(names::API)),
+                ..LabelSelector::default()
+            }),
+            policy_types: Some(vec![INGRESS.to_owned()]),
+            ingress: Some(vec![
+                NetworkPolicyIngressRule {
+                    ports: Some(vec![port(names::HTTP_PORT, "TCP")]),
+                    from: None,
+                },
+                NetworkPolicyIngressRule {
+                    ports: Some(vec![port(names::INTERNAL_PORT, "TCP")]),
+                    from: Some(vec![operator]),
+                },
+            ]),
+            ..NetworkPolicySpec::default()
+        },
+    )
+}
+
+fn policy(input: &Input<'_>, name: &str, spec: NetworkPolicySpec) -> NetworkPolicy {
+    NetworkPolicy {
+        metadata: input.meta(name),
+        spec: Some(spec),
+    }
+}
+
+fn to_server(egress: &Egress, number: i32) -> NetworkPolicyEgressRule {
+    let addresses = egress.cidrs.iter().map(|cidr| NetworkPolicyPeer {
+        ip_block: Some(IPBlock {
+            cidr: cidr.clone(),
+            except: None,
+        }),
+        ..NetworkPolicyPeer::default()
+    });
+    let selector = |map: &BTreeMap<String, String>| LabelSelector {
+        match_labels: Some(map.clone()),
+        ..LabelSelector::default()
+    };
+    let pods = (!egress.pod_selector.is_empty()).then(|| NetworkPolicyPeer {
+        pod_selector: Some(selector(&egress.pod_selector)),
+        namespace_selector: Some(selector(&egress.namespace_selector)),
+        ..NetworkPolicyPeer::default()
+    });
+    NetworkPolicyEgressRule {
+        ports: Some(vec![port(number, "TCP")]),
+        to: Some(addresses.chain(pods).collect()),
+    }
+}
+
+fn port_of(url: &str, tls_scheme: &str, tls_port: i32, plain_port: i32) -> i32 {
+    let parsed = reqwest::Url::parse(url).ok();
+    let given = parsed.as_ref().and_then(|url| url.port()).map(i32::from);
+    let default = match parsed.is_some_and(|url| url.scheme() == tls_scheme) {
+        true => tls_port,
+        false => plain_port,
+    };
+    given.unwrap_or(default)
+}
+
+fn port(number: i32, protocol: &str) -> NetworkPolicyPort {
+    NetworkPolicyPort {
+        port: Some(IntOrString::Int(number)),
+        protocol: Some(protocol.to_owned()),
+        end_port: None,
+    }
+}
+
+fn labels<const N: usize>(pairs: [(&str, &str); N]) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(
+            pairs
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+        ),
+        ..LabelSelector::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tenant::fixtures;
+
+    #[test]
+    fn is_as_reviewed() {
+        let plan = fixtures::plan(json!({}));
+        let record = fixtures::record(&plan);
+        insta::assert_yaml_snapshot!(all(&fixtures::input(&plan, &record)));
+    }
+}

@@ -1,0 +1,210 @@
+//! Copies of the tenant's credentials, as the environment of its pods, and the admins' links.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use secrecy::ExposeSecret;
+
+use crate::config::Acl;
+use crate::context::record::AdminLink;
+use crate::context::runtime::AdminRole;
+use crate::names;
+use crate::provision::{postgres, rabbitmq, redis};
+use crate::tenant::build::input::Input;
+use crate::tenant::desired;
+
+/// Environment of `serve` and `work`.
+pub fn api(input: &Input<'_>) -> Secret {
+    let Input { plan, record, .. } = input;
+    let secrets = &record.secrets;
+    let mut environment = common(input);
+    environment.extend([
+        (
+            "DATABASE_URL",
+            postgres::url(
+                &plan.servers.postgres,
+                &record.names.database,
+                &record.names.app_role,
+                secrets.app_password.expose_secret(),
+            ),
+        ),
+        (
+            "ALBATROSS_INTERNAL_TOKEN",
+            secrets.internal_token.expose_secret().to_owned(),
+        ),
+        ("ALBATROSS_PUBLIC_URL", plan.public_url.clone()),
+    ]);
+    if let Some(server) = &plan.servers.rabbitmq {
+        let password = secrets.broker_password.expose_secret();
+        let url = rabbitmq::url(
+            server,
+            &record.names.vhost,
+            &record.names.broker_user,
+            password,
+        );
+        environment.push(("AMQP_URL", url));
+    }
+    if let Some(url) = redis_url(input) {
+        environment.push(("REDIS_URL", url));
+        environment.push(("ALBATROSS_REDIS_PREFIX", record.names.cache_prefix.clone()));
+    }
+    secret(input, names::API_SECRET, environment)
+}
+
+/// Environment of `migrate`, which alone may change the schema.
+pub fn migrate(input: &Input<'_>) -> Secret {
+    let Input { plan, record, .. } = input;
+    let mut environment = common(input);
+    let url = postgres::url(
+        &plan.servers.postgres,
+        &record.names.database,
+        &record.names.migrate_role,
+        record.secrets.migrate_password.expose_secret(),
+    );
+    environment.push(("DATABASE_URL", url));
+    secret(input, names::MIGRATE_SECRET, environment)
+}
+
+/// One-time links of the admins that the Tenant declares.
+pub fn admin_links(input: &Input<'_>) -> Secret {
+    let links = links(input, AdminRole::TenantAdmin);
+    secret(input, names::ADMIN_LINKS_SECRET, links)
+}
+
+/// One-time links of the hosting team: not for the tenant's owners to see.
+pub fn platform_links(input: &Input<'_>) -> Option<Secret> {
+    let links = links(input, AdminRole::PlatformAdmin);
+    (!input.plan.platform_admins.is_empty()).then(|| {
+        let name = names::platform_links_secret(&input.plan.tenant.name);
+        let mut secret = secret(input, &name, links);
+        secret.metadata.namespace = Some(input.operator_namespace.to_owned());
+        secret
+    })
+}
+
+fn common(input: &Input<'_>) -> Vec<(&'static str, String)> {
+    let record = input.record;
+    vec![
+        ("ALBATROSS_TENANT", input.plan.tenant.name.clone()),
+        ("ALBATROSS_TENANT_ID", record.tenant_id.to_string()),
+        (
+            "ALBATROSS_TENANT_KEY",
+            record.secrets.tenant_key.expose_secret().to_owned(),
+        ),
+        (
+            "ALBATROSS_PEPPER",
+            record.secrets.pepper.expose_secret().to_owned(),
+        ),
+    ]
+}
+
+fn redis_url(input: &Input<'_>) -> Option<String> {
+    let server = input.plan.servers.redis.as_ref()?;
+    let record = input.record;
+    match (server.acl, &input.shared_cache_account) {
+        (Acl::None, Some(account)) => Some(redis::url(
+            server,
+            &account.username,
+            account.password.expose_secret(),
+        )),
+        (Acl::None, None) => None,
+        (Acl::Managed | Acl::External, _) => Some(redis::url(
+            server,
+            &record.names.cache_user,
+            record.secrets.cache_password.expose_secret(),
+        )),
+    }
+}
+
+fn links(input: &Input<'_>, wanted: AdminRole) -> Vec<(String, String)> {
+    let admins = desired::admins(input.plan);
+    let origin = input.plan.public_url.trim_end_matches('/');
+    input
+        .record
+        .links
+        .iter()
+        .filter(|(email, _)| admins.get(*email).is_some_and(|(_, role)| *role == wanted))
+        .filter_map(|(email, link)| match link {
+            AdminLink::Open { token, .. } => Some((
+                names::admin_link_key(email),
+                format!("{origin}/welcome#{token}"),
+            )),
+            AdminLink::Used => None,
+        })
+        .collect()
+}
+
+fn secret<K: Into<String>>(input: &Input<'_>, name: &str, data: Vec<(K, String)>) -> Secret {
+    let data: BTreeMap<String, ByteString> = data
+        .into_iter()
+        .map(|(key, value)| (key.into(), ByteString(value.into_bytes())))
+        .collect();
+    Secret {
+        metadata: input.meta(name),
+        type_: Some("Opaque".to_owned()),
+        data: Some(data),
+        ..Secret::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tenant::fixtures;
+
+    fn shown(secret: &Secret) -> BTreeMap<String, String> {
+        let data = secret.data.as_ref().unwrap();
+        data.iter()
+            .map(|(key, value)| (key.clone(), String::from_utf8(value.0.clone()).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn environments_are_as_reviewed() {
+        let plan = fixtures::plan(json!({}));
+        let record = fixtures::record(&plan);
+        let input = fixtures::input(&plan, &record);
+        insta::assert_yaml_snapshot!((shown(&api(&input)), shown(&migrate(&input))));
+    }
+
+    #[test]
+    fn the_hosting_team_s_links_stay_with_the_operator() {
+        let plan = fixtures::plan(json!({}));
+        let record = fixtures::record(&plan);
+        let input = fixtures::input(&plan, &record);
+        let tenant = shown(&admin_links(&input));
+        assert_eq!(tenant.len(), 1);
+        assert!(
+            tenant["ada.at.skyways.example"].starts_with("http://skyways.example:8080/welcome#")
+        );
+        let platform = platform_links(&input).unwrap();
+        assert_eq!(
+            platform.metadata.namespace.as_deref(),
+            Some("albatross-system")
+        );
+        assert!(shown(&platform).contains_key("ops.at.platform.example"));
+    }
+
+    #[test]
+    fn a_used_link_is_not_shown() {
+        let plan = fixtures::plan(json!({}));
+        let mut record = fixtures::record(&plan);
+        let email = "ada@skyways.example".to_owned();
+        record.links.insert(email, AdminLink::Used);
+        let input = fixtures::input(&plan, &record);
+        assert!(shown(&admin_links(&input)).is_empty());
+    }
+
+    #[test]
+    fn only_the_migration_can_change_the_schema() {
+        let plan = fixtures::plan(json!({}));
+        let record = fixtures::record(&plan);
+        let input = fixtures::input(&plan, &record);
+        assert!(shown(&api(&input))["DATABASE_URL"].contains("_app:"));
+        assert!(shown(&migrate(&input))["DATABASE_URL"].contains("_migrate:"));
+        assert!(!shown(&migrate(&input)).contains_key("ALBATROSS_INTERNAL_TOKEN"));
+    }
+}

@@ -1,0 +1,144 @@
+//! Reads everything that a reconciliation looks at, from the caches where possible.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use albatross_crds::Tenant;
+use albatross_crds::tenant_namespace;
+use albatross_crds::validation::validate_tenant;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{Api, Resource, ResourceExt};
+
+use crate::context::Context;
+use crate::context::record::{TenantRecord, Unreadable};
+use crate::names;
+use crate::tenant::connections::connections_of;
+
+/// The world around one tenant.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub record: Record,
+    pub surroundings: Surroundings,
+}
+
+/// The tenant's authoritative Secret.
+#[derive(Debug, Clone)]
+pub enum Record {
+    Absent,
+    Present(Box<TenantRecord>),
+    Unreadable(Unreadable),
+}
+
+/// What others have, and what is in the way.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// An older tenant with the same host.
+    pub host_taken_by: Option<String>,
+    /// The tenant's namespace exists and carries another identity, or none.
+    pub namespace_is_foreign: bool,
+    pub namespace_is_terminating: bool,
+    /// Connections that other tenants have reserved, by PostgreSQL server.
+    pub reserved: BTreeMap<String, i32>,
+}
+
+/// Reads the record, the namespace and the other tenants.
+pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> {
+    let record = record(&tenant.name_any(), ctx).await?;
+    let namespace = namespace(tenant, ctx).await?;
+    let others: Vec<Arc<Tenant>> = ctx
+        .caches
+        .tenants
+        .state_filter(|other| other.name_any() != tenant.name_any());
+    Ok(World {
+        surroundings: Surroundings {
+            host_taken_by: host_taken_by(tenant, &others),
+            namespace_is_foreign: namespace
+                .as_ref()
+                .is_some_and(|namespace| !is_ours(namespace, &record)),
+            namespace_is_terminating: namespace
+                .is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
+            // Only a tenant that is not placed yet asks how much room there is.
+            reserved: match record {
+                Record::Absent => reserved(&others, ctx),
+                _ => BTreeMap::new(),
+            },
+        },
+        record,
+    })
+}
+
+/// The record as last written by this process, else as cached, else as it is: a cache that lags must not make a
+/// second one.
+pub async fn record(tenant: &str, ctx: &Context) -> Result<Record, kube::Error> {
+    let name = names::record_secret(tenant);
+    let cached = ctx.caches.secret(&ctx.namespace, &name);
+    let remembered = ctx.memory.of(tenant).record;
+    if let (Some(cached), Some(remembered)) = (&cached, remembered)
+        && newer(
+            &remembered.resource_version,
+            &cached.metadata.resource_version,
+        )
+    {
+        return Ok(Record::Present(Box::new((*remembered).clone())));
+    }
+    let secret = match cached {
+        Some(secret) => Some((*secret).clone()),
+        None => {
+            let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
+            api.get_opt(&name).await?
+        }
+    };
+    Ok(match secret.as_ref().map(TenantRecord::from_secret) {
+        None => Record::Absent,
+        Some(Ok(record)) => Record::Present(Box::new(record)),
+        Some(Err(cause)) => Record::Unreadable(cause),
+    })
+}
+
+async fn namespace(tenant: &Tenant, ctx: &Context) -> Result<Option<Arc<Namespace>>, kube::Error> {
+    let name = tenant_namespace(&tenant.name_any());
+    if let Some(cached) = ctx.caches.namespace(&name) {
+        return Ok(Some(cached));
+    }
+    // What does not carry our label is not in the cache, and still in the way.
+    let api: Api<Namespace> = Api::all(ctx.client.clone());
+    Ok(api.get_opt(&name).await?.map(Arc::new))
+}
+
+fn is_ours(namespace: &Namespace, record: &Record) -> bool {
+    let Record::Present(record) = record else {
+        return false;
+    };
+    namespace.annotations().get(names::TENANT_ID_ANNOTATION) == Some(&record.tenant_id.to_string())
+}
+
+/// The older tenant keeps the host; of two equally old ones, the one whose name comes first.
+fn host_taken_by(tenant: &Tenant, others: &[Arc<Tenant>]) -> Option<String> {
+    let age = |tenant: &Tenant| (tenant.meta().creation_timestamp.clone(), tenant.name_any());
+    others
+        .iter()
+        .filter(|other| other.spec.host == tenant.spec.host && age(other) < age(tenant))
+        .map(|other| other.name_any())
+        .min()
+}
+
+fn reserved(others: &[Arc<Tenant>], ctx: &Context) -> BTreeMap<String, i32> {
+    let mut reserved = BTreeMap::new();
+    for other in others {
+        let name = other.name_any();
+        let record = ctx
+            .caches
+            .secret(&ctx.namespace, &names::record_secret(&name))
+            .and_then(|secret| TenantRecord::from_secret(&secret).ok());
+        if let (Some(record), Ok(valid)) = (record, validate_tenant(&other.spec, &name)) {
+            *reserved.entry(record.servers.postgres).or_default() += connections_of(&valid);
+        }
+    }
+    reserved
+}
+
+/// Resource versions of one object are comparable as numbers.
+fn newer(one: &Option<String>, other: &Option<String>) -> bool {
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u64>().ok());
+    number(one) > number(other)
+}

@@ -1,0 +1,267 @@
+//! Sees to the tenant's database, vhost and cache user, and says how each is doing.
+
+use albatross_crds::conditions::Reason;
+use secrecy::ExposeSecret;
+
+use crate::config::Acl;
+use crate::context::Context;
+use crate::context::record::TenantRecord;
+use crate::context::servers::ServerRef;
+use crate::context::system::random;
+use crate::context::token::fingerprint;
+use crate::provision::error::ProvisionError;
+use crate::provision::postgres::{Database, Login};
+use crate::provision::rabbitmq::Vhost;
+use crate::provision::redis::CacheUser;
+use crate::provision::scram;
+use crate::tenant::connections::OF_MIGRATION;
+use crate::tenant::part::Part;
+use crate::tenant::validate::{Placement, Plan};
+
+/// What was made is looked at again after this many seconds, even if nothing seems to have changed.
+const RECHECK_SECONDS: i64 = 3600;
+
+/// How the three external systems are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    pub database: Part,
+    pub broker: Part,
+    pub cache: Part,
+}
+
+impl External {
+    pub fn is_done(&self) -> bool {
+        self.database.is_done() && self.broker.is_done() && self.cache.is_done()
+    }
+}
+
+/// Provisions what has not been since the server started. A server that is away stops nothing that runs.
+pub async fn provision(plan: &Plan, record: &TenantRecord, ctx: &Context) -> External {
+    let (database, broker, cache) = tokio::join!(
+        step(System::Database, plan, record, ctx),
+        step(System::Broker, plan, record, ctx),
+        step(System::Cache, plan, record, ctx),
+    );
+    External {
+        database,
+        broker,
+        cache,
+    }
+}
+
+/// How the servers are doing, changing nothing.
+pub async fn observe(placement: &Placement, ctx: &Context) -> External {
+    let look = async |system: System| {
+        let Some(server) = system.server(placement) else {
+            return system.not_configured();
+        };
+        match ctx.servers.health(server).await {
+            Ok(_) => system.done(server),
+            Err(cause) => system.failed(&cause),
+        }
+    };
+    External {
+        database: look(System::Database).await,
+        broker: look(System::Broker).await,
+        cache: look(System::Cache).await,
+    }
+}
+
+async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context) -> Part {
+    let Some(server) = system.server(&plan.servers) else {
+        return system.not_configured();
+    };
+    let incarnation = match ctx.servers.health(server).await {
+        Ok(incarnation) => incarnation,
+        Err(cause) => return system.failed(&cause),
+    };
+    let wanted = fingerprint(format!(
+        "{incarnation} {server:?} {:?} {} {}",
+        record.names,
+        plan.connections,
+        period(record, ctx)
+    ));
+    let name = &plan.tenant.name;
+    if ctx.memory.of(name).provisioned.get(system.key()) == Some(&wanted) {
+        return system.done(server);
+    }
+    let ensured = match system {
+        System::Database => ensure_database(plan, record, ctx).await,
+        System::Broker => ensure_vhost(plan, record, ctx).await,
+        System::Cache => ensure_cache_user(plan, record, ctx).await,
+    };
+    match ensured {
+        Ok(()) => {
+            ctx.memory.update(name, |memory| {
+                memory.provisioned.insert(system.key(), wanted);
+            });
+            system.done(server)
+        }
+        Err(cause) => {
+            ctx.servers.failed(server, &cause);
+            system.failed(&cause)
+        }
+    }
+}
+
+/// Changes once in a while, at another moment for each tenant.
+fn period(record: &TenantRecord, ctx: &Context) -> i64 {
+    let offset = (record.tenant_id.as_u128() % RECHECK_SECONDS as u128) as i64;
+    (ctx.clock.now().as_second() + offset) / RECHECK_SECONDS
+}
+
+async fn ensure_database(
+    plan: &Plan,
+    record: &TenantRecord,
+    ctx: &Context,
+) -> Result<(), ProvisionError> {
+    let postgres = ctx.servers.postgres(&plan.servers.postgres).await?;
+    let verifier = |password: &secrecy::SecretString| {
+        scram::verifier(password.expose_secret(), &random(ctx.entropy.as_ref()))
+    };
+    let wanted = Database {
+        migrate: Login {
+            role: &record.names.migrate_role,
+            verifier: verifier(&record.secrets.migrate_password),
+            connection_limit: OF_MIGRATION,
+        },
+        app: Login {
+            role: &record.names.app_role,
+            verifier: verifier(&record.secrets.app_password),
+            connection_limit: plan.connections,
+        },
+        ..database(record)
+    };
+    postgres.ensure(&wanted).await
+}
+
+async fn ensure_vhost(
+    plan: &Plan,
+    record: &TenantRecord,
+    ctx: &Context,
+) -> Result<(), ProvisionError> {
+    let Some(server) = &plan.servers.rabbitmq else {
+        return Ok(());
+    };
+    let rabbitmq = ctx.servers.rabbitmq(server).await?;
+    let wanted = Vhost {
+        salt: random(ctx.entropy.as_ref()),
+        ..vhost(record)
+    };
+    rabbitmq.ensure(&wanted).await
+}
+
+async fn ensure_cache_user(
+    plan: &Plan,
+    record: &TenantRecord,
+    ctx: &Context,
+) -> Result<(), ProvisionError> {
+    match &plan.servers.redis {
+        Some(server) if server.acl == Acl::Managed => {
+            let redis = ctx.servers.redis(server).await?;
+            redis.ensure(&cache_user(record)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The tenant's database by name, without what only making it needs.
+pub fn database(record: &TenantRecord) -> Database<'_> {
+    let login = |role| Login {
+        role,
+        verifier: String::new(),
+        connection_limit: 0,
+    };
+    Database {
+        tenant_id: record.tenant_id,
+        database: &record.names.database,
+        owner_role: &record.names.owner_role,
+        migrate: login(record.names.migrate_role.as_str()),
+        app: login(record.names.app_role.as_str()),
+    }
+}
+
+pub fn vhost(record: &TenantRecord) -> Vhost<'_> {
+    Vhost {
+        tenant_id: record.tenant_id,
+        vhost: &record.names.vhost,
+        user: &record.names.broker_user,
+        password: record.secrets.broker_password.expose_secret(),
+        salt: [0; 4],
+    }
+}
+
+pub fn cache_user(record: &TenantRecord) -> CacheUser<'_> {
+    CacheUser {
+        user: &record.names.cache_user,
+        password: record.secrets.cache_password.expose_secret(),
+        prefix: &record.names.cache_prefix,
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum System {
+    Database,
+    Broker,
+    Cache,
+}
+
+impl System {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Broker => "broker",
+            Self::Cache => "cache",
+        }
+    }
+
+    fn server(self, placement: &Placement) -> Option<ServerRef<'_>> {
+        match self {
+            Self::Database => Some(ServerRef::Postgres(&placement.postgres.name)),
+            Self::Broker => placement
+                .rabbitmq
+                .as_ref()
+                .map(|server| ServerRef::Rabbitmq(&server.name)),
+            Self::Cache => placement
+                .redis
+                .as_ref()
+                .map(|server| ServerRef::Redis(&server.name)),
+        }
+    }
+
+    fn done(self, server: ServerRef<'_>) -> Part {
+        let (ServerRef::Postgres(name) | ServerRef::Rabbitmq(name) | ServerRef::Redis(name)) =
+            server;
+        let what = match self {
+            Self::Database => "the database is on PostgreSQL server",
+            Self::Broker => "the vhost is on RabbitMQ server",
+            Self::Cache => "the cache user is on Redis server",
+        };
+        Part::done(Reason::Available, format!("{what} `{name}`"))
+    }
+
+    fn not_configured(self) -> Part {
+        let message = match self {
+            Self::Database => "there is no database server",
+            Self::Broker => "no RabbitMQ server: there is no feed for outside consumers",
+            Self::Cache => "no Redis server: each pod caches for itself",
+        };
+        Part::done(Reason::NotConfigured, message)
+    }
+
+    fn failed(self, cause: &ProvisionError) -> Part {
+        let reason = match self {
+            Self::Database => Reason::DatabaseUnreachable,
+            Self::Broker => Reason::BrokerUnreachable,
+            Self::Cache => Reason::CacheUnreachable,
+        };
+        match cause {
+            ProvisionError::Foreign { .. } => {
+                Part::stalled(Reason::ResourceConflict, cause.to_string())
+            }
+            ProvisionError::Unreachable { .. } | ProvisionError::Refused { .. } => {
+                Part::failing(reason, cause.to_string())
+            }
+        }
+    }
+}

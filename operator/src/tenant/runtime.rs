@@ -1,0 +1,198 @@
+//! How the tenant's pods are doing, and telling them their state.
+
+use std::sync::Arc;
+
+use albatross_crds::conditions::Reason;
+use albatross_crds::tenant::ApiStatus;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::DynamicObject;
+use kube::{Resource, ResourceExt};
+
+use crate::context::Context;
+use crate::context::object::ObjectKey;
+use crate::context::record::TenantRecord;
+use crate::context::runtime::{Answer, Desired, RuntimeError};
+use crate::names;
+use crate::tenant::claim;
+use crate::tenant::error::Error;
+use crate::tenant::part::Part;
+use crate::tenant::validate::Plan;
+
+/// The pods that serve the airline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pods {
+    pub api: ApiStatus,
+    /// Whether the airline is served at all.
+    pub available: Part,
+    /// Whether all pods are as declared.
+    pub rollout: Part,
+}
+
+/// Reads the Deployments from the cache.
+pub fn pods(plan: &Plan, ctx: &Context) -> Pods {
+    let api = deployment(plan, names::API, ctx);
+    let status = api.as_deref().map(status_of).unwrap_or_default();
+    let ready = status.ready_replicas.unwrap_or(0);
+    let available = if status.available_replicas.unwrap_or(0) > 0 {
+        Part::done(Reason::Available, format!("{ready} pods serve the airline"))
+    } else if let Some(message) = not_progressing(&status) {
+        Part::failing(Reason::RuntimeUnavailable, message)
+    } else {
+        Part::waiting(Reason::WaitingForRuntime, "no pod is ready yet")
+    };
+    let mut rollout = rollout(names::API, plan.tenant.api.replicas, api.as_deref());
+    if rollout.is_done() && plan.tenant.worker.replicas > 0 {
+        let worker = deployment(plan, names::WORKER, ctx);
+        rollout = self::rollout(
+            names::WORKER,
+            plan.tenant.worker.replicas,
+            worker.as_deref(),
+        );
+    }
+    Pods {
+        api: ApiStatus {
+            replicas: status.replicas.unwrap_or(0),
+            ready_replicas: ready,
+        },
+        available,
+        rollout,
+    }
+}
+
+/// Tells the runtime its state, if there is a pod to tell; says whether it knows its admins.
+pub async fn tell(
+    plan: &Plan,
+    record: &mut TenantRecord,
+    desired: &Desired,
+    ctx: &Context,
+) -> Result<Part, Error> {
+    let address = names::runtime_url(
+        &ctx.config.runtime_url,
+        &plan.tenant.name,
+        &cluster_ip(plan, ctx).unwrap_or_default(),
+    );
+    let token = &record.secrets.internal_token;
+    let answer = ctx.runtime.put(&address, token, desired).await;
+    ctx.metrics.called("runtime", answer.is_ok());
+    if let Err(RuntimeError::Stale { applied }) = answer {
+        // The record is from a backup: go on counting from where the runtime is.
+        record.desired_number = applied;
+        record.desired_digest.clear();
+        claim::store(record, &plan.tenant.name, ctx).await?;
+    }
+    remember(&plan.tenant.name, answer, ctx);
+    Ok(admins(plan, desired.number, ctx))
+}
+
+/// Whether the runtime knows the declared admins, as far as it has said.
+pub fn admins(plan: &Plan, number: u64, ctx: &Context) -> Part {
+    match ctx.memory.of(&plan.tenant.name).answer.as_deref() {
+        Some(Ok(answer)) if answer.number >= number => Part::done(
+            Reason::UpToDate,
+            format!("the runtime knows {} admins", answer.admins.len()),
+        ),
+        None | Some(Ok(_)) => Part::waiting(
+            Reason::WaitingForRuntime,
+            "the runtime has not been told yet",
+        ),
+        Some(Err(RuntimeError::Refused(cause))) => {
+            Part::failing(Reason::RuntimeRefused, cause.clone())
+        }
+        Some(Err(cause)) => Part::failing(Reason::RuntimeUnreachable, cause.to_string()),
+    }
+}
+
+/// What the runtime last said, if it answered.
+pub fn answer(plan: &Plan, ctx: &Context) -> Option<Answer> {
+    match ctx.memory.of(&plan.tenant.name).answer.as_deref() {
+        Some(Ok(answer)) => Some(answer.clone()),
+        _ => None,
+    }
+}
+
+/// API keys wait for what the runtime says about them.
+fn remember(tenant: &str, answer: Result<Answer, RuntimeError>, ctx: &Context) {
+    let answer = Arc::new(answer);
+    let changed = ctx.memory.update(tenant, |memory| {
+        let before = memory.answer.replace(Arc::clone(&answer));
+        before.as_deref() != Some(&*answer)
+    });
+    if changed {
+        for key in ctx.caches.api_keys_of(tenant) {
+            ctx.triggers
+                .api_key(&key.namespace().unwrap_or_default(), &key.name_any());
+        }
+        // A log-in closes its link, which changes the state that is wanted.
+        ctx.triggers.tenant(tenant);
+    }
+}
+
+fn rollout(name: &str, replicas: i32, deployment: Option<&DynamicObject>) -> Part {
+    let waiting = |message: String| Part::waiting(Reason::RollingOut, message);
+    let Some(deployment) = deployment else {
+        return waiting(format!("Deployment {name} is being made"));
+    };
+    let status = status_of(deployment);
+    let declared: Option<DeploymentSpec> = part_of(deployment, "spec");
+    let seen = status.observed_generation >= deployment.metadata.generation
+        && declared.and_then(|spec| spec.replicas) == Some(replicas);
+    let counts = [
+        status.updated_replicas.unwrap_or(0),
+        status.available_replicas.unwrap_or(0),
+        status.replicas.unwrap_or(0),
+    ];
+    if seen && counts == [replicas; 3] {
+        return Part::done(
+            Reason::UpToDate,
+            format!("Deployment {name} is as declared"),
+        );
+    }
+    let [updated, available, _] = counts;
+    let message = format!(
+        "Deployment {name}: {updated} of {replicas} pods are up to date, {available} are available"
+    );
+    match not_progressing(&status) {
+        Some(cause) => Part::failing(Reason::RuntimeUnavailable, format!("{message}; {cause}")),
+        None => waiting(message),
+    }
+}
+
+/// Why a rollout does not get on, if the Deployment says so.
+fn not_progressing(status: &DeploymentStatus) -> Option<String> {
+    status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| {
+            (condition.type_ == "Progressing" && condition.status == "False")
+                || (condition.type_ == "ReplicaFailure" && condition.status == "True")
+        })
+        .map(|condition| condition.message.clone().unwrap_or_default())
+}
+
+fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<Arc<DynamicObject>> {
+    ctx.caches.child(&ObjectKey {
+        kind: Deployment::kind(&()).into_owned(),
+        namespace: Some(plan.namespace.clone()),
+        name: name.to_owned(),
+    })
+}
+
+fn cluster_ip(plan: &Plan, ctx: &Context) -> Option<String> {
+    let service = ctx.caches.child(&ObjectKey {
+        kind: Service::kind(&()).into_owned(),
+        namespace: Some(plan.namespace.clone()),
+        name: names::API.to_owned(),
+    })?;
+    let address = service.data.get("spec")?.get("clusterIP")?;
+    address.as_str().map(str::to_owned)
+}
+
+fn status_of(deployment: &DynamicObject) -> DeploymentStatus {
+    part_of(deployment, "status").unwrap_or_default()
+}
+
+fn part_of<T: serde::de::DeserializeOwned>(object: &DynamicObject, part: &str) -> Option<T> {
+    serde_json::from_value(object.data.get(part)?.clone()).ok()
+}

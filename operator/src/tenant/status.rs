@@ -1,0 +1,505 @@
+//! The status that follows from how the parts are doing: pure, but for the writing of it.
+
+use albatross_crds::conditions::{self, ConditionStatus, ConditionType, ConditionUpdate, Reason};
+use albatross_crds::tenant::{
+    ApiStatus, ExternalResource, ExternalResourceKind, Tenant, TenantStatus,
+};
+use jiff::Timestamp;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+
+use crate::context::Context;
+use crate::context::record::TenantRecord;
+use crate::names;
+use crate::tenant::error::Error;
+use crate::tenant::external::External;
+use crate::tenant::part::{Part, State};
+use crate::tenant::validate::{Plan, Refusal};
+
+/// Everything that the status of a running tenant says.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub external: External,
+    pub schema: Part,
+    pub available: Part,
+    pub rollout: Part,
+    pub admins: Part,
+    pub api: ApiStatus,
+    /// Version of the runtime and of its schema, if it has said.
+    pub runtime: Option<(String, i64)>,
+    pub suspended: bool,
+}
+
+impl Facts {
+    /// The state of the part that keeps the tenant from being ready.
+    pub fn worst(&self) -> Option<State> {
+        let parts = self.parts();
+        [State::Stalled, State::Failing, State::Waiting]
+            .into_iter()
+            .find(|state| parts.iter().any(|(_, part)| part.state == *state))
+    }
+
+    /// Every part, with its condition if it has one of its own.
+    fn parts(&self) -> [(Option<ConditionType>, &Part); 7] {
+        [
+            (Some(ConditionType::DatabaseReady), &self.external.database),
+            (Some(ConditionType::BrokerReady), &self.external.broker),
+            (Some(ConditionType::CacheReady), &self.external.cache),
+            (Some(ConditionType::SchemaReady), &self.schema),
+            (Some(ConditionType::RuntimeAvailable), &self.available),
+            (Some(ConditionType::AdminsReady), &self.admins),
+            (None, &self.rollout),
+        ]
+    }
+}
+
+/// Identity and names: what is known before anything is made.
+pub fn identity(status: &mut TenantStatus, plan: &Plan, record: &TenantRecord) {
+    status.tenant_id = Some(record.tenant_id.to_string());
+    status.namespace = Some(plan.namespace.clone());
+    status.endpoint = Some(plan.endpoint.clone());
+    status.selector = Some(format!(
+        "{}={},{}={}",
+        names::COMPONENT_LABEL,
+        names::API,
+        names::TENANT_LABEL,
+        plan.tenant.name
+    ));
+    status.resources = resources(record);
+    if status.api.is_none() {
+        status.api = Some(ApiStatus::default());
+    }
+}
+
+/// The first status of a generation that is being worked on.
+pub fn claimed(
+    status: &mut TenantStatus,
+    plan: &Plan,
+    record: &TenantRecord,
+    generation: i64,
+    now: Timestamp,
+) {
+    identity(status, plan, record);
+    status.observed_generation = Some(generation);
+    let mut set = setter(status, generation, now);
+    let message = "the tenant is being set up";
+    set(
+        ConditionType::Ready,
+        ConditionStatus::Unknown,
+        Reason::Provisioning,
+        message,
+    );
+    set(
+        ConditionType::Reconciling,
+        ConditionStatus::True,
+        Reason::Provisioning,
+        message,
+    );
+    set(
+        ConditionType::Stalled,
+        ConditionStatus::False,
+        Reason::Reconciling,
+        "",
+    );
+}
+
+/// The status of a tenant that is being run.
+pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: Timestamp) {
+    status.observed_generation = Some(generation);
+    status.api = Some(facts.api.clone());
+    if let Some((version, schema_version)) = &facts.runtime {
+        status.version = Some(version.clone());
+        status.schema_version = Some(*schema_version);
+    }
+    let mut set = setter(status, generation, now);
+    let parts = facts.parts();
+    for (condition, part) in parts {
+        if let Some(condition) = condition {
+            set(condition, part.status(), part.reason, &part.message);
+        }
+    }
+    summarise(&mut set, parts.iter().map(|(_, part)| *part));
+    if facts.suspended {
+        let message = "spec.suspend is true: nothing is changed";
+        set(
+            ConditionType::Suspended,
+            ConditionStatus::True,
+            Reason::Suspended,
+            message,
+        );
+    } else {
+        drop(set);
+        conditions::remove(&mut status.conditions, ConditionType::Suspended);
+    }
+}
+
+/// The status of a tenant that waiting will not help.
+pub fn refused(status: &mut TenantStatus, refusal: &Refusal, generation: i64, now: Timestamp) {
+    status.observed_generation = Some(generation);
+    let Refusal { reason, message } = refusal;
+    let mut set = setter(status, generation, now);
+    set(
+        ConditionType::Ready,
+        ConditionStatus::False,
+        *reason,
+        message,
+    );
+    set(
+        ConditionType::Reconciling,
+        ConditionStatus::False,
+        *reason,
+        "",
+    );
+    set(
+        ConditionType::Stalled,
+        ConditionStatus::True,
+        *reason,
+        message,
+    );
+}
+
+/// The status of a tenant that the API server or an external system keeps from getting on.
+pub fn failing(
+    status: &mut TenantStatus,
+    condition: Option<ConditionType>,
+    reason: Reason,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) {
+    status.observed_generation = Some(generation);
+    let mut set = setter(status, generation, now);
+    set(
+        ConditionType::Ready,
+        ConditionStatus::False,
+        reason,
+        message,
+    );
+    set(
+        ConditionType::Reconciling,
+        ConditionStatus::True,
+        reason,
+        message,
+    );
+    set(ConditionType::Stalled, ConditionStatus::False, reason, "");
+    if let Some(condition) = condition {
+        set(condition, ConditionStatus::True, reason, message);
+    }
+}
+
+/// Ready is what the first part says that is not done; what is stalled weighs more than what may mend.
+fn summarise<'a>(
+    set: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str),
+    parts: impl Iterator<Item = &'a Part> + Clone,
+) {
+    let worst = |state: State| parts.clone().find(|part| part.state == state);
+    let blocking = worst(State::Stalled)
+        .or_else(|| worst(State::Failing))
+        .or_else(|| worst(State::Waiting));
+    let (no, yes) = (ConditionStatus::False, ConditionStatus::True);
+    match blocking {
+        None => {
+            set(
+                ConditionType::Ready,
+                yes,
+                Reason::Available,
+                "the airline is up and as declared",
+            );
+            set(ConditionType::Reconciling, no, Reason::UpToDate, "");
+            set(ConditionType::Stalled, no, Reason::UpToDate, "");
+        }
+        Some(part) if part.state == State::Stalled => {
+            set(ConditionType::Ready, no, part.reason, &part.message);
+            set(ConditionType::Reconciling, no, part.reason, "");
+            set(ConditionType::Stalled, yes, part.reason, &part.message);
+        }
+        Some(part) => {
+            let ready = match part.state {
+                State::Waiting => ConditionStatus::Unknown,
+                _ => no,
+            };
+            set(ConditionType::Ready, ready, part.reason, &part.message);
+            set(ConditionType::Reconciling, yes, part.reason, &part.message);
+            set(ConditionType::Stalled, no, part.reason, "");
+        }
+    }
+}
+
+fn setter(
+    status: &mut TenantStatus,
+    generation: i64,
+    now: Timestamp,
+) -> impl FnMut(ConditionType, ConditionStatus, Reason, &str) {
+    let list = &mut status.conditions;
+    move |condition, status, reason, message| {
+        let update = ConditionUpdate {
+            condition,
+            status,
+            reason,
+            message: message.to_owned(),
+            observed_generation: generation,
+        };
+        conditions::set(list, update, now);
+    }
+}
+
+fn resources(record: &TenantRecord) -> Vec<ExternalResource> {
+    let of = |kind, server: &Option<String>, name: &str| {
+        server.as_ref().map(|server| ExternalResource {
+            kind,
+            server: server.clone(),
+            name: name.to_owned(),
+        })
+    };
+    let postgres = Some(record.servers.postgres.clone());
+    let (rabbitmq, redis) = (&record.servers.rabbitmq, &record.servers.redis);
+    let names = &record.names;
+    [
+        of(ExternalResourceKind::Database, &postgres, &names.database),
+        of(
+            ExternalResourceKind::DatabaseRole,
+            &postgres,
+            &names.owner_role,
+        ),
+        of(
+            ExternalResourceKind::DatabaseRole,
+            &postgres,
+            &names.migrate_role,
+        ),
+        of(
+            ExternalResourceKind::DatabaseRole,
+            &postgres,
+            &names.app_role,
+        ),
+        of(ExternalResourceKind::Vhost, rabbitmq, &names.vhost),
+        of(
+            ExternalResourceKind::BrokerUser,
+            rabbitmq,
+            &names.broker_user,
+        ),
+        of(ExternalResourceKind::CacheUser, redis, &names.cache_user),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Writes the status if it differs, and an event if readiness has changed.
+pub async fn write(
+    tenant: &Tenant,
+    ctx: &Context,
+    change: impl FnOnce(&mut TenantStatus),
+) -> Result<(), Error> {
+    let before = ctx.writer.status_of(tenant, tenant.status.as_ref());
+    let mut after = before.clone();
+    change(&mut after);
+    if before == after {
+        return Ok(());
+    }
+    ctx.writer.status(tenant, &after).await?;
+    tell_transition(tenant, &before, &after, ctx).await;
+    Ok(())
+}
+
+async fn tell_transition(
+    tenant: &Tenant,
+    before: &TenantStatus,
+    after: &TenantStatus,
+    ctx: &Context,
+) {
+    let ready = |status: &TenantStatus| {
+        conditions::find(&status.conditions, ConditionType::Ready).map(|ready| {
+            (
+                ready.status.clone(),
+                ready.reason.clone(),
+                ready.message.clone(),
+            )
+        })
+    };
+    let Some((status, reason, message)) = ready(after) else {
+        return;
+    };
+    let unchanged = ready(before)
+        .is_some_and(|(old_status, old_reason, _)| old_status == status && old_reason == reason);
+    if unchanged {
+        return;
+    }
+    tracing::info!(
+        tenant = tenant.name_any(),
+        ready = status,
+        reason,
+        message,
+        "status"
+    );
+    let event = Event {
+        type_: match status.as_str() {
+            "False" => EventType::Warning,
+            _ => EventType::Normal,
+        },
+        reason,
+        note: Some(message.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    // An event is a courtesy: that it could not be written must not stop the work.
+    if let Err(cause) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
+        tracing::warn!(%cause, "event not written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tenant::fixtures;
+
+    fn facts() -> Facts {
+        let done = || Part::done(Reason::UpToDate, "");
+        Facts {
+            external: External {
+                database: done(),
+                broker: done(),
+                cache: done(),
+            },
+            schema: done(),
+            available: done(),
+            rollout: done(),
+            admins: done(),
+            api: ApiStatus {
+                replicas: 1,
+                ready_replicas: 1,
+            },
+            runtime: Some(("0.1.0".to_owned(), 5)),
+            suspended: false,
+        }
+    }
+
+    fn after(facts: &Facts) -> TenantStatus {
+        let mut status = TenantStatus::default();
+        observed(&mut status, facts, 2, fixtures::NOW.parse().unwrap());
+        status
+    }
+
+    fn ready(status: &TenantStatus) -> (String, String) {
+        let ready = conditions::find(&status.conditions, ConditionType::Ready).unwrap();
+        (ready.status.clone(), ready.reason.clone())
+    }
+
+    #[test]
+    fn the_first_status_says_all_that_tools_look_at_at_once() {
+        let plan = fixtures::plan(json!({}));
+        let record = fixtures::record(&plan);
+        let mut status = TenantStatus::default();
+        claimed(
+            &mut status,
+            &plan,
+            &record,
+            1,
+            fixtures::NOW.parse().unwrap(),
+        );
+        insta::assert_yaml_snapshot!(status);
+    }
+
+    #[test]
+    fn a_tenant_is_ready_when_every_part_is() {
+        let status = after(&facts());
+        assert_eq!(ready(&status), ("True".to_owned(), "Available".to_owned()));
+        assert_eq!(status.observed_generation, Some(2));
+        assert_eq!(status.schema_version, Some(5));
+        assert!(!conditions::is_true(
+            &status.conditions,
+            ConditionType::Reconciling
+        ));
+        assert!(!conditions::is_true(
+            &status.conditions,
+            ConditionType::Stalled
+        ));
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_named_and_may_come_back() {
+        let mut facts = facts();
+        facts.external.broker = Part::failing(Reason::BrokerUnreachable, "server mq is away");
+        let status = after(&facts);
+        assert_eq!(
+            ready(&status),
+            ("False".to_owned(), "BrokerUnreachable".to_owned())
+        );
+        assert!(conditions::is_true(
+            &status.conditions,
+            ConditionType::Reconciling
+        ));
+        assert!(!conditions::is_true(
+            &status.conditions,
+            ConditionType::Stalled
+        ));
+        assert!(conditions::is_true(
+            &status.conditions,
+            ConditionType::DatabaseReady
+        ));
+        assert_eq!(facts.worst(), Some(State::Failing));
+    }
+
+    #[test]
+    fn what_is_stalled_weighs_more_than_what_may_mend() {
+        let mut facts = facts();
+        facts.rollout = Part::waiting(Reason::RollingOut, "");
+        facts.external.cache = Part::failing(Reason::CacheUnreachable, "");
+        facts.external.broker = Part::stalled(Reason::ResourceConflict, "foreign");
+        let status = after(&facts);
+        assert_eq!(ready(&status).1, "ResourceConflict");
+        assert!(conditions::is_true(
+            &status.conditions,
+            ConditionType::Stalled
+        ));
+        assert!(!conditions::is_true(
+            &status.conditions,
+            ConditionType::Reconciling
+        ));
+    }
+
+    #[test]
+    fn the_same_facts_again_change_nothing() {
+        let first = after(&facts());
+        let mut second = first.clone();
+        observed(
+            &mut second,
+            &facts(),
+            2,
+            "2027-01-01T00:00:00Z".parse().unwrap(),
+        );
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn suspension_is_said_and_unsaid() {
+        let mut suspended = facts();
+        suspended.suspended = true;
+        let mut status = after(&suspended);
+        assert!(conditions::is_true(
+            &status.conditions,
+            ConditionType::Suspended
+        ));
+        observed(&mut status, &facts(), 3, fixtures::NOW.parse().unwrap());
+        assert!(conditions::find(&status.conditions, ConditionType::Suspended).is_none());
+    }
+
+    #[test]
+    fn a_refusal_is_stalled_with_its_message() {
+        let mut status = TenantStatus::default();
+        let refusal = Refusal {
+            reason: Reason::HostConflict,
+            message: "taken".to_owned(),
+        };
+        refused(&mut status, &refusal, 1, fixtures::NOW.parse().unwrap());
+        assert_eq!(
+            ready(&status),
+            ("False".to_owned(), "HostConflict".to_owned())
+        );
+        assert!(conditions::is_true(
+            &status.conditions,
+            ConditionType::Stalled
+        ));
+    }
+}
