@@ -1,0 +1,61 @@
+//! The end of an ApiKey: its key no longer works, and its Secrets are gone. A runtime that is gone is not waited for.
+
+use albatross_crds::ApiKey;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ApiResource, DynamicObject};
+use kube::{Api, Resource, ResourceExt};
+
+use crate::api_key::issue;
+use crate::context::Context;
+use crate::names;
+
+/// Whether the finalizer is off.
+pub async fn finalize(owner: &ApiKey, ctx: &Context) -> Result<bool, kube::Error> {
+    if !owner
+        .finalizers()
+        .iter()
+        .any(|name| name == names::FINALIZER)
+    {
+        return Ok(true);
+    }
+    let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
+    let tenant_lives = tenant.is_some_and(|tenant| tenant.meta().deletion_timestamp.is_none());
+    if let Some(pending) = issue::stored(owner, ctx).await? {
+        // The tenant's state no longer holds the key; its runtime says so as soon as it has been told.
+        if tenant_lives && issue::is_registered(owner, &pending, ctx) {
+            ctx.triggers.tenant(&owner.spec.tenant_ref.name);
+            return Ok(false);
+        }
+        let name = names::pending_secret(&owner.uid().unwrap_or_default());
+        remove(&ctx.namespace, &name, owner, ctx).await?;
+    }
+    let namespace = owner.namespace().unwrap_or_default();
+    match remove(&namespace, &owner.spec.secret_name, owner, ctx).await {
+        // Without rights there, nothing was ever written there.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {}
+        other => other?,
+    }
+    ctx.writer.finalizer(owner, false).await?;
+    ctx.writer.forget(owner.uid().as_deref());
+    Ok(true)
+}
+
+/// Deletes a Secret that was made for this ApiKey, and no other.
+async fn remove(
+    namespace: &str,
+    name: &str,
+    owner: &ApiKey,
+    ctx: &Context,
+) -> Result<(), kube::Error> {
+    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
+    let Some(secret) = api.get_opt(name).await? else {
+        return Ok(());
+    };
+    if secret.annotations().get(names::API_KEY_UID_ANNOTATION) != owner.uid().as_ref() {
+        return Ok(());
+    }
+    let resource = ApiResource::erase::<Secret>(&());
+    let mut object = DynamicObject::new(name, &resource).within(namespace);
+    object.metadata.uid = secret.uid();
+    ctx.writer.delete(&resource, &object).await
+}

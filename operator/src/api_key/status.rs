@@ -1,0 +1,126 @@
+//! The status that follows from how far a key has come: pure, but for the writing of it.
+
+use albatross_crds::conditions::{self, ConditionStatus, ConditionType, ConditionUpdate, Reason};
+use albatross_crds::{ApiKey, ApiKeyStatus};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+
+use crate::context::Context;
+use crate::context::pending::PendingKey;
+
+/// What there is to say.
+#[derive(Debug)]
+pub struct Report<'a> {
+    pub ready: ConditionStatus,
+    pub reason: Reason,
+    pub message: String,
+    /// Waiting will not help.
+    pub stalled: bool,
+    pub key: Option<&'a PendingKey>,
+}
+
+/// The status after `report`.
+pub fn compute(status: &mut ApiKeyStatus, report: &Report<'_>, generation: i64, now: Timestamp) {
+    status.observed_generation = Some(generation);
+    if let Some(key) = report.key {
+        status.key_id = Some(key.id.clone());
+        status.issued_at = whole_seconds(key.issued_at);
+        status.expires_at = whole_seconds(key.expires_at);
+    }
+    let under_way = !report.stalled && report.ready == ConditionStatus::Unknown;
+    let states = [
+        (ConditionType::Ready, report.ready, report.message.as_str()),
+        (ConditionType::Reconciling, under_way.into(), ""),
+        (ConditionType::Stalled, report.stalled.into(), ""),
+    ];
+    for (condition, state, message) in states {
+        let update = ConditionUpdate {
+            condition,
+            status: state,
+            reason: report.reason,
+            message: message.to_owned(),
+            observed_generation: generation,
+        };
+        conditions::set(&mut status.conditions, update, now);
+    }
+}
+
+/// Writes the status if it differs, and an event if readiness has changed.
+pub async fn write(key: &ApiKey, report: &Report<'_>, ctx: &Context) -> Result<(), kube::Error> {
+    let before = ctx.writer.status_of(key, key.status.as_ref());
+    let mut after = before.clone();
+    let generation = key.metadata.generation.unwrap_or_default();
+    compute(&mut after, report, generation, ctx.clock.now());
+    if before == after {
+        return Ok(());
+    }
+    ctx.writer.status(key, &after).await?;
+    let ready = |status: &ApiKeyStatus| {
+        conditions::find(&status.conditions, ConditionType::Ready)
+            .map(|ready| (ready.status.clone(), ready.reason.clone()))
+    };
+    if ready(&before) != ready(&after) {
+        tell(key, report, ctx).await;
+    }
+    Ok(())
+}
+
+async fn tell(key: &ApiKey, report: &Report<'_>, ctx: &Context) {
+    tracing::info!(
+        namespace = key.namespace(),
+        api_key = key.name_any(),
+        reason = report.reason.as_str(),
+        "status"
+    );
+    let event = Event {
+        type_: match report.stalled {
+            true => EventType::Warning,
+            false => EventType::Normal,
+        },
+        reason: report.reason.as_str().to_owned(),
+        note: Some(report.message.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(cause) = ctx.events.publish(&event, &key.object_ref(&())).await {
+        tracing::warn!(%cause, "event not written");
+    }
+}
+
+/// Kubernetes stores seconds: a finer time would differ from what is read back.
+fn whole_seconds(time: Timestamp) -> Option<Time> {
+    Timestamp::from_second(time.as_second()).ok().map(Time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_key_is_stalled_and_keeps_what_it_was() {
+        let mut status = ApiKeyStatus {
+            key_id: Some("0123456789ab".to_owned()),
+            ..ApiKeyStatus::default()
+        };
+        let report = Report {
+            ready: ConditionStatus::False,
+            reason: Reason::ScopesNotAllowed,
+            message: "no".to_owned(),
+            stalled: true,
+            key: None,
+        };
+        compute(&mut status, &report, 3, Timestamp::UNIX_EPOCH);
+        assert_eq!(status.observed_generation, Some(3));
+        assert_eq!(status.key_id.as_deref(), Some("0123456789ab"));
+        assert!(conditions::is_true(
+            &status.conditions,
+            ConditionType::Stalled
+        ));
+        assert!(!conditions::is_true(
+            &status.conditions,
+            ConditionType::Reconciling
+        ));
+    }
+}
