@@ -1,1 +1,38 @@
-fn main() {}
+//! The operator's executable.
+
+use albatross_operator::config::{Args, OperatorConfig};
+use albatross_operator::controllers;
+use anyhow::Context;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let config = OperatorConfig::read(&args.config)?;
+    let filter = args.log.as_deref().unwrap_or(&config.log);
+    let filter = EnvFilter::try_new(filter).context("the log filter is not valid")?;
+    tracing_subscriber::fmt().with_env_filter(filter).init();
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
+    let client = kube::Client::try_default()
+        .await
+        .context("no way to the API server")?;
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let on_signal = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        on_signal.cancel();
+    });
+    controllers::run(args, config, client, stop).await
+}

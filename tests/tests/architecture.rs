@@ -52,6 +52,13 @@ const OPERATOR: Edges = &[
         "context",
         &["config", "context", "names", "provision", "albatross_crds"],
     ),
+    (
+        "controllers",
+        &[
+            "api_key", "config", "context", "leader", "names", "server", "tenant",
+        ],
+    ),
+    ("leader", &["config", "context", "names"]),
     ("lib", &[]),
     ("main", &["albatross_operator"]),
     ("names", &["names", "albatross_crds"]),

@@ -1,0 +1,214 @@
+//! Wires everything together: caches, leadership, the two controllers, and an orderly end.
+
+use std::fmt::Debug;
+use std::future::ready;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context as _;
+use futures::{Stream, StreamExt, future, stream};
+use kube::runtime::controller::{Config, Error as ControllerError};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{Controller, watcher};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Args, OperatorConfig};
+use crate::context::Context;
+use crate::context::backoff::Backoff;
+use crate::context::caches::Caches;
+use crate::context::lease::Leadership;
+use crate::context::memory::Memory;
+use crate::context::metrics::Metrics;
+use crate::context::runtime::RuntimeClient;
+use crate::context::servers::{CHECK_INTERVAL, ServerAccess};
+use crate::context::system::{SystemClock, SystemEntropy};
+use crate::context::triggers::{Triggered, Triggers};
+use crate::context::writer::Writer;
+use crate::leader::Candidate;
+use crate::server::{self, Readiness};
+use crate::{api_key, names, tenant};
+
+/// Runs the operator until `stop`.
+pub async fn run(
+    args: Args,
+    config: OperatorConfig,
+    client: Client,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let metrics = Metrics::new();
+    let warm = Readiness::default();
+    let tasks = TaskTracker::new();
+    let probes = server::serve(
+        args.listen,
+        metrics.clone(),
+        Arc::clone(&warm),
+        stop.clone(),
+    );
+    let probes = tokio::spawn(probes);
+    let leadership = Arc::new(Leadership::new());
+    leadership.watch().context("cannot start the watchdog")?;
+    let candidate = Candidate {
+        client: client.clone(),
+        namespace: args.namespace.clone(),
+        identity: args.identity.clone(),
+        settings: config.leader_election.clone(),
+        clock: Arc::new(SystemClock),
+        leadership: Arc::clone(&leadership),
+    };
+    let (triggers, triggered) = Triggers::new();
+    let ctx = Arc::new(context(
+        &args, config, client, metrics, leadership, triggers, &tasks,
+    )?);
+    let lead = async {
+        ctx.caches.wait_until_ready().await?;
+        warm.store(true, Ordering::SeqCst);
+        if candidate.acquire(&stop).await {
+            let released = CancellationToken::new();
+            let keeping = candidate.keep(&released);
+            let controlling = async {
+                control(&ctx, triggered, &stop).await;
+                released.cancel();
+            };
+            future::join(keeping, controlling).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        result = lead => result?,
+        result = probes => result?.with_context(|| format!("cannot listen on {}", args.listen))?,
+        () = stopped_while_cold(&stop, &warm) => {}
+    }
+    Ok(())
+}
+
+/// Nothing has been begun that would have to be ended in order.
+async fn stopped_while_cold(stop: &CancellationToken, warm: &Readiness) {
+    stop.cancelled().await;
+    if warm.load(Ordering::SeqCst) {
+        future::pending::<()>().await;
+    }
+}
+
+fn context(
+    args: &Args,
+    config: OperatorConfig,
+    client: Client,
+    metrics: Metrics,
+    leadership: Arc<Leadership>,
+    triggers: Triggers,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Context> {
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .context("cannot set up HTTP")?;
+    let entropy = Arc::new(SystemEntropy);
+    let triggers = Arc::new(triggers);
+    let namespace = args.namespace.as_str();
+    let reporter = Reporter {
+        controller: names::OPERATOR.to_owned(),
+        instance: Some(args.identity.clone()),
+    };
+    Ok(Context {
+        caches: Caches::start(&client, namespace, &triggers, tasks),
+        servers: ServerAccess::new(
+            client.clone(),
+            namespace,
+            &config,
+            http.clone(),
+            metrics.clone(),
+        ),
+        writer: Writer::new(client.clone(), leadership, metrics.clone()),
+        events: Recorder::new(client.clone(), reporter),
+        runtime: RuntimeClient::new(http),
+        memory: Memory::default(),
+        backoff: Backoff::new(entropy.clone()),
+        namespace: namespace.to_owned(),
+        clock: Arc::new(SystemClock),
+        entropy,
+        config,
+        client,
+        triggers,
+        metrics,
+    })
+}
+
+/// Works on everything there is, then on what changes.
+async fn control(ctx: &Arc<Context>, triggered: Triggered, stop: &CancellationToken) {
+    ctx.triggers.lead();
+    let tenants = controller(
+        &ctx.caches.tenants,
+        triggered.tenants,
+        ctx.config.concurrency,
+        stop,
+    )
+    .run(tenant::reconcile, tenant::on_error, Arc::clone(ctx))
+    .for_each(async |result| log(result));
+    let api_keys = controller(
+        &ctx.caches.api_keys,
+        triggered.api_keys,
+        ctx.config.concurrency,
+        stop,
+    )
+    .run(api_key::reconcile, api_key::on_error, Arc::clone(ctx))
+    .for_each(async |result| log(result));
+    let controllers = future::join(tenants, api_keys);
+    tokio::select! {
+        _ = controllers => {}
+        () = watch_servers(ctx) => {}
+    }
+}
+
+fn controller<K>(
+    store: &Store<K>,
+    triggered: UnboundedReceiver<ObjectRef<K>>,
+    concurrency: u16,
+    stop: &CancellationToken,
+) -> Controller<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    // The caches feed the triggers: the controller has no watch of its own.
+    let nothing = stream::pending::<Result<K, watcher::Error>>();
+    Controller::for_stream(nothing, store.clone())
+        .with_config(Config::default().concurrency(concurrency))
+        .reconcile_all_on(stream::once(ready(())))
+        .reconcile_on(received(triggered))
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
+}
+
+fn received<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
+    stream::unfold(receiver, async |mut receiver| {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
+}
+
+/// Asks the servers once in a while, and lets every tenant look when one went or came back.
+async fn watch_servers(ctx: &Context) {
+    loop {
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        if ctx.servers.check_all().await {
+            for tenant in ctx.caches.tenants.state() {
+                ctx.triggers
+                    .tenant(tenant.metadata.name.as_deref().unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Failures of reconciliations are logged where they happen; what is left are objects that are gone.
+fn log<K, E, Q>(result: Result<K, ControllerError<E, Q>>)
+where
+    E: std::error::Error + 'static,
+    Q: std::error::Error + 'static,
+{
+    match result {
+        Err(ControllerError::ReconcilerFailed(..)) | Ok(_) => {}
+        Err(error) => tracing::debug!(%error, "not reconciled"),
+    }
+}
