@@ -13,6 +13,7 @@ pub mod error;
 pub mod extract;
 pub mod gate;
 pub mod headers;
+pub mod hosts;
 pub mod internal;
 pub mod lists;
 pub mod me;

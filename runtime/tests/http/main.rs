@@ -5,6 +5,7 @@
     reason = "tests use the real clock and real randomness, and may panic"
 )]
 
+mod bad_input;
 mod documents;
 mod main_job;
 mod people;
