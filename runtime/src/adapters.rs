@@ -17,6 +17,7 @@ pub mod redis;
 mod sql;
 pub mod sqlite;
 mod stores;
+pub mod system;
 mod tables;
 
 /// Opens the storage that `url` names: `memory:`, `sqlite:DIRECTORY` or `postgres://…`.

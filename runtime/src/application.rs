@@ -1,5 +1,6 @@
 //! Use cases: what may be asked of one airline, between HTTP and the log.
 
+pub mod admin_setup;
 pub mod airline;
 pub mod api_keys;
 pub mod auth;
@@ -8,6 +9,7 @@ pub mod commands;
 pub mod desired;
 pub mod envelope;
 pub mod error;
+pub mod event_names;
 pub mod events;
 pub mod history;
 pub mod identity;

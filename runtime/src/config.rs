@@ -181,7 +181,7 @@ pub struct Serve {
         default_value = "0",
         value_name = "NUMBER"
     )]
-    pub required_desired: i64,
+    pub required_desired: u64,
     /// Networks whose `Forwarded` header is believed
     #[arg(
         long,
@@ -228,6 +228,12 @@ pub struct Admin {
     /// Name that others see; only used when the account does not exist yet
     #[arg(long, default_value = "Administrator", value_name = "NAME")]
     pub name: String,
+    /// Display name of the airline; only used when it has not been declared yet
+    #[arg(long, value_name = "NAME")]
+    pub airline: Option<String>,
+    /// ICAO airline designator, three letters; only used when the airline has not been declared yet
+    #[arg(long, value_name = "CODE")]
+    pub icao_code: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
+use crate::application::admin_setup::AdminSetup;
 use crate::application::api_keys::ApiKeys;
 use crate::application::auth::Auth;
 use crate::application::auth::accounts::Accounts;
@@ -32,6 +34,7 @@ pub struct Airline {
     pub history: History,
     pub desired: Desired,
     pub changes: Changes,
+    pub admin_setup: AdminSetup,
     shared: Arc<Shared>,
 }
 
@@ -53,7 +56,8 @@ impl Airline {
             pireps: Pireps::new(shared.clone(), queries.clone(), tracks.clone()),
             tracks,
             history: History::new(shared.clone(), queries),
-            desired: Desired::new(shared.clone(), accounts, schema_version),
+            desired: Desired::new(shared.clone(), accounts.clone(), schema_version),
+            admin_setup: AdminSetup::new(shared.clone(), accounts),
             changes: Changes::new(shared.clone()),
             shared,
         }
@@ -102,6 +106,17 @@ impl Airline {
     /// How far each lane is.
     pub async fn lanes(&self) -> Result<Vec<LaneStatus>, ServiceError> {
         self.shared.projections.status().await
+    }
+
+    /// Makes `registry` show how the projections do.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.shared.projections.metrics.register(registry);
+    }
+
+    /// Whether the log can be read.
+    pub async fn check(&self) -> Result<(), ServiceError> {
+        self.shared.events.head().await?;
+        Ok(())
     }
 
     /// Removes credentials that have expired; returns how many.

@@ -3,6 +3,7 @@
 pub mod entities;
 pub mod flights;
 pub mod lane;
+pub mod metrics;
 pub mod people;
 pub mod tables;
 
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::application::error::ServiceError;
 use crate::application::events::EventReader;
 use crate::application::projections::lane::{Advance, Lane, Sources};
+use crate::application::projections::metrics::ProjectionMetrics;
 use crate::ports::clock::Entropy;
 use crate::ports::event_store::EventStore;
 use crate::ports::read_model::ReadModel;
@@ -43,6 +45,7 @@ pub struct Projections {
     /// Changes with every commit of a lane in this process.
     committed: watch::Sender<u64>,
     stopped: Mutex<[Option<i64>; Lane::ALL.len()]>,
+    pub metrics: ProjectionMetrics,
 }
 
 /// How far a lane is.
@@ -72,6 +75,7 @@ impl Projections {
             batch: BATCH,
             committed: watch::Sender::new(0),
             stopped: Mutex::default(),
+            metrics: ProjectionMetrics::default(),
         }
     }
 
@@ -101,7 +105,7 @@ impl Projections {
             loop {
                 match self.advance(lane).await? {
                     Advance::UpToDate => break,
-                    Advance::Moved => {}
+                    Advance::Moved { .. } => {}
                     Advance::Held => sleep(LOOK_EVERY).await,
                     Advance::Stopped { error, .. } => return Err(error),
                 }
@@ -163,7 +167,7 @@ impl Projections {
         loop {
             appended.mark_unchanged();
             let wait = match self.advance(lane).await {
-                Ok(Advance::Moved) => continue,
+                Ok(Advance::Moved { .. }) => continue,
                 Ok(Advance::UpToDate | Advance::Held) => {
                     retry = RETRY;
                     self.sweep()
@@ -198,7 +202,7 @@ impl Projections {
         };
         let advance = lane.advance(sources).await?;
         self.note(lane, &advance);
-        if matches!(advance, Advance::Moved) {
+        if matches!(advance, Advance::Moved { .. }) {
             self.committed.send_modify(|count| *count += 1);
         }
         Ok(advance)
@@ -208,13 +212,14 @@ impl Projections {
     fn note(&self, lane: Lane, advance: &Advance) {
         let mut stopped = self.stopped();
         let stopped = &mut stopped[lane as usize];
+        self.metrics.note(lane.name(), advance);
         match advance {
             Advance::Stopped { position, error } if *stopped != Some(*position) => {
                 tracing::error!(lane = lane.name(), position, %error, "projection stopped");
                 *stopped = Some(*position);
             }
             Advance::Stopped { .. } | Advance::Held => {}
-            Advance::UpToDate | Advance::Moved => *stopped = None,
+            Advance::UpToDate | Advance::Moved { .. } => *stopped = None,
         }
     }
 

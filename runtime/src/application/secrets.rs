@@ -127,6 +127,11 @@ impl LinkToken {
         &self.id
     }
 
+    /// The whole token.
+    pub fn into_text(self) -> SecretString {
+        self.text
+    }
+
     /// The address that logs its reader in once; the token is a fragment, so no server logs it.
     pub fn url(&self, public_url: &str) -> SecretString {
         let origin = public_url.trim_end_matches('/');

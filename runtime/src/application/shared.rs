@@ -38,8 +38,10 @@ pub struct Parts {
     pub cache: Arc<dyn Cache>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub tenant_key: TenantKey,
-    pub pepper: Pepper,
+    /// Wraps the keys of people's data.
+    pub tenant_key: [u8; 32],
+    /// Keys the digests of secrets and addresses.
+    pub pepper: [u8; 32],
     /// Shared by all airlines of a process: memory is what bounds it.
     pub passwords: Arc<Passwords>,
 }
@@ -65,7 +67,8 @@ pub struct Shared {
 
 impl Shared {
     pub fn new(parts: Parts) -> Arc<Self> {
-        let keys = SubjectKeys::new(parts.events.clone(), parts.tenant_key, parts.clock.clone());
+        let tenant_key = TenantKey::new(&parts.tenant_key);
+        let keys = SubjectKeys::new(parts.events.clone(), tenant_key, parts.clock.clone());
         let keys = Arc::new(keys);
         let reader = EventReader::new(keys.clone());
         Arc::new(Self {
@@ -92,7 +95,7 @@ impl Shared {
             cache: parts.cache,
             clock: parts.clock,
             entropy: parts.entropy,
-            pepper: parts.pepper,
+            pepper: Pepper::new(parts.pepper),
             passwords: parts.passwords,
         })
     }

@@ -9,7 +9,6 @@ use albatross::application::airline::Airline;
 use albatross::application::passwords::Passwords;
 use albatross::application::secrets::{LinkToken, Pepper};
 use albatross::application::shared::Parts;
-use albatross::codec::TenantKey;
 use albatross::domain::ids::TenantId;
 use albatross::http::client_address::TrustedProxies;
 use albatross::http::envelope::MakeId;
@@ -110,8 +109,8 @@ impl Stack {
                 cache: Arc::new(NoCache),
                 clock: Arc::new(RealClock),
                 entropy: entropy.clone(),
-                tenant_key: TenantKey::new(&[9; 32]),
-                pepper: Pepper::new(pepper),
+                tenant_key: [9; 32],
+                pepper,
                 passwords: Arc::new(Passwords::new(2, entropy.clone()).unwrap()),
             },
             stores.schema_version,

@@ -13,6 +13,7 @@ use crate::application::projections::tables::USERS;
 use crate::application::shared::Shared;
 use crate::domain::actor::Actor;
 use crate::domain::ids::UserId;
+use crate::domain::roles::Role;
 use crate::domain::user::{User, UserCommand, UserEvent, UserFacts, UserStatus};
 use crate::ports::credentials::{Credential, CredentialChange, CredentialKind};
 use crate::ports::event_store::ClientRequest;
@@ -93,10 +94,11 @@ impl Accounts {
     }
 
     async fn facts(&self, order: &UserOrder) -> Result<UserFacts, CommandError> {
-        let demotes = matches!(
-            order.command,
-            UserCommand::SetRoles(_) | UserCommand::Suspend { .. } | UserCommand::Erase
-        );
+        let demotes = match &order.command {
+            UserCommand::SetRoles(roles) => !roles.contains(Role::TenantAdmin),
+            UserCommand::Suspend { .. } | UserCommand::Erase => true,
+            _ => false,
+        };
         let other_admins = if demotes {
             self.other_admins(order.user).await?
         } else {

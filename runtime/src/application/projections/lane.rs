@@ -21,8 +21,8 @@ pub enum Advance {
     UpToDate,
     /// Somebody else advances this lane.
     Held,
-    /// There may be more.
-    Moved,
+    /// So many events are left, as far as is known.
+    Moved { behind: i64 },
     /// The event behind `position` cannot be projected. What came before it is.
     Stopped { position: i64, error: ServiceError },
 }
@@ -86,7 +86,7 @@ impl Lane {
             .events
             .read_after(checkpoint.position, sources.batch)
             .await?;
-        self.commit(sources, guard, &recorded).await
+        self.commit(sources, guard, &recorded, head.position).await
     }
 
     /// A restored log reuses positions: what was projected from the one before is void.
@@ -100,7 +100,7 @@ impl Lane {
             .read_model
             .reset_lane(self.name(), self.tables(), epoch)
             .await?;
-        Ok(Advance::Moved)
+        Ok(Advance::Moved { behind: 0 })
     }
 
     async fn commit(
@@ -108,6 +108,7 @@ impl Lane {
         sources: Sources<'_>,
         mut guard: Box<dyn LaneGuard>,
         recorded: &[RecordedEvent],
+        head: i64,
     ) -> Result<Advance, ServiceError> {
         let before = guard.checkpoint();
         let (events, failure) = decode(sources.reader, recorded).await?;
@@ -128,7 +129,9 @@ impl Lane {
         }
         Ok(match failure {
             None if recorded.is_empty() => Advance::UpToDate,
-            None => Advance::Moved,
+            None => Advance::Moved {
+                behind: head - position,
+            },
             Some(error) => Advance::Stopped { position, error },
         })
     }

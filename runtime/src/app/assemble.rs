@@ -1,0 +1,102 @@
+//! One airline put together from its configuration.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use secrecy::ExposeSecret;
+
+use crate::adapters::memory::{MemoryCache, MemoryWakeUps};
+use crate::adapters::rabbitmq::RabbitFeed;
+use crate::adapters::redis::Redis;
+use crate::adapters::system::{SystemClock, SystemEntropy};
+use crate::adapters::{self, Stores};
+use crate::application::airline::Airline;
+use crate::application::passwords::Passwords;
+use crate::application::shared::Parts;
+use crate::config::{Database, Servers, Tenant};
+use crate::domain::ids::TenantId;
+use crate::ports::cache::Cache;
+use crate::ports::event_bus::{Feed, WakeUps};
+
+/// What an airline's process reaches of the outside world.
+pub struct Backends {
+    pub stores: Stores,
+    pub cache: Arc<dyn Cache>,
+    pub wake_ups: Arc<dyn WakeUps>,
+    /// Where every event is published, if anywhere.
+    pub feed: Option<Arc<dyn Feed>>,
+    /// Keeps the connection for as long as the process lives.
+    redis: Option<Redis>,
+}
+
+impl Backends {
+    /// Storage alone; cache and wake-ups within this process.
+    pub fn local(stores: Stores) -> Self {
+        Self {
+            stores,
+            cache: Arc::new(MemoryCache::new()),
+            wake_ups: Arc::new(MemoryWakeUps::new()),
+            feed: None,
+            redis: None,
+        }
+    }
+
+    /// What the configuration names.
+    pub async fn open(database: &Database, servers: &Servers) -> anyhow::Result<Self> {
+        let mut backends = Self::local(stores(database).await?);
+        if let Some(url) = &servers.redis_url {
+            let entropy = Arc::new(SystemEntropy);
+            let redis = Redis::open(url.expose_secret(), &servers.redis_prefix, entropy)
+                .map_err(|error| anyhow::anyhow!("REDIS_URL: {error}"))?;
+            backends.cache = redis.cache.clone();
+            backends.wake_ups = redis.wake_ups.clone();
+            backends.redis = Some(redis);
+        }
+        if let Some(url) = &servers.amqp_url {
+            let feed = RabbitFeed::new(url.expose_secret());
+            let feed = feed.map_err(|error| anyhow::anyhow!("AMQP_URL: {error}"))?;
+            backends.feed = Some(Arc::new(feed));
+        }
+        Ok(backends)
+    }
+
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        if let Some(redis) = &self.redis {
+            redis.register_metrics(registry);
+        }
+    }
+}
+
+/// The storage alone.
+pub async fn stores(database: &Database) -> anyhow::Result<Stores> {
+    Ok(adapters::open(database.database_url.expose_secret()).await?)
+}
+
+/// The services of one airline over these backends.
+pub async fn airline(
+    tenant: &Tenant,
+    backends: &Backends,
+    passwords: Arc<Passwords>,
+) -> anyhow::Result<Arc<Airline>> {
+    let stores = &backends.stores;
+    let parts = Parts {
+        tenant: TenantId(tenant.tenant_id),
+        name: tenant.tenant.clone(),
+        public_url: tenant.public_url.clone(),
+        events: stores.events.clone(),
+        credentials: stores.credentials.clone(),
+        read_model: stores.read_model.clone(),
+        tracks: stores.tracks.clone(),
+        cache: backends.cache.clone(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        tenant_key: tenant.tenant_key.bytes(),
+        pepper: tenant.pepper.bytes(),
+        passwords,
+    };
+    let airline = Arc::new(Airline::new(parts, stores.schema_version));
+    let prepared = airline.prepare().await;
+    prepared.context("the tables of the read model cannot be made ready")?;
+    Ok(airline)
+}

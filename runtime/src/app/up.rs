@@ -1,0 +1,121 @@
+//! `albatross up`: every airline that the manifests declare, in one process, without any server.
+
+mod data;
+mod demo;
+mod fleet;
+mod hosts;
+mod identity;
+mod manifests;
+mod recording;
+mod running;
+mod wish;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stdout};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+
+use crate::adapters::system::SystemEntropy;
+use crate::app::shutdown::Shutdown;
+use crate::app::{resources, servers};
+use crate::config::Up;
+use crate::http::metrics::HttpMetrics;
+use data::DataDirectory;
+use fleet::Fleet;
+use hosts::Hosts;
+use manifests::{Declared, Fingerprint};
+use running::Common;
+
+/// How often the manifests are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+pub async fn run(config: Up) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals()?;
+    // Before they are read: a change while they are is seen at the next look.
+    let seen = manifests::fingerprint(&config.files)?;
+    let declared = manifests::read(&config.files)?;
+    let data = DataDirectory::take(&config.data)?;
+    let listener = servers::bind(config.listen).await?;
+    let listen = listener.local_addr()?;
+    let hosts = Hosts::default();
+    let mut fleet = Fleet {
+        data,
+        listen,
+        default_tenant: config.default_tenant,
+        common: Common {
+            passwords: resources::passwords(Arc::new(SystemEntropy))?,
+            metrics: HttpMetrics::register(&mut Registry::default()),
+            stop: shutdown.begun.clone(),
+        },
+        hosts: hosts.clone(),
+        running: BTreeMap::new(),
+    };
+    fleet.apply(&declared).await?;
+    if config.demo {
+        seed(&fleet).await?;
+    }
+    servers::spawn(listener, hosts.router(), &shutdown);
+    if stdout().is_terminal() {
+        println!("Listening on {listen}; Ctrl-C ends it.");
+    }
+    tracing::info!(%listen, airlines = fleet.running.len(), "serving");
+    let fleet = watch(fleet, config.files, seen, declared, &shutdown).await;
+    shutdown.finished().await;
+    fleet.stop().await;
+    Ok(())
+}
+
+/// Follows the manifests until the process ends. What cannot be read changes nothing.
+async fn watch(
+    mut fleet: Fleet,
+    files: Vec<PathBuf>,
+    mut seen: Fingerprint,
+    mut declared: Declared,
+    shutdown: &Shutdown,
+) -> Fleet {
+    loop {
+        tokio::select! {
+            () = shutdown.begun.cancelled() => return fleet,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        match manifests::fingerprint(&files) {
+            Ok(now) if now == seen => continue,
+            Ok(now) => seen = now,
+            // A file that is being replaced is back at the next look.
+            Err(error) => {
+                tracing::debug!(
+                    error = format!("{error:#}"),
+                    "manifests cannot be looked at"
+                );
+                continue;
+            }
+        }
+        match follow(&mut fleet, &files, &declared).await {
+            Ok(new) => declared = new,
+            Err(error) => eprintln!("error: {error:#}\n(everything goes on as it was)"),
+        }
+    }
+}
+
+async fn follow(
+    fleet: &mut Fleet,
+    files: &[PathBuf],
+    before: &Declared,
+) -> anyhow::Result<Declared> {
+    let declared = manifests::read(files)?;
+    declared.check_change(before)?;
+    fleet.apply(&declared).await?;
+    Ok(declared)
+}
+
+async fn seed(fleet: &Fleet) -> anyhow::Result<()> {
+    for (name, running) in &fleet.running {
+        let seeded = demo::seed(name, &running.airline).await;
+        seeded.with_context(|| format!("Tenant {name} cannot be filled with recorded flights"))?;
+    }
+    Ok(())
+}

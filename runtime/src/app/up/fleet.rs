@@ -1,0 +1,131 @@
+//! All airlines of this process: what is declared is what runs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use anyhow::{Context, bail};
+use secrecy::ExposeSecret;
+
+use crate::app::up::data::DataDirectory;
+use crate::app::up::hosts::Hosts;
+use crate::app::up::manifests::{Declared, DeclaredTenant};
+use crate::app::up::running::{Common, Running, Summary};
+
+pub struct Fleet {
+    pub data: DataDirectory,
+    pub listen: SocketAddr,
+    pub default_tenant: Option<String>,
+    pub common: Common,
+    pub hosts: Hosts,
+    pub running: BTreeMap<String, Running>,
+}
+
+impl Fleet {
+    /// Starts, changes and stops airlines until they are what is declared; says what people need to know.
+    ///
+    /// # Errors
+    /// With the first airline that cannot be brought in line; the others are, or go on as they were.
+    pub async fn apply(&mut self, declared: &Declared) -> anyhow::Result<()> {
+        if let Some(name) = &self.default_tenant
+            && !declared.tenants.contains_key(name)
+        {
+            bail!("--default-tenant names {name:?}, which no manifest declares");
+        }
+        self.retire(declared).await;
+        let mut failure = None;
+        for (name, tenant) in &declared.tenants {
+            let applied = self.apply_one(name, tenant).await;
+            let applied = applied.with_context(|| format!("Tenant {name}"));
+            match applied {
+                Ok(summary) => self.print(name, tenant, &summary),
+                Err(error) => failure = failure.or(Some(error)),
+            }
+        }
+        self.route();
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Ends every airline's work.
+    pub async fn stop(self) {
+        for running in self.running.into_values() {
+            running.stop().await;
+        }
+    }
+
+    async fn apply_one(
+        &mut self,
+        name: &str,
+        declared: &DeclaredTenant,
+    ) -> anyhow::Result<Summary> {
+        let host = declared.tenant.host.as_str();
+        if let Some(moved) = self.running.remove(name) {
+            if moved.host == host {
+                self.running.insert(name.to_owned(), moved);
+            } else {
+                moved.stop().await;
+            }
+        }
+        if !self.running.contains_key(name) {
+            let folder = self.data.tenant(name)?;
+            let url = self.public_url(host);
+            let running = Running::start(name, host, url, folder, &self.common).await?;
+            self.running.insert(name.to_owned(), running);
+        }
+        match self.running.get_mut(name) {
+            Some(running) => running.apply(declared).await,
+            None => bail!("it is not running"),
+        }
+    }
+
+    /// What is not declared any more does not run any more; its data is retained.
+    async fn retire(&mut self, declared: &Declared) {
+        let names: Vec<String> = self.running.keys().cloned().collect();
+        for name in names {
+            if declared.tenants.contains_key(&name) {
+                continue;
+            }
+            if let Some(running) = self.running.remove(&name) {
+                self.route();
+                running.stop().await;
+                println!("{name} is not declared any more: stopped, its data is kept\n");
+            }
+        }
+    }
+
+    fn route(&self) {
+        let running = self.running.values();
+        let by_host: HashMap<_, _> = running
+            .map(|running| (running.host.clone(), running.router.clone()))
+            .collect();
+        let default = self.default_tenant.as_ref();
+        let default = default.and_then(|name| self.running.get(name));
+        self.hosts
+            .set(by_host, default.map(|running| running.router.clone()));
+    }
+
+    fn public_url(&self, host: &str) -> String {
+        match self.listen.port() {
+            80 => format!("http://{host}"),
+            port => format!("http://{host}:{port}"),
+        }
+    }
+
+    fn print(&self, name: &str, declared: &DeclaredTenant, summary: &Summary) {
+        let Some(running) = self.running.get(name) else {
+            return;
+        };
+        println!("{} ({name})", declared.tenant.display_name);
+        println!("  page   {}", running.public_url);
+        for (email, link) in &summary.links {
+            println!("  admin  {email} logs in once with");
+            println!("         {}", link.expose_secret());
+        }
+        for (key, file) in &summary.keys {
+            println!("  key    {key} in {}", file.display());
+        }
+        for field in &declared.without_effect {
+            println!("  note   {field} has no effect here");
+        }
+        println!();
+    }
+}

@@ -1,0 +1,195 @@
+//! What the manifests declare, held against the same schema, rules and validation as on a cluster.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail};
+
+use albatross_crds::admission::admit;
+use albatross_crds::manifest::{Manifest, parse};
+use albatross_crds::validation::{
+    ValidatedApiKey, ValidatedTenant, cluster_only_fields, validate_api_key, validate_tenant,
+};
+use albatross_crds::violation::summary;
+use albatross_crds::{ApiKey, Tenant, rules};
+
+/// Everything that the manifests declare.
+#[derive(Debug, Default)]
+pub struct Declared {
+    pub tenants: BTreeMap<String, DeclaredTenant>,
+}
+
+#[derive(Debug)]
+pub struct DeclaredTenant {
+    pub tenant: ValidatedTenant,
+    /// As it was written: what a change is held against.
+    pub written: Tenant,
+    /// Fields that only a cluster honours.
+    pub without_effect: Vec<&'static str>,
+    /// By name; namespace and name tell keys apart.
+    pub keys: BTreeMap<String, DeclaredKey>,
+}
+
+#[derive(Debug)]
+pub struct DeclaredKey {
+    /// `namespace/name`.
+    pub machine_user: String,
+    pub key: ValidatedApiKey,
+}
+
+/// Tells whether any of the files has changed: paths, times of change and lengths.
+pub type Fingerprint = Vec<(PathBuf, Option<SystemTime>, u64)>;
+
+/// The files that `paths` name: themselves, or what is in a directory and ends in .yaml, .yml or .json.
+pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        let shown = path.display();
+        let about = fs::metadata(path).with_context(|| format!("cannot read {shown}"))?;
+        if !about.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in fs::read_dir(path).with_context(|| format!("cannot read {shown}"))? {
+            let path = entry?.path();
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            if matches!(ending, Some("yaml" | "yml" | "json")) && path.is_file() {
+                inside.push(path);
+            }
+        }
+        inside.sort();
+        files.extend(inside);
+    }
+    Ok(files)
+}
+
+/// Changes whenever a file does, appears or goes.
+pub fn fingerprint(paths: &[PathBuf]) -> anyhow::Result<Fingerprint> {
+    let mut fingerprint = Vec::new();
+    for file in files(paths)? {
+        let about =
+            fs::metadata(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        fingerprint.push((file, about.modified().ok(), about.len()));
+    }
+    Ok(fingerprint)
+}
+
+/// Reads every manifest.
+///
+/// # Errors
+/// Each line of the message names file, object, field, what is allowed and what was given.
+pub fn read(paths: &[PathBuf]) -> anyhow::Result<Declared> {
+    let (mut manifests, mut errors) = (Vec::new(), Vec::new());
+    for file in files(paths)? {
+        let name = file.display().to_string();
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {name}"))?;
+        match parse(&text, &name) {
+            Ok(read) => manifests.extend(read.into_iter().map(|manifest| (file.clone(), manifest))),
+            Err(found) => errors.extend(found.iter().map(ToString::to_string)),
+        }
+    }
+    if !errors.is_empty() {
+        bail!(errors.join("\nerror: "));
+    }
+    declare(manifests)
+}
+
+fn declare(manifests: Vec<(PathBuf, Manifest)>) -> anyhow::Result<Declared> {
+    let mut declared = Declared::default();
+    let mut namespaces = BTreeMap::new();
+    let mut keys = Vec::new();
+    for (file, manifest) in manifests {
+        match manifest {
+            Manifest::Tenant(tenant) => declared.add_tenant(&file, *tenant)?,
+            Manifest::ApiKey(key) => keys.push((file, *key)),
+            Manifest::Namespace { name, labels } => {
+                namespaces.insert(name, labels);
+            }
+            Manifest::Other { kind, name, .. } => {
+                tracing::info!(file = %file.display(), kind, name, "no effect here");
+            }
+        }
+    }
+    if declared.tenants.is_empty() {
+        bail!("the manifests declare no Tenant");
+    }
+    for (file, key) in keys {
+        declared.add_key(&file, key, &namespaces)?;
+    }
+    declared.check_hosts()?;
+    Ok(declared)
+}
+
+impl Declared {
+    fn add_tenant(&mut self, file: &Path, written: Tenant) -> anyhow::Result<()> {
+        let name = written.metadata.name.clone().unwrap_or_default();
+        let tenant = validate_tenant(&written.spec, &name);
+        let tenant =
+            tenant.map_err(|found| anyhow::anyhow!("{}: {}", file.display(), summary(&found)))?;
+        let declared = DeclaredTenant {
+            without_effect: cluster_only_fields(&written.spec),
+            tenant,
+            written,
+            keys: BTreeMap::new(),
+        };
+        if self.tenants.insert(name.clone(), declared).is_some() {
+            bail!("{}: Tenant {name} is declared twice", file.display());
+        }
+        Ok(())
+    }
+
+    fn add_key(
+        &mut self,
+        file: &Path,
+        written: ApiKey,
+        namespaces: &BTreeMap<String, BTreeMap<String, String>>,
+    ) -> anyhow::Result<()> {
+        let name = written.metadata.name.clone().unwrap_or_default();
+        let namespace = written.metadata.namespace.clone().unwrap_or_default();
+        let file = file.display();
+        let key = validate_api_key(&written.spec);
+        let key = key.map_err(|found| anyhow::anyhow!("{file}: {}", summary(&found)))?;
+        let Some(tenant) = self.tenants.get_mut(&key.tenant) else {
+            bail!(
+                "{file} (ApiKey {name}): spec.tenantRef.name: no Tenant {:?} is declared",
+                key.tenant
+            );
+        };
+        let labels = namespaces.get(&namespace).cloned().unwrap_or_default();
+        admit(&tenant.tenant, &key, &namespace, &labels)
+            .map_err(|refusal| anyhow::anyhow!("{file} (ApiKey {name}): {refusal}"))?;
+        let machine_user = format!("{namespace}/{name}");
+        let key = DeclaredKey { machine_user, key };
+        if tenant.keys.insert(name.clone(), key).is_some() {
+            bail!(
+                "{file}: the tenant has two ApiKeys named {name}; here each needs a name of its own"
+            );
+        }
+        Ok(())
+    }
+
+    fn check_hosts(&self) -> anyhow::Result<()> {
+        let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, declared) in &self.tenants {
+            if let Some(other) = hosts.insert(&declared.tenant.host, name) {
+                let host = &declared.tenant.host;
+                bail!("Tenants {other} and {name} both have spec.host {host:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this may follow `before`: immutable fields are held against what was declared.
+    pub fn check_change(&self, before: &Self) -> anyhow::Result<()> {
+        for (name, new) in &self.tenants {
+            if let Some(old) = before.tenants.get(name) {
+                rules::tenant_change(&old.written, &new.written)
+                    .map_err(|found| anyhow::anyhow!("Tenant {name}: {}", summary(&found)))?;
+            }
+        }
+        Ok(())
+    }
+}

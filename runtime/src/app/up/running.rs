@@ -1,0 +1,159 @@
+//! One airline that runs in this process: its storage, its services, its desired state.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Router;
+use prometheus_client::registry::Registry;
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::adapters::system::{SystemClock, SystemEntropy};
+use crate::adapters::{self};
+use crate::app::assemble::{self, Backends};
+use crate::app::background::Background;
+use crate::app::public;
+use crate::app::up::identity::Identity;
+use crate::app::up::manifests::DeclaredTenant;
+use crate::app::up::wish::Wish;
+use crate::application::airline::Airline;
+use crate::application::desired::DesiredError;
+use crate::application::passwords::Passwords;
+use crate::application::secrets::Pepper;
+use crate::config::{Key, Tenant};
+use crate::http::client_address::TrustedProxies;
+use crate::http::metrics::HttpMetrics;
+use crate::ports::clock::Clock;
+
+pub struct Running {
+    pub airline: Arc<Airline>,
+    pub router: Router,
+    pub host: String,
+    pub public_url: String,
+    folder: PathBuf,
+    identity: Identity,
+    pepper: Pepper,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What people need to know about an airline that runs.
+pub struct Summary {
+    /// One-time links of the admins who have not logged in yet.
+    pub links: Vec<(String, SecretString)>,
+    /// Names of live keys and the files that hold them.
+    pub keys: Vec<(String, PathBuf)>,
+}
+
+/// Shared by all airlines of the process.
+#[derive(Clone)]
+pub struct Common {
+    pub passwords: Arc<Passwords>,
+    pub metrics: HttpMetrics,
+    /// Ends with the process.
+    pub stop: CancellationToken,
+}
+
+impl Running {
+    /// Opens the tenant's folder and begins its work.
+    pub async fn start(
+        name: &str,
+        host: &str,
+        public_url: String,
+        folder: PathBuf,
+        common: &Common,
+    ) -> anyhow::Result<Self> {
+        let identity = Identity::open(&folder.join("identity.json"), &SystemEntropy)?;
+        let tenant = Tenant {
+            tenant: name.to_owned(),
+            tenant_id: identity.tenant_id,
+            tenant_key: key("tenantKey", &identity.tenant_key)?,
+            pepper: key("pepper", &identity.pepper)?,
+            public_url: public_url.clone(),
+        };
+        let url = format!("sqlite:{}", folder.display());
+        let backends = Backends::local(adapters::open(&url).await?);
+        let airline = assemble::airline(&tenant, &backends, common.passwords.clone()).await?;
+        let (stop, tasks) = (common.stop.child_token(), TaskTracker::new());
+        let background = Background {
+            airline: &airline,
+            backends: &backends,
+            tasks: &tasks,
+            stop: &stop,
+        };
+        background.tell();
+        background.work(&mut Registry::default());
+        let metrics = common.metrics.clone();
+        let router = public::router(
+            airline.clone(),
+            TrustedProxies::none(),
+            metrics,
+            stop.clone(),
+        )?;
+        Ok(Self {
+            airline,
+            router,
+            host: host.to_owned(),
+            public_url,
+            folder,
+            identity,
+            pepper: Pepper::new(tenant.pepper.bytes()),
+            stop,
+            tasks,
+        })
+    }
+
+    /// Brings it in line with what is declared; the same again changes nothing.
+    pub async fn apply(&mut self, declared: &DeclaredTenant) -> anyhow::Result<Summary> {
+        let wish = Wish {
+            declared,
+            folder: &self.folder,
+            public_url: &self.public_url,
+            pepper: &self.pepper,
+            entropy: &SystemEntropy,
+            now: SystemClock.now(),
+        };
+        let mut identity = self.identity.clone();
+        let mut state = wish.state(&mut identity)?;
+        let path = self.folder.join("identity.json");
+        // Before it is applied: a number is never used for two different states.
+        identity.save(&path)?;
+        let report = match self.airline.desired.apply(state.clone()).await {
+            Ok(report) => report,
+            Err(DesiredError::Outdated { applied }) => {
+                // The identity comes from a backup that is older than the log.
+                identity.desired.number = applied + 1;
+                identity.save(&path)?;
+                state.number = applied + 1;
+                self.airline.desired.apply(state).await?
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let waiting = report.admins.iter().filter(|admin| !admin.has_logged_in);
+        let links = waiting.filter_map(|admin| {
+            let url = wish.link_url(&identity, &admin.email)?;
+            Some((admin.email.clone(), url))
+        });
+        let links = links.collect();
+        let keys = declared
+            .keys
+            .keys()
+            .map(|name| (name.clone(), wish.key_file(name)));
+        let keys = keys.filter(|(_, file)| file.exists()).collect();
+        self.identity = identity;
+        Ok(Summary { links, keys })
+    }
+
+    /// Ends its work; its data stays.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+fn key(name: &str, text: &str) -> anyhow::Result<Key> {
+    Key::from_str(text).map_err(|error| anyhow::anyhow!("identity.json: {name}: {error}"))
+}

@@ -1,0 +1,152 @@
+//! A declared tenant as the desired state of its runtime: the part that the operator has on a cluster.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use crate::app::up::identity::{Identity, IssuedKey, IssuedLink, write_secret};
+use crate::app::up::manifests::{DeclaredKey, DeclaredTenant};
+use crate::application::desired::model::{
+    AdminRole, DesiredAdmin, DesiredKey, DesiredLink, DesiredState, DesiredTenant,
+};
+use crate::application::secrets::{ApiKeyText, LinkToken, Pepper};
+use crate::domain::roles::{Scope, Scopes};
+use crate::ports::clock::Entropy;
+
+/// How long a one-time link waits to be used before a new one is made.
+const LINK_LIVES: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Issues what is declared and not issued yet, and states what is wished.
+pub struct Wish<'a> {
+    pub declared: &'a DeclaredTenant,
+    /// The tenant's folder.
+    pub folder: &'a Path,
+    pub public_url: &'a str,
+    pub pepper: &'a Pepper,
+    pub entropy: &'a dyn Entropy,
+    pub now: Timestamp,
+}
+
+impl Wish<'_> {
+    /// The desired state, numbered anew if it is not the one that was applied last.
+    pub fn state(&self, identity: &mut Identity) -> anyhow::Result<DesiredState> {
+        let tenant = &self.declared.tenant;
+        let admins = tenant.admins.iter().map(|admin| DesiredAdmin {
+            email: admin.email.clone(),
+            display_name: admin.display_name.clone(),
+            role: AdminRole::TenantAdmin,
+            login_link: self.link(identity, &admin.email),
+        });
+        let admins = admins.collect();
+        let mut api_keys = Vec::new();
+        for (name, key) in &self.declared.keys {
+            api_keys.push(self.key(identity, name, key)?);
+        }
+        identity
+            .keys
+            .retain(|name, _| self.declared.keys.contains_key(name));
+        let mut state = DesiredState {
+            number: 0,
+            tenant: DesiredTenant {
+                display_name: tenant.display_name.clone(),
+                icao_code: tenant.icao_code.clone(),
+                public_url: self.public_url.to_owned(),
+            },
+            admins,
+            api_keys,
+        };
+        let digest = BASE64_STANDARD.encode(Sha256::digest(serde_json::to_vec(&state)?));
+        if identity.desired.digest != digest {
+            identity.desired.number += 1;
+            identity.desired.digest = digest;
+        }
+        state.number = identity.desired.number;
+        Ok(state)
+    }
+
+    /// The address that logs this admin in once; none once it has expired.
+    pub fn link_url(&self, identity: &Identity, email: &str) -> Option<SecretString> {
+        let link = identity.links.get(email)?;
+        let token = LinkToken::parse(&link.token)?;
+        (link.expires_at > self.now).then(|| token.url(self.public_url))
+    }
+
+    /// The file that holds a key.
+    pub fn key_file(&self, name: &str) -> PathBuf {
+        self.folder.join("keys").join(name)
+    }
+
+    fn link(&self, identity: &mut Identity, email: &str) -> Option<DesiredLink> {
+        let known = identity.links.get(email);
+        let usable = known.filter(|link| link.expires_at > self.now).cloned();
+        let link = usable.unwrap_or_else(|| {
+            let expires_at = self.now.saturating_add(LINK_LIVES).unwrap_or(self.now);
+            let token = LinkToken::generate(self.entropy).into_text();
+            IssuedLink {
+                token: token.expose_secret().to_owned(),
+                expires_at,
+            }
+        });
+        let token = LinkToken::parse(&link.token)?;
+        let desired = DesiredLink {
+            id: token.id().to_owned(),
+            digest: BASE64_STANDARD.encode(self.pepper.login_link_digest(&token)),
+            expires_at: link.expires_at,
+        };
+        identity.links.insert(email.to_owned(), link);
+        Some(desired)
+    }
+
+    fn key(
+        &self,
+        identity: &mut Identity,
+        name: &str,
+        declared: &DeclaredKey,
+    ) -> anyhow::Result<DesiredKey> {
+        let file = self.key_file(name);
+        let known = identity.keys.get(name).cloned();
+        // A file that was deleted by hand means a new key, as a deleted Secret does on a cluster.
+        let issued = match known {
+            Some(issued) if declared.key.revoked || file.exists() => issued,
+            _ => self.issue(&file)?,
+        };
+        if declared.key.revoked && file.exists() {
+            fs::remove_file(&file)?;
+        }
+        let desired = DesiredKey {
+            key_id: issued.key_id.clone(),
+            digest: issued.digest.clone(),
+            user: declared.key.user.clone(),
+            machine_user: declared.machine_user.clone(),
+            scopes: scopes(declared),
+            expires_at: Some(declared.key.end.of(issued.issued_at)),
+            revoked: declared.key.revoked,
+        };
+        identity.keys.insert(name.to_owned(), issued);
+        Ok(desired)
+    }
+
+    fn issue(&self, file: &Path) -> anyhow::Result<IssuedKey> {
+        let key = ApiKeyText::generate(self.entropy);
+        let issued = IssuedKey {
+            key_id: key.id().to_owned(),
+            digest: BASE64_STANDARD.encode(self.pepper.api_key_digest(&key)),
+            issued_at: self.now,
+        };
+        let text = key.into_text();
+        write_secret(file, format!("{}\n", text.expose_secret()).as_bytes())?;
+        Ok(issued)
+    }
+}
+
+/// The manifests' scopes are the domain's, by name.
+fn scopes(declared: &DeclaredKey) -> Scopes {
+    let named = declared.key.scopes.iter().map(|scope| scope.as_str());
+    named
+        .filter_map(|name| name.parse::<Scope>().ok())
+        .collect()
+}
