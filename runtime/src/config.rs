@@ -228,10 +228,10 @@ pub struct Admin {
     /// Name that others see; only used when the account does not exist yet
     #[arg(long, default_value = "Administrator", value_name = "NAME")]
     pub name: String,
-    /// Display name of the airline; only used when it has not been declared yet
+    /// Display name of the airline, used when it has not been declared yet; its name when left out
     #[arg(long, value_name = "NAME")]
     pub airline: Option<String>,
-    /// ICAO airline designator, three letters; only used when the airline has not been declared yet
+    /// ICAO airline designator, used when the airline has not been declared yet; the name's letters when left out
     #[arg(long, value_name = "CODE")]
     pub icao_code: Option<String>,
 }

@@ -3,7 +3,6 @@
 mod data;
 mod demo;
 mod fleet;
-mod hosts;
 mod identity;
 mod manifests;
 mod recording;
@@ -11,10 +10,9 @@ mod running;
 mod wish;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
@@ -23,10 +21,11 @@ use crate::adapters::system::SystemEntropy;
 use crate::app::shutdown::Shutdown;
 use crate::app::{resources, servers};
 use crate::config::Up;
+use crate::http::envelope::MakeId;
+use crate::http::hosts::Hosts;
 use crate::http::metrics::HttpMetrics;
 use data::DataDirectory;
 use fleet::Fleet;
-use hosts::Hosts;
 use manifests::{Declared, Fingerprint};
 use running::Common;
 
@@ -34,6 +33,7 @@ use running::Common;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 pub async fn run(config: Up) -> anyhow::Result<()> {
+    let begun = Instant::now();
     let shutdown = Shutdown::on_signals()?;
     // Before they are read: a change while they are is seen at the next look.
     let seen = manifests::fingerprint(&config.files)?;
@@ -41,7 +41,7 @@ pub async fn run(config: Up) -> anyhow::Result<()> {
     let data = DataDirectory::take(&config.data)?;
     let listener = servers::bind(config.listen).await?;
     let listen = listener.local_addr()?;
-    let hosts = Hosts::default();
+    let hosts = Hosts::new(MakeId(Arc::new(SystemEntropy)));
     let mut fleet = Fleet {
         data,
         listen,
@@ -59,10 +59,13 @@ pub async fn run(config: Up) -> anyhow::Result<()> {
         seed(&fleet).await?;
     }
     servers::spawn(listener, hosts.router(), &shutdown);
-    if stdout().is_terminal() {
-        println!("Listening on {listen}; Ctrl-C ends it.");
-    }
-    tracing::info!(%listen, airlines = fleet.running.len(), "serving");
+    let urls: Vec<&str> = fleet
+        .running
+        .values()
+        .map(|it| it.public_url.as_str())
+        .collect();
+    let (elapsed, urls) = (begun.elapsed().as_millis(), urls.join(" "));
+    println!("Ready in {elapsed} ms: {urls}");
     let fleet = watch(fleet, config.files, seen, declared, &shutdown).await;
     shutdown.finished().await;
     fleet.stop().await;

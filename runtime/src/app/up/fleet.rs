@@ -1,15 +1,15 @@
 //! All airlines of this process: what is declared is what runs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
 
 use crate::app::up::data::DataDirectory;
-use crate::app::up::hosts::Hosts;
 use crate::app::up::manifests::{Declared, DeclaredTenant};
 use crate::app::up::running::{Common, Running, Summary};
+use crate::http::hosts::Hosts;
 
 pub struct Fleet {
     pub data: DataDirectory,
@@ -62,6 +62,7 @@ impl Fleet {
             if moved.host == host {
                 self.running.insert(name.to_owned(), moved);
             } else {
+                self.hosts.remove(&moved.host);
                 moved.stop().await;
             }
         }
@@ -85,7 +86,7 @@ impl Fleet {
                 continue;
             }
             if let Some(running) = self.running.remove(&name) {
-                self.route();
+                self.hosts.remove(&running.host);
                 running.stop().await;
                 println!("{name} is not declared any more: stopped, its data is kept\n");
             }
@@ -93,14 +94,13 @@ impl Fleet {
     }
 
     fn route(&self) {
-        let running = self.running.values();
-        let by_host: HashMap<_, _> = running
-            .map(|running| (running.host.clone(), running.router.clone()))
-            .collect();
+        for running in self.running.values() {
+            self.hosts.insert(&running.host, running.router.clone());
+        }
         let default = self.default_tenant.as_ref();
         let default = default.and_then(|name| self.running.get(name));
-        self.hosts
-            .set(by_host, default.map(|running| running.router.clone()));
+        let default = default.map(|running| running.router.clone());
+        self.hosts.set_elsewhere(default);
     }
 
     fn public_url(&self, host: &str) -> String {
