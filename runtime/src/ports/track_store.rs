@@ -80,21 +80,5 @@ pub trait TrackStore: Send + Sync {
     ) -> Result<Vec<Sample>, StoreError>;
 
     /// The extents of those of `flights` that have any samples.
-    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
-        const PAGE: usize = 10_000;
-        let mut extents = HashMap::new();
-        for flight in flights {
-            let mut extent = Extent::default();
-            loop {
-                let page = self.samples(*flight, extent.last_sequence, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                extent.count += page.len() as i64;
-                extent.last_sequence = Some(last.sequence);
-            }
-            if extent.count > 0 {
-                extents.insert(*flight, extent);
-            }
-        }
-        Ok(extents)
-    }
+    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError>;
 }

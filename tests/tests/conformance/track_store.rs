@@ -1,6 +1,6 @@
 //! What every track store promises.
 
-use albatross::ports::track_store::{Sample, Stored, TrackError, TrackStore};
+use albatross::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
 use futures::future::join_all;
 use rstest::rstest;
 use uuid::Uuid;
@@ -154,4 +154,30 @@ async fn rivals_that_send_the_same_flight_store_it_once(
     assert!(answers.iter().all(|answer| answer.count == 400));
     let all = storage.tracks.samples(flight, None, 1_000).await.unwrap();
     assert_eq!(all, samples(0..400));
+}
+
+#[rstest]
+#[tokio::test]
+async fn extents_are_those_of_flights_with_samples(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let tracks = &*storage.tracks;
+    let [long, short, empty, unknown] = std::array::from_fn(|_| Uuid::new_v4());
+    store(tracks, long, 0..300).await.unwrap();
+    store(tracks, long, 250..400).await.unwrap();
+    store(tracks, short, [7]).await.unwrap();
+    store(tracks, empty, []).await.unwrap();
+    let extents = tracks
+        .extents(&[long, short, empty, unknown])
+        .await
+        .unwrap();
+    let extent = |count, last| Extent {
+        count,
+        last_sequence: Some(last),
+    };
+    assert_eq!(extents.len(), 2, "{extents:?}");
+    assert_eq!(extents[&long], extent(400, 399));
+    assert_eq!(extents[&short], extent(1, 7));
+    assert!(tracks.extents(&[]).await.unwrap().is_empty());
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Sample, Stored, TrackError, TrackStore};
+use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
 
 /// The positions of one tenant's flights.
 #[derive(Default)]
@@ -95,5 +95,21 @@ impl TrackStore for MemoryTracks {
             .take(limit)
             .map(|(_, sample)| sample.clone())
             .collect())
+    }
+
+    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
+        let state = self.state();
+        let known = flights.iter().filter_map(|flight| {
+            let track = state
+                .flights
+                .get(flight)
+                .filter(|track| !track.is_empty())?;
+            let extent = Extent {
+                count: track.len() as i64,
+                last_sequence: track.keys().next_back().copied(),
+            };
+            Some((*flight, extent))
+        });
+        Ok(known.collect())
     }
 }

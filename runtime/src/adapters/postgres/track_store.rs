@@ -1,5 +1,7 @@
 //! Telemetry in PostgreSQL, in the schema `track`.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::postgres::{PgPool, PgRow};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use crate::adapters::postgres::rows;
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Sample, Stored, TrackError, TrackStore};
+use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
 
 const STORE: &str = "SELECT * FROM track.store(\
      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -101,6 +103,20 @@ impl TrackStore for PostgresTracks {
             .bind(after)
             .bind(i64::try_from(limit)?);
         Ok(query.try_map(sample).fetch_all(&self.pool).await?)
+    }
+
+    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
+        let sql = "SELECT flight, samples, last_sequence FROM track.flights \
+             WHERE samples > 0 AND flight = ANY($1)";
+        let rows = query(sql).bind(flights).fetch_all(&self.pool).await?;
+        let extents = rows.iter().map(|row| {
+            let extent = Extent {
+                count: row.try_get(1)?,
+                last_sequence: row.try_get(2)?,
+            };
+            Ok((row.try_get(0)?, extent))
+        });
+        extents.collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Telemetry in SQLite, in a durable file of its own behind its own combiner.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
@@ -12,7 +14,7 @@ use crate::adapters::failure::Failure;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::rows;
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Sample, Stored, TrackError, TrackStore};
+use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
 
 const CHUNKS: [usize; 4] = [256, 32, 4, 1];
 
@@ -70,6 +72,29 @@ impl TrackStore for SqliteTracks {
             .try_map(sample)
             .fetch_all(&self.database.reader)
             .await?)
+    }
+
+    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
+        let mut extents = HashMap::new();
+        for chunk in batch::chunks(flights, &CHUNKS) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT flight, samples, last_sequence FROM flights WHERE samples > 0 AND flight IN (",
+            );
+            let mut ids = query.separated(", ");
+            for flight in chunk {
+                ids.push_bind(*flight);
+            }
+            query.push(")");
+            let rows = query.build().fetch_all(&self.database.reader).await?;
+            for row in rows {
+                let extent = Extent {
+                    count: row.try_get(1)?,
+                    last_sequence: row.try_get(2)?,
+                };
+                extents.insert(row.try_get(0)?, extent);
+            }
+        }
+        Ok(extents)
     }
 }
 

@@ -37,7 +37,8 @@ impl Fleet {
             let applied = self.apply_one(name, tenant).await;
             let applied = applied.with_context(|| format!("Tenant {name}"));
             match applied {
-                Ok(summary) => self.print(name, tenant, &summary),
+                Ok(summary) if summary.changed => self.print(name, tenant, &summary),
+                Ok(_) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
         }

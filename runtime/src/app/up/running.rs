@@ -34,6 +34,8 @@ pub struct Running {
     pub public_url: String,
     folder: PathBuf,
     identity: Identity,
+    /// It has been brought in line since it was started.
+    applied: bool,
     pepper: Pepper,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -41,6 +43,8 @@ pub struct Running {
 
 /// What people need to know about an airline that runs.
 pub struct Summary {
+    /// It is not what it was before.
+    pub changed: bool,
     /// One-time links of the admins who have not logged in yet.
     pub links: Vec<(String, SecretString)>,
     /// Names of live keys and the files that hold them.
@@ -99,6 +103,7 @@ impl Running {
             public_url,
             folder,
             identity,
+            applied: false,
             pepper: Pepper::new(tenant.pepper.bytes()),
             stop,
             tasks,
@@ -142,8 +147,14 @@ impl Running {
             .keys()
             .map(|name| (name.clone(), wish.key_file(name)));
         let keys = keys.filter(|(_, file)| file.exists()).collect();
+        let changed = !self.applied || identity.desired != self.identity.desired;
         self.identity = identity;
-        Ok(Summary { links, keys })
+        self.applied = true;
+        Ok(Summary {
+            changed,
+            links,
+            keys,
+        })
     }
 
     /// Ends its work; its data stays.
