@@ -86,3 +86,85 @@ fn is_foreign_error(response: &Response) -> bool {
             .get(CONTENT_TYPE)
             .is_none_or(|value| value.as_bytes().starts_with(b"text/plain"))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use http::StatusCode;
+    use http_body_util::BodyExt;
+    use rstest::rstest;
+    use tower::{ServiceBuilder, ServiceExt};
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+    use crate::http::problem::panicked;
+
+    struct Zeros;
+
+    impl Entropy for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    async fn panics() -> &'static str {
+        panic!("the secret is 42")
+    }
+
+    async fn ask(path: &str, id: &str) -> (Response<()>, serde_json::Value) {
+        let layers = ServiceBuilder::new()
+            .layer(from_fn_with_state(MakeId(Arc::new(Zeros)), envelope))
+            .layer(CatchPanicLayer::custom(panicked));
+        let router = Router::new()
+            .route("/panic", get(panics))
+            .route("/bare", get(async || StatusCode::BAD_REQUEST))
+            .route(
+                "/text",
+                get(async || (StatusCode::PAYLOAD_TOO_LARGE, "too large")),
+            )
+            .layer(layers);
+        let request = Request::builder().uri(path).header(X_REQUEST_ID, id);
+        let request = request.body(Body::empty()).unwrap();
+        let (parts, body) = router.oneshot(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (
+            Response::from_parts(parts, ()),
+            serde_json::from_slice(&body).unwrap(),
+        )
+    }
+
+    #[rstest]
+    #[case("/panic", 500, "internal")]
+    #[case("/bare", 400, "invalid-request")]
+    #[case("/text", 413, "body-too-large")]
+    #[tokio::test]
+    async fn whatever_fails_is_a_problem(
+        #[case] path: &str,
+        #[case] status: u16,
+        #[case] code: &str,
+    ) {
+        let (response, body) = ask(path, "my-request-7").await;
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()[CONTENT_TYPE], MEDIA_TYPE);
+        assert_eq!(body["type"], format!("/problems/{code}"));
+        assert_eq!(body["requestId"], "my-request-7");
+        assert!(!body.to_string().contains("42"), "{body}");
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("short")]
+    #[case("with space inside")]
+    #[case("\"><script>alert(1)</script>")]
+    #[tokio::test]
+    async fn a_strange_id_is_not_taken_over(#[case] id: &str) {
+        let (response, body) = ask("/bare", id).await;
+        assert_eq!(
+            response.headers()[X_REQUEST_ID],
+            "00000000-0000-4000-8000-000000000000"
+        );
+        assert_eq!(body["requestId"], "00000000-0000-4000-8000-000000000000");
+    }
+}

@@ -44,7 +44,7 @@ impl<T> Entity<T> {
         }
     }
 
-    /// What a write left that creates something within an entity.
+    /// What a write left that can only create: 201, on a repeat as well.
     pub fn created(written: Written<T>) -> Self {
         Self {
             status: StatusCode::CREATED,

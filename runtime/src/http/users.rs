@@ -63,7 +63,7 @@ async fn register_user(
             .map(|link| link.expose_secret().to_owned()),
     });
     let location = format!("/api/v1/users/{}", registered.entity.user.id);
-    Ok(Entity::written(registered).at(location))
+    Ok(Entity::created(registered).at(location))
 }
 
 /// Which users are wanted.

@@ -7,6 +7,11 @@
 
 mod bad_input;
 mod documents;
+mod keys;
 mod main_job;
+mod matrix;
+mod operator;
 mod people;
+mod repeats;
 mod stack;
+mod stream;

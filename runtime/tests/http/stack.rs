@@ -242,13 +242,17 @@ impl Stack {
         answer.body["key"].as_str().unwrap().to_owned()
     }
 
-    /// Prefiles a flight of this person's; returns its path.
+    /// Prefiles a flight of this person's and waits until it can be read; returns its path.
     pub async fn flight(&self, pilot: &Person) -> String {
         let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
-        let answer = self
+        let filed = self
             .ask(Call::new("PUT", &path).by(pilot).json(plan()))
             .await;
-        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(filed.status, 201, "{filed:?}");
+        let read = Call::get(&path).by(pilot);
+        let read = read.header("albatross-position", &filed.position());
+        let read = self.ask(read).await;
+        assert_eq!(read.status, 200, "{read:?}");
         path
     }
 

@@ -68,12 +68,14 @@ pub fn complete(api: utoipa::openapi::OpenApi) -> Value {
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         }
     });
+    let schemas = api["components"]["schemas"].clone();
     if let Some(paths) = api["paths"].as_object_mut() {
         for (path, item) in paths {
             let operations = item.as_object_mut().into_iter().flatten();
             for (method, operation) in operations {
                 if let Some(rule) = find(&method.to_uppercase(), path) {
                     describe(operation, path, rule);
+                    relax_body(operation, &schemas);
                 }
             }
         }
@@ -117,6 +119,17 @@ fn describe(operation: &mut Value, path: &str, rule: &Rule) {
         operation["responses"][status] = json!({"$ref": "#/components/responses/Problem"});
     }
     operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
+}
+
+/// No body reads as `{}`: where no member is required, neither is the body.
+fn relax_body(operation: &mut Value, schemas: &Value) {
+    let Some(body) = operation.get_mut("requestBody") else {
+        return;
+    };
+    let schema = &body["content"]["application/json"]["schema"]["$ref"];
+    let name = schema.as_str().and_then(|it| it.rsplit('/').next());
+    let required = &schemas[name.unwrap_or_default()]["required"];
+    body["required"] = required.is_array().into();
 }
 
 fn security(rule: &Rule) -> Value {

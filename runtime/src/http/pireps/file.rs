@@ -38,7 +38,7 @@ async fn file_pirep(
     let written = pireps.create(&known.identity, new, options).await?;
     let written = written.map(Pirep::from);
     let location = format!("/api/v1/pireps/{}", written.entity.id);
-    Ok(Entity::written(written).at(location))
+    Ok(Entity::created(written).at(location))
 }
 
 /// File or update a PIREP under an id of your own
