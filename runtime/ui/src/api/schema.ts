@@ -617,7 +617,7 @@ export interface components {
             type: string;
             /**
              * Format: int32
-             * @description Its version now.
+             * @description Its version after that.
              */
             version: number;
         };
@@ -798,78 +798,78 @@ export interface components {
              * @default null
              * @example B744
              */
-            aircraftType: string | null;
+            aircraftType?: string | null;
             /**
              * @description ICAO code.
              * @default null
              */
-            alternate: string | null;
+            alternate?: string | null;
             /**
              * @description ICAO code.
              * @default null
              * @example LLBG
              */
-            arrival: string | null;
+            arrival?: string | null;
             /**
              * @default null
              * @example ELY1747
              */
-            callsign: string | null;
+            callsign?: string | null;
             /**
              * Format: int32
              * @default null
              */
-            cargoKg: number | null;
+            cargoKg?: number | null;
             /**
              * Format: int32
              * @default null
              * @example 35000
              */
-            cruiseLevelFt: number | null;
+            cruiseLevelFt?: number | null;
             /**
              * @description ICAO code.
              * @default null
              * @example LIRF
              */
-            departure: string | null;
+            departure?: string | null;
             /**
              * @default null
              * @example ELY1747
              */
-            flightNumber: string | null;
+            flightNumber?: string | null;
             /**
              * Format: int32
              * @default null
              */
-            fuelPlannedKg: number | null;
+            fuelPlannedKg?: number | null;
             /**
              * @description `Offline`, `VATSIM`, `IVAO` or another network.
              * @default null
              * @example Offline
              */
-            network: string | null;
+            network?: string | null;
             /**
              * Format: int32
              * @default null
              */
-            passengers: number | null;
+            passengers?: number | null;
             /**
              * Format: date-time
              * @default null
              */
-            plannedOffBlockAt: string | null;
+            plannedOffBlockAt?: string | null;
             /**
              * Format: date-time
              * @default null
              */
-            plannedOnBlockAt: string | null;
+            plannedOnBlockAt?: string | null;
             /**
              * @default null
              * @example 4X-ELC
              */
-            registration: string | null;
+            registration?: string | null;
             /** @default null */
-            route: string | null;
+            route?: string | null;
         };
         /** @description One position of a flight. */
         Position: {
@@ -983,66 +983,66 @@ export interface components {
              * @default null
              * @example LLBG
              */
-            actualArrival: string | null;
+            actualArrival?: string | null;
             /**
              * Format: int32
              * @default null
              */
-            blockTimeMin: number | null;
+            blockTimeMin?: number | null;
             /**
              * Format: double
              * @default null
              * @example 1219.5
              */
-            distanceNmi: number | null;
+            distanceNmi?: number | null;
             /**
              * Format: int32
              * @default null
              */
-            flightTimeMin: number | null;
+            flightTimeMin?: number | null;
             /**
              * Format: int32
              * @default null
              */
-            fuelUsedKg: number | null;
+            fuelUsedKg?: number | null;
             /**
              * Format: double
              * @default null
              * @example 1.21
              */
-            gForce: number | null;
+            gForce?: number | null;
             /**
              * Format: date-time
              * @default null
              */
-            landingAt: string | null;
+            landingAt?: string | null;
             /**
              * Format: int32
              * @description Negative when descending.
              * @default null
              * @example -142
              */
-            landingRateFpm: number | null;
+            landingRateFpm?: number | null;
             /**
              * Format: date-time
              * @default null
              */
-            offBlockAt: string | null;
+            offBlockAt?: string | null;
             /**
              * Format: date-time
              * @default null
              */
-            onBlockAt: string | null;
+            onBlockAt?: string | null;
             /**
              * Format: date-time
              * @default null
              */
-            takeOffAt: string | null;
+            takeOffAt?: string | null;
             /**
              * Format: int32
              * @default null
              */
-            zeroFuelWeightKg: number | null;
+            zeroFuelWeightKg?: number | null;
         };
         /**
          * @description What a user may do.

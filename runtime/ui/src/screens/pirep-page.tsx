@@ -67,8 +67,8 @@ function Verdict({ pirep }: { pirep: Pirep }) {
   return (
     <section aria-label="Verdict" className="rounded-lg border border-line bg-surface p-4">
       <p>
-        <span className="font-medium">{decision.verdict}</span> by {decision.by?.displayName ?? "a review rule"},{" "}
-        {dateTime(pirep.decidedAt)}
+        <span className="font-medium">{decision.verdict}</span> by{" "}
+        {decision.by?.displayName ?? "a review rule"}, {dateTime(pirep.decidedAt)}
         {decision.verdict === "Rejected" && <>; credit: {decision.credit}</>}
       </p>
       {decision.reason && <p className="mt-1 text-muted">“{decision.reason}”</p>}
