@@ -54,8 +54,8 @@ impl UserOrder {
 impl Accounts {
     /// Executes the command; roles, standing and caches are as current as the log when it returns.
     pub async fn execute(&self, order: UserOrder) -> Result<Done<User>, CommandError> {
-        let facts = self.facts(&order).await?;
         let principal = self.principal(order.user).await?;
+        let facts = self.facts(&order, principal.as_ref()).await?;
         let (user, beside) = (order.user, order.beside);
         let now = self.shared.now();
         let command = Order::new(user, order.command, order.actor, facts)
@@ -93,13 +93,22 @@ impl Accounts {
         row.map_err(CommandError::Unavailable)
     }
 
-    async fn facts(&self, order: &UserOrder) -> Result<UserFacts, CommandError> {
+    /// Only who is an admin can be the last one.
+    async fn facts(
+        &self,
+        order: &UserOrder,
+        principal: Option<&Credential>,
+    ) -> Result<UserFacts, CommandError> {
+        let unreadable = |error: ServiceError| CommandError::Unavailable(error.into());
+        let present = principal.map(Principal::read).transpose();
+        let present = present.map_err(unreadable)?;
+        let is_admin = present.is_some_and(|it| it.roles.contains(Role::TenantAdmin));
         let demotes = match &order.command {
             UserCommand::SetRoles(roles) => !roles.contains(Role::TenantAdmin),
             UserCommand::Suspend { .. } | UserCommand::Erase => true,
             _ => false,
         };
-        let other_admins = if demotes {
+        let other_admins = if is_admin && demotes {
             self.other_admins(order.user).await?
         } else {
             0

@@ -34,11 +34,13 @@ impl Principal {
         let row = credentials
             .credential(CredentialKind::Principal, &user.to_string())
             .await?;
-        row.map(|row| {
-            serde_json::from_value(row.data)
-                .map_err(|error| ServiceError::Corrupt(format!("principal {user}: {error}")))
-        })
-        .transpose()
+        row.as_ref().map(Self::read).transpose()
+    }
+
+    /// What a row says.
+    pub fn read(row: &Credential) -> Result<Self, ServiceError> {
+        serde_json::from_value(row.data.clone())
+            .map_err(|error| ServiceError::Corrupt(format!("principal {}: {error}", row.id)))
     }
 
     /// Whether this user has ever logged in.

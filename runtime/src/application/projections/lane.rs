@@ -82,10 +82,12 @@ impl Lane {
         if checkpoint.position >= head.position {
             return Ok(Advance::UpToDate);
         }
-        let recorded = sources
+        let mut recorded = sources
             .events
             .read_after(checkpoint.position, sources.batch)
             .await?;
+        // Whatever is delivered twice counts once.
+        recorded.retain(|event| event.position > checkpoint.position);
         self.commit(sources, guard, &recorded, head.position).await
     }
 

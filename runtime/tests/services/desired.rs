@@ -1,0 +1,239 @@
+//! The operator's desired state: what is declared holds, what is not declared any more goes.
+
+use albatross::application::auth::LoggedIn;
+use albatross::application::desired::DesiredError;
+use albatross::application::desired::model::{DesiredReport, DesiredState, KeyState};
+use albatross::application::error::ServiceError;
+use albatross::application::identity::Identity;
+use albatross::application::secrets::{ApiKeyText, LinkToken, Pepper};
+use albatross::domain::roles::Role;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::stage::*;
+
+/// What an operator would have generated.
+struct Operator {
+    pepper: Pepper,
+    link: SecretString,
+    key: SecretString,
+}
+
+impl Operator {
+    fn new() -> Self {
+        Self {
+            pepper: Pepper::new([7; 32]),
+            link: LinkToken::generate(&Randomness).into_text(),
+            key: ApiKeyText::generate(&Randomness).into_text(),
+        }
+    }
+
+    fn admin(&self, name: &str) -> Value {
+        let link = LinkToken::parse(self.link.expose_secret()).unwrap();
+        json!({
+            "email": email(name), "displayName": name, "role": "TenantAdmin",
+            "loginLink": {
+                "id": link.id(),
+                "digest": BASE64_STANDARD.encode(self.pepper.login_link_digest(&link)),
+                "expiresAt": "2026-12-01T00:00:00Z",
+            },
+        })
+    }
+
+    fn key(&self, change: Value) -> Value {
+        let key = ApiKeyText::parse(self.key.expose_secret()).unwrap();
+        let mut desired = json!({
+            "keyId": key.id(),
+            "digest": BASE64_STANDARD.encode(self.pepper.api_key_digest(&key)),
+            "user": null, "machineUser": "clients/acars",
+            "scopes": ["pireps:read", "pireps:write", "track:write"],
+            "expiresAt": "2027-01-01T00:00:00Z", "revoked": false,
+        });
+        for (member, value) in change.as_object().unwrap() {
+            desired[member] = value.clone();
+        }
+        desired
+    }
+
+    async fn log_in(&self, stage: &Stage) -> Result<LoggedIn, ServiceError> {
+        let auth = &stage.airline.auth;
+        auth.log_in_with_link(self.link.expose_secret(), CLIENT)
+            .await
+    }
+
+    async fn open(&self, stage: &Stage) -> Result<Identity, ServiceError> {
+        stage.airline.auth.by_key(self.key.expose_secret()).await
+    }
+}
+
+fn state(number: u64, admins: Vec<Value>, keys: Vec<Value>) -> DesiredState {
+    let state = json!({
+        "number": number,
+        "tenant": {"displayName": "Skyways", "icaoCode": "SKY", "publicUrl": "http://skyways.localhost"},
+        "admins": admins, "apiKeys": keys,
+    });
+    serde_json::from_value(state).unwrap()
+}
+
+async fn apply(stage: &Stage, state: DesiredState) -> DesiredReport {
+    stage.airline.desired.apply(state).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_declared_holds_and_the_same_again_writes_nothing() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    assert_eq!(stage.airline.desired.applied().await.unwrap(), None);
+    let wish = || {
+        state(
+            1,
+            vec![operator.admin("Ada")],
+            vec![operator.key(json!({}))],
+        )
+    };
+    let report = apply(&stage, wish()).await;
+    assert_eq!((report.number, report.tenant_id), (1, stage.tenant.0));
+    assert!(!report.admins[0].has_logged_in);
+    assert_eq!(report.api_keys[0].state, KeyState::Active);
+    let head = stage.stores.events.head().await.unwrap();
+    assert_eq!(apply(&stage, wish()).await, report);
+    assert_eq!(stage.stores.events.head().await.unwrap(), head);
+    assert_eq!(stage.airline.desired.applied().await.unwrap(), Some(report));
+    let tenant = stage.airline.tenant().await.unwrap().unwrap();
+    assert_eq!(tenant.entity.profile.icao_code, "SKY");
+}
+
+#[tokio::test]
+async fn an_older_state_is_refused() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    apply(&stage, state(5, vec![operator.admin("Ada")], vec![])).await;
+    let older = stage.airline.desired.apply(state(4, vec![], vec![])).await;
+    assert!(matches!(older, Err(DesiredError::Outdated { applied: 5 })));
+    assert!(operator.log_in(&stage).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_link_that_was_used_does_not_come_back() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let wish = |number| state(number, vec![operator.admin("Ada")], vec![]);
+    apply(&stage, wish(1)).await;
+    let logged_in = operator.log_in(&stage).await.unwrap();
+    assert!(logged_in.user.entity.roles.administer());
+    let report = apply(&stage, wish(2)).await;
+    assert!(report.admins[0].has_logged_in);
+    assert!(operator.log_in(&stage).await.is_err());
+}
+
+#[tokio::test]
+async fn an_admin_who_is_not_declared_any_more_is_none() {
+    let stage = Stage::new().await;
+    let [ada, bea] = [Operator::new(), Operator::new()];
+    apply(
+        &stage,
+        state(1, vec![ada.admin("Ada"), bea.admin("Bea")], vec![]),
+    )
+    .await;
+    let report = apply(&stage, state(2, vec![bea.admin("Bea")], vec![])).await;
+    assert_eq!(report.admins.len(), 1);
+    let released = ada.log_in(&stage).await.unwrap().user.entity;
+    assert!(!released.roles.administer() && !released.managed);
+    // Declared again, with another link: an admin again.
+    let again = Operator::new();
+    apply(
+        &stage,
+        state(3, vec![again.admin("Ada"), bea.admin("Bea")], vec![]),
+    )
+    .await;
+    assert!(
+        again
+            .log_in(&stage)
+            .await
+            .unwrap()
+            .user
+            .entity
+            .roles
+            .administer()
+    );
+}
+
+#[tokio::test]
+async fn a_registered_pilot_can_be_declared_an_admin() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let operator = Operator::new();
+    let report = apply(&stage, state(1, vec![operator.admin("Bob")], vec![])).await;
+    assert_eq!(report.admins[0].user_id, bob.user().0);
+    let user = operator.log_in(&stage).await.unwrap().user.entity;
+    assert!(user.roles.contains(Role::Pilot) && user.roles.administer());
+}
+
+#[tokio::test]
+async fn a_key_opens_what_is_declared_until_it_is_not() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let wish = |number, keys| state(number, vec![operator.admin("Ada")], keys);
+    apply(&stage, wish(1, vec![operator.key(json!({}))])).await;
+    let identity = operator.open(&stage).await.unwrap();
+    assert_eq!(identity.scopes().unwrap().len(), 3);
+    let narrower = operator.key(json!({"scopes": ["pireps:read"]}));
+    apply(&stage, wish(2, vec![narrower])).await;
+    let identity = operator.open(&stage).await.unwrap();
+    assert_eq!(identity.scopes().unwrap().len(), 1);
+    // A wider key makes its machine hold the role that it takes.
+    let wider = operator.key(json!({"scopes": ["review"]}));
+    apply(&stage, wish(3, vec![wider])).await;
+    assert!(operator.open(&stage).await.unwrap().reads_every_pirep());
+    let report = apply(&stage, wish(4, vec![])).await;
+    assert_eq!(report.api_keys[0].state, KeyState::Revoked);
+    assert!(operator.open(&stage).await.is_err());
+    // One way: declaring it again does not open it.
+    apply(&stage, wish(5, vec![operator.key(json!({}))])).await;
+    assert!(operator.open(&stage).await.is_err());
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_reported_as_such() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let wish = |number, change| {
+        state(
+            number,
+            vec![operator.admin("Ada")],
+            vec![operator.key(change)],
+        )
+    };
+    apply(&stage, wish(1, json!({}))).await;
+    let report = apply(&stage, wish(2, json!({"revoked": true}))).await;
+    assert_eq!(report.api_keys[0].state, KeyState::Revoked);
+    assert!(operator.open(&stage).await.is_err());
+}
+
+#[tokio::test]
+async fn a_key_for_somebody_waits_until_they_are_registered() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let for_bob = || operator.key(json!({"user": "bob@skyways.example"}));
+    let wish = |number| state(number, vec![operator.admin("Ada")], vec![for_bob()]);
+    assert!(apply(&stage, wish(1)).await.api_keys.is_empty());
+    let bob = stage.pilot("Bob").await;
+    assert_eq!(apply(&stage, wish(1)).await.api_keys.len(), 1);
+    assert_eq!(operator.open(&stage).await.unwrap().user(), bob.user());
+}
+
+#[tokio::test]
+async fn a_wrong_digest_is_named() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let wrong = operator.key(json!({"digest": "short"}));
+    let answer = stage
+        .airline
+        .desired
+        .apply(state(1, vec![operator.admin("Ada")], vec![wrong]));
+    let Err(DesiredError::Service(error)) = answer.await else {
+        panic!("accepted")
+    };
+    assert_eq!(refused::<()>(Err(error)).0, "invalid-input");
+}

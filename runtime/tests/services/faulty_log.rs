@@ -1,0 +1,99 @@
+//! A log that delivers twice, cannot be read in one place, or has been restored.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use albatross::ports::event_store::{
+    Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
+    StoreError, SubjectKey,
+};
+use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub struct FaultyLog {
+    pub inner: Arc<dyn EventStore>,
+    /// How many events before the wanted one are delivered again.
+    pub again: AtomicI64,
+    /// The event at this position cannot be read.
+    pub poisoned: AtomicI64,
+    /// What the log claims to be after a restore.
+    pub epoch: Mutex<Option<Uuid>>,
+}
+
+impl FaultyLog {
+    pub fn new(inner: Arc<dyn EventStore>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            again: AtomicI64::new(0),
+            poisoned: AtomicI64::new(0),
+            epoch: Mutex::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl EventStore for FaultyLog {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.inner.append(append).await
+    }
+
+    async fn read_stream(
+        &self,
+        stream_id: Uuid,
+        after_version: i32,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.inner.read_stream(stream_id, after_version).await
+    }
+
+    async fn read_after(
+        &self,
+        position: i64,
+        limit: usize,
+    ) -> Result<Vec<RecordedEvent>, StoreError> {
+        let again = self.again.load(Ordering::Relaxed).min(position);
+        let limit = limit + usize::try_from(again)?;
+        let mut events = self.inner.read_after(position - again, limit).await?;
+        let poisoned = self.poisoned.load(Ordering::Relaxed);
+        for event in &mut events {
+            if event.position == poisoned {
+                event.payload = vec![0xff; 16];
+            }
+        }
+        Ok(events)
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        let head = self.inner.head().await?;
+        let restored = *self.epoch.lock().unwrap();
+        Ok(Head {
+            epoch: restored.unwrap_or(head.epoch),
+            ..head
+        })
+    }
+
+    async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
+        self.inner.chain_after(position, limit).await
+    }
+
+    async fn request(&self, key: &[u8; 32]) -> Result<Option<RecordedRequest>, StoreError> {
+        self.inner.request(key).await
+    }
+
+    async fn claim_owner(&self, claim: &[u8]) -> Result<Option<Uuid>, StoreError> {
+        self.inner.claim_owner(claim).await
+    }
+
+    async fn subject_keys(&self, subjects: &[Uuid]) -> Result<Vec<SubjectKey>, StoreError> {
+        self.inner.subject_keys(subjects).await
+    }
+
+    fn appended(&self) -> watch::Receiver<i64> {
+        self.inner.appended()
+    }
+
+    fn hint(&self, position: i64) {
+        self.inner.hint(position);
+    }
+}

@@ -1,0 +1,216 @@
+//! Logging in, sessions and passwords.
+
+use albatross::application::auth::LoggedIn;
+use albatross::application::error::ServiceError;
+use albatross::application::write::WriteOptions;
+use albatross::domain::refusal::RefusalKind;
+use albatross::domain::roles::Role;
+use jiff::SignedDuration;
+use secrecy::ExposeSecret;
+
+use crate::stage::*;
+
+async fn log_in(stage: &Stage, name: &str, password: &str) -> Result<LoggedIn, ServiceError> {
+    let auth = &stage.airline.auth;
+    auth.log_in(&email(name), secret(password), CLIENT).await
+}
+
+fn is_unauthenticated<T>(answer: Result<T, ServiceError>) -> bool {
+    matches!(answer, Err(ServiceError::Unauthenticated))
+}
+
+#[tokio::test]
+async fn a_password_begins_a_session_whatever_the_case_of_the_address() {
+    let stage = Stage::new().await;
+    let ada = stage.pilot("Ada").await;
+    let auth = &stage.airline.auth;
+    let logged_in = auth.log_in(" ADA@Skyways.Example ", secret(PASSWORD), CLIENT);
+    let logged_in = logged_in.await.unwrap();
+    let identity = auth
+        .by_session(logged_in.cookie.expose_secret())
+        .await
+        .unwrap();
+    assert_eq!(identity.user(), ada.user());
+    assert!(identity.scopes().is_none());
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_an_unknown_user_are_told_alike() {
+    let stage = Stage::new().await;
+    stage.pilot("Ada").await;
+    assert!(is_unauthenticated(
+        log_in(&stage, "Ada", "wrong wrong wrong").await
+    ));
+    assert!(is_unauthenticated(log_in(&stage, "Nobody", PASSWORD).await));
+    let huge = "x".repeat(1_000_000);
+    assert!(is_unauthenticated(log_in(&stage, "Ada", &huge).await));
+    assert!(is_unauthenticated(log_in(&stage, &huge, PASSWORD).await));
+}
+
+#[tokio::test]
+async fn an_account_takes_ten_attempts() {
+    let stage = Stage::new().await;
+    stage.pilot("Ada").await;
+    for _ in 0..10 {
+        assert!(is_unauthenticated(
+            log_in(&stage, "Ada", "wrong wrong wrong").await
+        ));
+    }
+    let refused = log_in(&stage, "Ada", PASSWORD).await;
+    assert!(matches!(refused, Err(ServiceError::TooManyRequests { .. })));
+}
+
+#[tokio::test]
+async fn a_session_ends_when_idle_and_after_a_month() {
+    let stage = Stage::new().await;
+    stage.pilot("Ada").await;
+    let auth = &stage.airline.auth;
+    let idle = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let used = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    stage.clock.advance(SignedDuration::from_hours(11));
+    assert!(auth.by_session(used.expose_secret()).await.is_ok());
+    stage.clock.advance(SignedDuration::from_hours(2));
+    assert!(is_unauthenticated(
+        auth.by_session(idle.expose_secret()).await
+    ));
+    for _ in 0..64 {
+        assert!(auth.by_session(used.expose_secret()).await.is_ok());
+        stage.clock.advance(SignedDuration::from_hours(11));
+    }
+    stage.clock.advance(SignedDuration::from_hours(11));
+    assert!(is_unauthenticated(
+        auth.by_session(used.expose_secret()).await
+    ));
+}
+
+#[tokio::test]
+async fn logging_out_ends_this_session_only() {
+    let stage = Stage::new().await;
+    stage.pilot("Ada").await;
+    let auth = &stage.airline.auth;
+    let one = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let other = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let identity = auth.by_session(one.expose_secret()).await.unwrap();
+    auth.log_out(&identity).await.unwrap();
+    assert!(is_unauthenticated(
+        auth.by_session(one.expose_secret()).await
+    ));
+    assert!(auth.by_session(other.expose_secret()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_tampered_cookie_opens_nothing() {
+    let stage = Stage::new().await;
+    stage.pilot("Ada").await;
+    let cookie = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let mut cookie = cookie.expose_secret().to_owned();
+    let last = cookie.pop().unwrap();
+    cookie.push(if last == 'x' { 'y' } else { 'x' });
+    assert!(is_unauthenticated(
+        stage.airline.auth.by_session(&cookie).await
+    ));
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_other_session() {
+    let stage = Stage::new().await;
+    stage.pilot("Ada").await;
+    let auth = &stage.airline.auth;
+    let one = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let other = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let identity = auth.by_session(one.expose_secret()).await.unwrap();
+    let new = "another good password";
+    let wrong = auth.change_password(&identity, Some(secret("not this one")), secret(new));
+    assert!(matches!(
+        refused(wrong.await.map(drop)).1,
+        RefusalKind::Invalid { .. }
+    ));
+    let missing = auth.change_password(&identity, None, secret(new));
+    assert!(matches!(
+        refused(missing.await.map(drop)).1,
+        RefusalKind::Invalid { .. }
+    ));
+    let changed = auth.change_password(&identity, Some(secret(PASSWORD)), secret(new));
+    let changed = changed.await.unwrap();
+    assert!(is_unauthenticated(
+        auth.by_session(one.expose_secret()).await
+    ));
+    assert!(is_unauthenticated(
+        auth.by_session(other.expose_secret()).await
+    ));
+    assert!(
+        auth.by_session(changed.cookie.expose_secret())
+            .await
+            .is_ok()
+    );
+    assert!(is_unauthenticated(log_in(&stage, "Ada", PASSWORD).await));
+    assert!(log_in(&stage, "Ada", new).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_link_logs_in_once_and_lets_a_password_be_set() {
+    let stage = Stage::new().await;
+    let link = stage
+        .airline
+        .admin_setup
+        .link("ada@skyways.example", "Ada")
+        .await;
+    let link = link.unwrap();
+    let (_, token) = link.expose_secret().split_once('#').unwrap();
+    let auth = &stage.airline.auth;
+    // Somebody who guesses the secret does not use the link up.
+    let guess = format!("{}_{}", &token[..12], "0".repeat(30));
+    assert!(is_unauthenticated(
+        auth.log_in_with_link(&guess, CLIENT).await
+    ));
+    let logged_in = auth.log_in_with_link(token, CLIENT).await.unwrap();
+    assert!(is_unauthenticated(
+        auth.log_in_with_link(token, CLIENT).await
+    ));
+    let identity = auth
+        .by_session(logged_in.cookie.expose_secret())
+        .await
+        .unwrap();
+    assert!(identity.person.roles.administer());
+    let set = auth
+        .change_password(&identity, None, secret(PASSWORD))
+        .await;
+    assert!(set.is_ok());
+    assert!(log_in(&stage, "Ada", PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_link_expires() {
+    let stage = Stage::new().await;
+    let link = stage
+        .airline
+        .admin_setup
+        .link("ada@skyways.example", "Ada")
+        .await;
+    let link = link.unwrap();
+    let (_, token) = link.expose_secret().split_once('#').unwrap();
+    stage.clock.advance(SignedDuration::from_hours(73));
+    let late = stage.airline.auth.log_in_with_link(token, CLIENT).await;
+    assert!(is_unauthenticated(late));
+}
+
+#[tokio::test]
+async fn a_suspended_user_is_out_until_reinstated() {
+    let stage = Stage::new().await;
+    let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
+    let bob = stage.pilot("Bob").await;
+    let (auth, users) = (&stage.airline.auth, &stage.airline.users);
+    let cookie = log_in(&stage, "Bob", PASSWORD).await.unwrap().cookie;
+    let options = WriteOptions::default;
+    let suspended = users.suspend(&ada, bob.user(), "reckless".to_owned(), options());
+    suspended.await.unwrap();
+    assert!(is_unauthenticated(
+        auth.by_session(cookie.expose_secret()).await
+    ));
+    assert!(is_unauthenticated(log_in(&stage, "Bob", PASSWORD).await));
+    users.reinstate(&ada, bob.user(), options()).await.unwrap();
+    assert!(is_unauthenticated(
+        auth.by_session(cookie.expose_secret()).await
+    ));
+    assert!(log_in(&stage, "Bob", PASSWORD).await.is_ok());
+}

@@ -1,0 +1,17 @@
+//! The services of one airline over storage in memory, at moments that the tests choose.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests use real randomness, and may panic"
+)]
+
+mod api_keys;
+mod changes;
+mod demo_flight;
+mod desired;
+mod faulty_log;
+mod log_in;
+mod pireps;
+mod projections;
+mod stage;
+mod users;

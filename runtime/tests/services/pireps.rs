@@ -1,0 +1,384 @@
+//! Filing, flying, reading and deciding PIREPs.
+
+use albatross::application::error::ServiceError;
+use albatross::application::identity::Identity;
+use albatross::application::paging::Page;
+use albatross::application::pirep_queries::{PirepFilter, PirepSort};
+use albatross::application::pireps::{Accept, Reject, Submit};
+use albatross::application::write::{Idempotency, Outcome, WriteOptions};
+use albatross::domain::ids::PirepId;
+use albatross::domain::pirep::{Credit, Intent, PirepState, Report, Source, SourceKind};
+use albatross::domain::refusal::RefusalKind;
+use albatross::domain::roles::Role;
+use rstest::rstest;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::stage::*;
+
+fn accept() -> Accept {
+    Accept {
+        credit: Credit::Full,
+        comment: Some("Well flown".to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_is_answered_as_the_first_time() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let pireps = &stage.airline.pireps;
+    let options = |body: &[u8]| WriteOptions {
+        idempotency: Some(Idempotency::new(bob.user().0, "POST /pireps", "1", body)),
+        ..WriteOptions::default()
+    };
+    let first = pireps
+        .create(&bob, flight("SKY1"), options(b"a"))
+        .await
+        .unwrap();
+    assert_eq!(first.outcome, Outcome::Created);
+    let id = first.entity.id;
+    pireps
+        .pause(&bob, id, WriteOptions::default())
+        .await
+        .unwrap();
+    let again = pireps
+        .create(&bob, flight("SKY1"), options(b"a"))
+        .await
+        .unwrap();
+    assert_eq!((again.outcome, again.entity.id), (Outcome::Repeated, id));
+    // As it was then, not as it is now.
+    assert_eq!(
+        (again.version, again.entity.pirep.state),
+        (1, PirepState::InProgress)
+    );
+    let other = pireps.create(&bob, flight("SKY2"), options(b"b")).await;
+    assert!(matches!(other, Err(ServiceError::IdempotencyMismatch)));
+}
+
+#[tokio::test]
+async fn a_flight_put_twice_is_one_and_what_is_new_is_added() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let eve = stage.pilot("Eve").await;
+    let pireps = &stage.airline.pireps;
+    let id = PirepId(Uuid::new_v4());
+    let put = |new| pireps.put(&bob, id, new, WriteOptions::default());
+    assert_eq!(put(flight("SKY1")).await.unwrap().outcome, Outcome::Created);
+    let again = put(flight("SKY1")).await.unwrap();
+    assert_eq!((again.outcome, again.version), (Outcome::Repeated, 1));
+    let mut more = flight("SKY1");
+    more.report = Some(Report {
+        fuel_used_kg: Some(41_000),
+        ..Report::default()
+    });
+    let more = put(more).await.unwrap();
+    assert_eq!(more.outcome, Outcome::Changed);
+    assert_eq!(more.entity.pirep.report.fuel_used_kg, Some(41_000));
+    let stranger = pireps
+        .put(&eve, id, flight("SKY1"), WriteOptions::default())
+        .await;
+    assert_eq!(refused(stranger).1, RefusalKind::Forbidden);
+}
+
+#[tokio::test]
+async fn a_form_that_is_put_again_is_replaced() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let pireps = &stage.airline.pireps;
+    let id = PirepId(Uuid::new_v4());
+    let form = |number: &str| {
+        let mut form = flight(number);
+        form.intent = Intent::Draft;
+        form.source = Source {
+            kind: SourceKind::Manual,
+            client: None,
+        };
+        form
+    };
+    let put = |new| pireps.put(&bob, id, new, WriteOptions::default());
+    put(form("SKY1")).await.unwrap();
+    let changed = put(form("SKY2")).await.unwrap();
+    assert_eq!(
+        changed.entity.pirep.plan.flight_number.as_deref(),
+        Some("SKY2")
+    );
+    assert_eq!(changed.entity.pirep.state, PirepState::Draft);
+}
+
+#[tokio::test]
+async fn a_submitted_report_is_completed_from_the_track() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let speeds = [0, 10, 200, 400, 400, 150, 12, 0];
+    let track = speeds.iter().enumerate();
+    let track = track.map(|(index, speed)| sample(index as i32, *speed));
+    stage.positions(&bob, id, track.collect()).await;
+    let submit = Submit {
+        report: Some(Report {
+            block_time_min: Some(7),
+            ..Report::default()
+        }),
+        last_sequence: Some(8),
+        ..Submit::default()
+    };
+    let pireps = &stage.airline.pireps;
+    let submitted = pireps.submit(&bob, id, submit, WriteOptions::default());
+    let view = submitted.await.unwrap().entity;
+    let report = &view.pirep.report;
+    // What the client said counts; the rest is read off the track.
+    assert_eq!(report.block_time_min, Some(7));
+    assert_eq!(report.flight_time_min, Some(3));
+    assert!((report.distance_centi_nmi.unwrap() - 4_203).abs() < 5);
+    assert_eq!((view.track.count, view.track.last_sequence), (8, Some(7)));
+    let codes: Vec<_> = view.warnings.iter().map(|warning| warning.code).collect();
+    assert_eq!(codes, ["track-incomplete"]);
+}
+
+#[tokio::test]
+async fn a_decision_names_the_version_that_was_seen() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let [rita, ruth] = [
+        stage.person("Rita", &[Role::Reviewer]).await,
+        stage.person("Ruth", &[Role::Reviewer]).await,
+    ];
+    let submitted = stage.submitted(&bob).await;
+    let (id, version) = (submitted.entity.id, submitted.version);
+    let pireps = &stage.airline.pireps;
+    let blind = pireps
+        .accept(&rita, id, accept(), WriteOptions::default())
+        .await;
+    assert!(matches!(blind, Err(ServiceError::PreconditionRequired)));
+    let own = pireps.accept(&bob, id, accept(), seen(version)).await;
+    assert_eq!(refused(own).1, RefusalKind::Forbidden);
+    let accepted = pireps
+        .accept(&rita, id, accept(), seen(version))
+        .await
+        .unwrap();
+    assert_eq!(accepted.entity.decider_name.as_deref(), Some("Rita"));
+    let reject = Reject {
+        reason: "No".to_owned(),
+        credit: Credit::None,
+    };
+    let late = pireps.reject(&ruth, id, reject, seen(version)).await;
+    assert!(matches!(late, Err(ServiceError::Stale { actual }) if actual == accepted.version));
+}
+
+#[tokio::test]
+async fn nobody_decides_their_own() {
+    let stage = Stage::new().await;
+    let rita = stage.person("Rita", &[Role::Reviewer, Role::Pilot]).await;
+    let submitted = stage.submitted(&rita).await;
+    let pireps = &stage.airline.pireps;
+    let own = pireps.accept(
+        &rita,
+        submitted.entity.id,
+        accept(),
+        seen(submitted.version),
+    );
+    assert_eq!(refused(own.await).0, "own-pirep");
+}
+
+#[tokio::test]
+async fn a_cancelled_flight_is_restored_as_it_was() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let pireps = &stage.airline.pireps;
+    let options = WriteOptions::default;
+    pireps.pause(&bob, id, options()).await.unwrap();
+    let cancelled = pireps.cancel(&bob, id, None, options()).await.unwrap();
+    assert_eq!(cancelled.entity.pirep.state, PirepState::Cancelled);
+    let restored = pireps.restore(&bob, id, options()).await.unwrap();
+    assert_eq!(restored.entity.pirep.state, PirepState::Paused);
+    let refused = pireps.restore(&bob, id, options()).await.unwrap_err();
+    let ServiceError::Refused(refusal) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(refusal.allowed.contains(&"resume"), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_flight_that_moves_again_is_resumed() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let pireps = &stage.airline.pireps;
+    pireps
+        .pause(&bob, id, WriteOptions::default())
+        .await
+        .unwrap();
+    let mut parked = sample(0, 0);
+    parked.phase = Some("PSD".to_owned());
+    let state = async || {
+        stage.airline.catch_up().await.unwrap();
+        pireps.get(&bob, id).await.unwrap().pirep.state
+    };
+    stage.positions(&bob, id, vec![parked]).await;
+    assert_eq!(state().await, PirepState::Paused);
+    stage.positions(&bob, id, vec![sample(1, 200)]).await;
+    assert_eq!(state().await, PirepState::InProgress);
+}
+
+#[tokio::test]
+async fn positions_are_the_owners_and_a_batch_is_stored_once() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let eve = stage.pilot("Eve").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let tracks = &stage.airline.tracks;
+    let batch = Uuid::new_v4();
+    let one = vec![sample(0, 1), sample(1, 2)];
+    let first = tracks.store(&bob, id, batch, one.clone()).await.unwrap();
+    assert_eq!(
+        tracks.store(&bob, id, batch, one.clone()).await.unwrap(),
+        first
+    );
+    let other = tracks.store(&bob, id, batch, vec![sample(2, 1)]).await;
+    assert!(matches!(other, Err(ServiceError::IdempotencyMismatch)));
+    let stranger = tracks.store(&eve, id, Uuid::new_v4(), one.clone()).await;
+    assert_eq!(refused(stranger).1, RefusalKind::Forbidden);
+    let nowhere = tracks.store(&bob, PirepId(Uuid::new_v4()), Uuid::new_v4(), one.clone());
+    assert_eq!(refused(nowhere.await).1, RefusalKind::NotFound);
+    let mut wrong = sample(3, 1);
+    wrong.latitude_e7 = 900_000_001;
+    let wrong = tracks.store(&bob, id, Uuid::new_v4(), vec![wrong]).await;
+    assert!(matches!(refused(wrong).1, RefusalKind::Invalid { .. }));
+    assert_eq!(tracks.samples(&bob, id).await.unwrap(), one);
+    // An unfinished flight is nobody else's business.
+    assert_eq!(
+        refused(tracks.samples(&eve, id).await).1,
+        RefusalKind::NotFound
+    );
+}
+
+#[tokio::test]
+async fn history_says_who_changed_what_and_why() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let submitted = stage.submitted(&bob).await;
+    let id = submitted.entity.id;
+    let reject = Reject {
+        reason: "Wrong airport".to_owned(),
+        credit: Credit::Hours,
+    };
+    let pireps = &stage.airline.pireps;
+    pireps
+        .reject(&rita, id, reject, seen(submitted.version))
+        .await
+        .unwrap();
+    stage.airline.catch_up().await.unwrap();
+    let entries = stage.airline.history.of(&bob, id).await.unwrap();
+    let events: Vec<_> = entries.iter().map(|entry| entry.event.as_str()).collect();
+    assert_eq!(events, ["Prefiled", "Submitted", "Rejected"]);
+    assert_eq!(entries[0].actor.display_name.as_deref(), Some("Bob"));
+    let rejected = &entries[2];
+    assert_eq!(rejected.actor.display_name.as_deref(), Some("Rita"));
+    assert_eq!(rejected.reason.as_deref(), Some("Wrong airport"));
+    let change = |path: &str| {
+        let change = rejected
+            .changes
+            .iter()
+            .find(|change| change.path == path)
+            .unwrap();
+        (change.from.clone(), change.to.clone())
+    };
+    assert_eq!(change("/state"), (json!("Submitted"), json!("Rejected")));
+    assert_eq!(change("/awaits"), (json!("staff"), json!(null)));
+    assert_eq!(change("/decision/credit"), (json!(null), json!("hours")));
+    let unchanged = |path: &str| rejected.changes.iter().all(|change| change.path != path);
+    assert!(unchanged("/plan/departure"));
+    let plan = &entries[0].changes;
+    assert!(
+        plan.iter()
+            .any(|change| change.path == "/plan/departure" && change.to == "LIRF")
+    );
+}
+
+async fn listed(stage: &Stage, who: &Identity, filter: PirepFilter, limit: usize) -> Vec<PirepId> {
+    let (mut ids, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = Page { limit, cursor };
+        let listed = stage
+            .airline
+            .pireps
+            .list(who, filter.clone(), page)
+            .await
+            .unwrap();
+        assert!(listed.items.len() <= limit);
+        ids.extend(listed.items.into_iter().map(|view| view.id));
+        cursor = listed.next;
+        if cursor.is_none() {
+            return ids;
+        }
+    }
+}
+
+#[rstest]
+#[case::one_at_a_time(1)]
+#[case::two_at_a_time(2)]
+#[case::all_at_once(50)]
+#[tokio::test]
+async fn a_pilot_lists_their_own_and_what_counts_of_others(#[case] limit: usize) {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let eve = stage.pilot("Eve").await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let (mut visible, mut all, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
+    for index in 0..7 {
+        let pilot = if index % 3 == 0 { &eve } else { &bob };
+        let filed = stage.submitted(pilot).await;
+        all.push(filed.entity.id);
+        if index % 2 == 0 {
+            let pireps = &stage.airline.pireps;
+            let answer = pireps.accept(&rita, filed.entity.id, accept(), seen(filed.version));
+            answer.await.unwrap();
+            accepted.push(filed.entity.id);
+        }
+        if index % 3 == 0 || index % 2 == 0 {
+            visible.push(filed.entity.id);
+        }
+        stage.clock.advance(jiff::SignedDuration::from_secs(60));
+    }
+    stage.airline.catch_up().await.unwrap();
+    let oldest = PirepFilter {
+        sort: PirepSort::OldestFirst,
+        ..PirepFilter::default()
+    };
+    assert_eq!(listed(&stage, &eve, oldest.clone(), limit).await, visible);
+    assert_eq!(listed(&stage, &rita, oldest, limit).await, all);
+    visible.reverse();
+    assert_eq!(
+        listed(&stage, &eve, PirepFilter::default(), limit).await,
+        visible
+    );
+    let only = PirepFilter {
+        states: vec![PirepState::Accepted],
+        sort: PirepSort::FirstSubmittedFirst,
+        ..PirepFilter::default()
+    };
+    assert_eq!(listed(&stage, &eve, only, limit).await, accepted);
+    let bobs = PirepFilter {
+        pilot: Some(bob.user()),
+        states: vec![PirepState::Submitted],
+        ..PirepFilter::default()
+    };
+    assert!(listed(&stage, &eve, bobs, limit).await.is_empty());
+}
+
+#[tokio::test]
+async fn flights_are_found_by_what_they_are_called() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let found = stage.prefiled(&bob).await.entity.id;
+    let search = |text: &str| PirepFilter {
+        search: Some(text.to_owned()),
+        ..PirepFilter::default()
+    };
+    assert_eq!(listed(&stage, &bob, search("llbg"), 10).await, [found]);
+    assert_eq!(listed(&stage, &bob, search("SKY1"), 10).await, [found]);
+    assert!(listed(&stage, &bob, search("%"), 10).await.is_empty());
+}
