@@ -50,6 +50,16 @@ impl ApiServer {
         Client::try_from(self.config.clone()).unwrap_or_else(|error| panic!("no client: {error}"))
     }
 
+    /// A client with the rights of `user`, such as `system:serviceaccount:NAMESPACE:NAME`.
+    ///
+    /// # Panics
+    /// When the configuration makes no client.
+    pub fn client_as(&self, user: &str) -> Client {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(user.to_owned());
+        Client::try_from(config).unwrap_or_else(|error| panic!("no client: {error}"))
+    }
+
     /// A client to a server that knows Tenant and ApiKey.
     ///
     /// # Panics
@@ -98,7 +108,7 @@ async fn start() -> Result<ApiServer, String> {
 
 /// Starts the guardian and waits until the server answers. Its folder, with a token in it, is closed to others.
 fn serve() -> Result<(Child, PathBuf), String> {
-    let binaries = build()?;
+    let binaries = programs()?;
     let directory = tempfile::Builder::new()
         .prefix("albatross-api-server-")
         .tempdir()
@@ -130,8 +140,11 @@ fn serve() -> Result<(Child, PathBuf), String> {
     Err(why)
 }
 
-/// The folder of the programs; takes minutes when nothing is cached.
-fn build() -> Result<String, String> {
+/// The folder of Kubernetes' programs and of those that tests use beside them; takes minutes when nothing is cached.
+///
+/// # Errors
+/// What the build says when it fails.
+pub fn programs() -> Result<String, String> {
     let output = Command::new(BUILD)
         .stdin(Stdio::null())
         .output()

@@ -64,9 +64,8 @@ impl RelayMetrics {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the broker confirmed {confirmed} of {sent} events")]
-struct Incomplete {
-    confirmed: usize,
+#[error("the broker confirmed none of {sent} events")]
+struct Unconfirmed {
     sent: usize,
 }
 
@@ -138,19 +137,16 @@ impl Relay {
             .feed
             .publish(self.messages(head.epoch, &events))
             .await?;
-        if let Some(last) = events[..confirmed.min(events.len())].last() {
-            let checkpoint = Checkpoint {
-                epoch: head.epoch,
-                position: last.position,
-            };
-            lane.commit(Vec::new(), checkpoint).await?;
-            self.metrics.published.inc_by(confirmed as u64);
-            self.note_distance(head.position - last.position);
-        }
-        if confirmed < events.len() {
-            let sent = events.len();
-            return Err(Incomplete { confirmed, sent }.into());
-        }
+        let Some(last) = events[..confirmed.min(events.len())].last() else {
+            return Err(Unconfirmed { sent: events.len() }.into());
+        };
+        let checkpoint = Checkpoint {
+            epoch: head.epoch,
+            position: last.position,
+        };
+        lane.commit(Vec::new(), checkpoint).await?;
+        self.metrics.published.inc_by(confirmed as u64);
+        self.note_distance(head.position - last.position);
         Ok(Round::Advanced)
     }
 

@@ -1,0 +1,431 @@
+//! The chart on a real API server: every object is accepted, and the operator may do what it needs and nothing more.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+use std::process::Command;
+
+use albatross_tests::api_server::{api_server, programs};
+use albatross_tests::wait::until;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, TypeMeta};
+use kube::core::GroupVersionKind;
+use kube::{Api, Client, Discovery, ResourceExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+const NAMESPACE: &str = "albatross-system";
+const OPERATOR: &str = "system:serviceaccount:albatross-system:albatross-operator";
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/albatross");
+const VALUES: &str = r#"{"servers": {"postgres": [{"name": "main", "host": "db", "adminSecret": "postgres-main",
+  "connectionBudget": 100, "egress": {"cidrs": ["192.0.2.1/32"]}}]}}"#;
+
+fn helm(arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(format!("{}/helm", programs()?))
+        .args(arguments)
+        .output()
+        .map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(text(&output.stderr))
+    }
+}
+
+fn render(settings: &[&str]) -> Result<Vec<DynamicObject>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.json");
+    std::fs::write(&values, VALUES).unwrap();
+    let mut arguments = vec!["template", "albatross", CHART, "--namespace", NAMESPACE];
+    arguments.extend(["--values", values.to_str().unwrap()]);
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
+    let manifests = helm(&arguments)?;
+    Ok(serde_yaml_ng::Deserializer::from_str(&manifests)
+        .map(|document| Value::deserialize(document).unwrap())
+        .filter(|document| !document.is_null())
+        .map(|document| serde_json::from_value(document).unwrap())
+        .collect())
+}
+
+/// A server with the chart on it.
+async fn installed() -> Client {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let client = api_server().await.client();
+    INSTALLED.get_or_init(|| install(&client)).await;
+    client
+}
+
+async fn install(client: &Client) {
+    let namespace = json!({"metadata": {"name": NAMESPACE}});
+    create_namespace(client, &namespace).await.unwrap();
+    let discovery = Discovery::new(client.clone()).run().await.unwrap();
+    for object in render(&[]).unwrap() {
+        let TypeMeta { api_version, kind } = object.types.clone().unwrap();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
+        let kind = GroupVersionKind::gvk(group, version, &kind);
+        let (resource, _) = discovery.resolve_gvk(&kind).unwrap();
+        let api: Api<DynamicObject> = match object.namespace() {
+            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        let parameters = PatchParams::apply("helm").validation_strict();
+        api.patch(&object.name_any(), &parameters, &Patch::Apply(&object))
+            .await
+            .unwrap_or_else(|error| panic!("{} {}: {error}", kind.kind, object.name_any()));
+    }
+    // The server takes policies into use some time after it has stored them.
+    let operator = api_server().await.client_as(OPERATOR);
+    until("the policies are in force", async || {
+        let unlabelled = json!({"metadata": {"name": "probe"}});
+        let bound = bind(&operator, NAMESPACE, "albatross-tenant-owner").await;
+        denied(&create_namespace(&operator, &unlabelled).await) && denied(&bound)
+    })
+    .await;
+}
+
+async fn create_namespace(client: &Client, namespace: &Value) -> kube::Result<Namespace> {
+    let dry = namespace["metadata"]["name"] == "probe";
+    let parameters = PostParams {
+        dry_run: dry,
+        ..PostParams::default()
+    };
+    Api::all(client.clone())
+        .create(
+            &parameters,
+            &serde_json::from_value(namespace.clone()).unwrap(),
+        )
+        .await
+}
+
+async fn create_tenants_namespace(client: &Client, name: &str) -> kube::Result<Namespace> {
+    let labels = json!({"albatross.aero/managed": "true", "albatross.aero/tenant": "any"});
+    create_namespace(
+        client,
+        &json!({"metadata": {"name": name, "labels": labels}}),
+    )
+    .await
+}
+
+async fn bind(client: &Client, namespace: &str, role: &str) -> kube::Result<RoleBinding> {
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": format!("test-{role}")},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "albatross-operator", "namespace": NAMESPACE}],
+    });
+    let api: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+    let parameters = PatchParams::apply("albatross-operator").force();
+    api.patch(&format!("test-{role}"), &parameters, &Patch::Apply(binding))
+        .await
+}
+
+fn denied<T>(result: &kube::Result<T>) -> bool {
+    matches!(result, Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy"))
+}
+
+/// `verb resource.group/subresource namespace name`, a dash for what does not matter.
+async fn may(client: &Client, question: &str) -> bool {
+    let words: Vec<&str> = question.split(' ').collect();
+    let [verb, resource, namespace, name] = words[..] else {
+        panic!("{question}");
+    };
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
+    let set = |word: &str| (word != "-").then(|| word.to_owned());
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                verb: set(verb),
+                resource: set(resource),
+                group: Some(group.to_owned()),
+                subresource: Some(subresource.to_owned()),
+                namespace: set(namespace),
+                name: set(name),
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    Api::all(client.clone())
+        .create(&PostParams::default(), &review)
+        .await
+        .unwrap()
+        .status
+        .unwrap()
+        .allowed
+}
+
+#[tokio::test]
+async fn the_operator_may_do_what_it_needs_and_nothing_more() {
+    installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    for question in [
+        "watch tenants.albatross.aero - -",
+        "patch tenants.albatross.aero/status - skyways",
+        "patch apikeys.albatross.aero - airline",
+        "patch apikeys.albatross.aero/status - airline",
+        "create namespaces - -",
+        "patch namespaces - albatross-skyways",
+        "delete namespaces - albatross-skyways",
+        "watch deployments.apps - -",
+        "watch jobs.batch - -",
+        "watch networkpolicies.networking.k8s.io - -",
+        "watch poddisruptionbudgets.policy - -",
+        "patch rolebindings.rbac.authorization.k8s.io albatross-skyways -",
+        "bind clusterroles.rbac.authorization.k8s.io - albatross-operator-tenant",
+        "bind clusterroles.rbac.authorization.k8s.io - albatross-operator-client",
+        "bind clusterroles.rbac.authorization.k8s.io - albatross-tenant-owner",
+        "watch secrets albatross-system -",
+        "create secrets albatross-system -",
+        "update leases.coordination.k8s.io albatross-system albatross-operator",
+        "create events.events.k8s.io default -",
+    ] {
+        assert!(may(&operator, question).await, "refused: {question}");
+    }
+    for question in [
+        "get secrets - -",
+        "list secrets - -",
+        "watch secrets - -",
+        "get secrets albatross-skyways albatross-api",
+        "create secrets kube-system -",
+        "create deployments.apps albatross-skyways -",
+        "delete rolebindings.rbac.authorization.k8s.io kube-system -",
+        "bind clusterroles.rbac.authorization.k8s.io - cluster-admin",
+        "escalate clusterroles.rbac.authorization.k8s.io - -",
+        "create clusterrolebindings.rbac.authorization.k8s.io - -",
+        "create clusterroles.rbac.authorization.k8s.io - -",
+        "create pods - -",
+        "create pods/exec - -",
+        "create serviceaccounts/token - -",
+        "impersonate users - -",
+        "delete tenants.albatross.aero - skyways",
+        "create tenants.albatross.aero - -",
+        "patch customresourcedefinitions.apiextensions.k8s.io - tenants.albatross.aero",
+        "patch validatingadmissionpolicies.admissionregistration.k8s.io - -",
+        "get nodes - -",
+    ] {
+        assert!(!may(&operator, question).await, "allowed: {question}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_tenants_namespace_the_operator_gives_itself_what_it_needs_there() {
+    installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    let namespace = "albatross-bound";
+    create_tenants_namespace(&operator, namespace)
+        .await
+        .unwrap();
+    let needs: Vec<String> = [
+        "patch secrets",
+        "update secrets",
+        "delete secrets",
+        "patch services",
+        "patch serviceaccounts",
+        "patch resourcequotas",
+        "patch limitranges",
+        "patch deployments.apps",
+        "delete deployments.apps",
+        "patch jobs.batch",
+        "delete jobs.batch",
+        "patch ingresses.networking.k8s.io",
+        "patch networkpolicies.networking.k8s.io",
+        "patch poddisruptionbudgets.policy",
+        "delete rolebindings.rbac.authorization.k8s.io",
+    ]
+    .map(|verb_and_resource| format!("{verb_and_resource} {namespace} any"))
+    .to_vec();
+    assert!(!may(&operator, &needs[0]).await);
+    bind(&operator, namespace, "albatross-operator-tenant")
+        .await
+        .unwrap();
+    until("the binding is in force", async || {
+        may(&operator, &needs[0]).await
+    })
+    .await;
+    for question in &needs {
+        assert!(may(&operator, question).await, "refused: {question}");
+    }
+    assert!(!may(&operator, "get secrets default any").await);
+    bind(&operator, namespace, "albatross-tenant-owner")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_operator_binds_roles_in_managed_namespaces_only() {
+    let admin = installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    for namespace in ["kube-system", "default", NAMESPACE] {
+        let bound = bind(&operator, namespace, "albatross-operator-tenant").await;
+        assert!(denied(&bound), "{namespace}: {bound:?}");
+    }
+    let clients =
+        json!({"metadata": {"name": "clients", "labels": {"albatross.aero/managed": "true"}}});
+    create_namespace(&admin, &clients).await.unwrap();
+    until("the label is seen", async || {
+        bind(&operator, "clients", "albatross-operator-client")
+            .await
+            .is_ok()
+    })
+    .await;
+    let tenants = bind(&operator, "clients", "albatross-operator-tenant").await;
+    assert!(denied(&tenants), "{tenants:?}");
+}
+
+#[tokio::test]
+async fn the_operator_takes_no_namespace_that_it_did_not_make() {
+    let admin = installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    create_namespace(&admin, &json!({"metadata": {"name": "albatross-foreign"}}))
+        .await
+        .unwrap();
+    let namespaces: Api<Namespace> = Api::all(operator.clone());
+    let labels = json!({"metadata": {"labels": {"albatross.aero/managed": "true", "albatross.aero/tenant": "x"}}});
+    let taken = namespaces
+        .patch(
+            "albatross-foreign",
+            &PatchParams::default(),
+            &Patch::Merge(&labels),
+        )
+        .await;
+    assert!(denied(&taken), "{taken:?}");
+    let deleted = namespaces
+        .delete("albatross-foreign", &DeleteParams::default())
+        .await;
+    assert!(deleted.is_err_and(|error| denied(&Err::<(), _>(error))));
+    let elsewhere = create_tenants_namespace(&operator, "elsewhere").await;
+    assert!(denied(&elsewhere), "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn an_airlines_namespace_is_not_deleted_by_mistake() {
+    let admin = installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    create_tenants_namespace(&operator, "albatross-kept")
+        .await
+        .unwrap();
+    let namespaces: Api<Namespace> = Api::all(admin);
+    until("the guard is in force", async || {
+        let dry = DeleteParams {
+            dry_run: true,
+            ..DeleteParams::default()
+        };
+        namespaces
+            .delete("albatross-kept", &dry)
+            .await
+            .is_err_and(|error| denied(&Err::<(), _>(error)))
+    })
+    .await;
+    let by_operator: Api<Namespace> = Api::all(operator);
+    by_operator
+        .delete("albatross-kept", &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_protected_tenant_and_the_definitions_stay() {
+    let admin = installed().await;
+    let tenants: Api<albatross_crds::Tenant> = Api::all(admin.clone());
+    let tenant = json!({
+        "apiVersion": "albatross.aero/v1alpha1", "kind": "Tenant", "metadata": {"name": "kept"},
+        "spec": {"displayName": "Kept", "icaoCode": "KEP", "host": "kept.example", "deletionProtection": true,
+            "admins": [{"email": "ada@kept.example", "displayName": "Ada"}], "exposure": {"none": {}}},
+    });
+    let apply = PatchParams::apply("test");
+    until("the definition is served", async || {
+        tenants
+            .patch("kept", &apply, &Patch::Apply(&tenant))
+            .await
+            .is_ok()
+    })
+    .await;
+    let dry = DeleteParams {
+        dry_run: true,
+        ..DeleteParams::default()
+    };
+    until("the tenant is guarded", async || {
+        tenants
+            .delete("kept", &dry)
+            .await
+            .is_err_and(|error| denied(&Err::<(), _>(error)))
+    })
+    .await;
+    let open = json!({"spec": {"deletionProtection": false}});
+    tenants
+        .patch("kept", &PatchParams::default(), &Patch::Merge(&open))
+        .await
+        .unwrap();
+    tenants.delete("kept", &dry).await.unwrap();
+
+    let definitions: Api<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition> =
+        Api::all(admin);
+    let name = "tenants.albatross.aero";
+    until("the definition is guarded", async || {
+        definitions
+            .delete(name, &dry)
+            .await
+            .is_err_and(|error| denied(&Err::<(), _>(error)))
+    })
+    .await;
+    let allow = json!({"metadata": {"annotations": {"albatross.aero/allow-deletion": "true"}}});
+    definitions
+        .patch(name, &PatchParams::default(), &Patch::Merge(&allow))
+        .await
+        .unwrap();
+    definitions.delete(name, &dry).await.unwrap();
+}
+
+#[test]
+fn the_rendered_configuration_is_one_that_the_operator_reads() {
+    let objects = render(&[
+        "servers.postgres[0].tls=require",
+        "defaults.placement.postgres=main",
+    ])
+    .unwrap();
+    let configuration = objects
+        .iter()
+        .find(|object| {
+            object
+                .types
+                .as_ref()
+                .is_some_and(|types| types.kind == "ConfigMap")
+        })
+        .unwrap();
+    let text = configuration.data["data"]["operator.yaml"]
+        .as_str()
+        .unwrap();
+    albatross_operator::config::OperatorConfig::parse(text).unwrap();
+}
+
+#[test]
+fn a_misspelt_value_is_refused_by_name() {
+    let error = render(&["servers.postgres[0].prot=1"]).unwrap_err();
+    assert!(
+        error.contains("/servers/postgres/0") && error.contains("prot"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_release_without_postgresql_is_refused() {
+    let error = helm(&["template", "albatross", CHART]).unwrap_err();
+    assert!(
+        error.contains("at least one PostgreSQL server is needed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_linter_finds_nothing() {
+    helm(&["lint", "--strict", CHART]).unwrap();
+}
