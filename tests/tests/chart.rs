@@ -21,8 +21,8 @@ use tokio::sync::OnceCell;
 const NAMESPACE: &str = "albatross-system";
 const OPERATOR: &str = "system:serviceaccount:albatross-system:albatross-operator";
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/albatross");
-const VALUES: &str = r#"{"servers": {"postgres": [{"name": "main", "host": "db", "adminSecret": "postgres-main",
-  "connectionBudget": 100, "egress": {"cidrs": ["192.0.2.1/32"]}}]}}"#;
+const VALUES: &str = r#"{"config": {"servers": {"postgres": [{"name": "main", "host": "db",
+  "adminSecret": "postgres-main", "connectionBudget": 100, "egress": {"cidrs": ["192.0.2.1/32"]}}]}}}"#;
 
 fn helm(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(format!("{}/helm", programs()?))
@@ -388,8 +388,8 @@ async fn a_protected_tenant_and_the_definitions_stay() {
 #[test]
 fn the_rendered_configuration_is_one_that_the_operator_reads() {
     let objects = render(&[
-        "servers.postgres[0].tls=require",
-        "defaults.placement.postgres=main",
+        "config.servers.postgres[0].tls=require",
+        "config.defaults.placement.postgres=main",
     ])
     .unwrap();
     let configuration = objects
@@ -409,9 +409,9 @@ fn the_rendered_configuration_is_one_that_the_operator_reads() {
 
 #[test]
 fn a_misspelt_value_is_refused_by_name() {
-    let error = render(&["servers.postgres[0].prot=1"]).unwrap_err();
+    let error = render(&["config.servers.postgres[0].prot=1"]).unwrap_err();
     assert!(
-        error.contains("/servers/postgres/0") && error.contains("prot"),
+        error.contains("/config/servers/postgres/0") && error.contains("prot"),
         "{error}"
     );
 }
