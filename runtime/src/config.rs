@@ -10,6 +10,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use self::values::KeyParser;
+
 pub use self::values::Key;
 
 /// Albatross runs virtual airlines: event-sourced, from one executable.
@@ -77,6 +79,7 @@ pub struct Tenant {
         long,
         env = "ALBATROSS_TENANT_KEY",
         hide_env_values = true,
+        value_parser = KeyParser,
         value_name = "BASE64"
     )]
     pub tenant_key: Key,
@@ -85,6 +88,7 @@ pub struct Tenant {
         long,
         env = "ALBATROSS_PEPPER",
         hide_env_values = true,
+        value_parser = KeyParser,
         value_name = "BASE64"
     )]
     pub pepper: Key,
@@ -264,6 +268,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_secret_is_not_shown() {
+        let key = "c2VjcmV0";
+        let given = ["albatross", "work", "--tenant-key", key, "--pepper", key];
+        let error = Cli::try_parse_from(given).unwrap_err().to_string();
+        assert!(
+            error.contains("not 32 bytes") && !error.contains(key),
+            "{error}"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::Admin;
 
 pub async fn run(config: Admin) -> anyhow::Result<()> {
     let backends = Backends::local(assemble::stores(&config.database).await?);
-    let passwords = resources::passwords(Arc::new(SystemEntropy))?;
+    let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
     if !airline.admin_setup.is_declared().await? {
         let name = &config.tenant.tenant;

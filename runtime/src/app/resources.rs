@@ -4,7 +4,6 @@ use std::fs;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use crate::application::error::ServiceError;
 use crate::application::passwords::Passwords;
 use crate::ports::clock::Entropy;
 
@@ -17,10 +16,10 @@ const MEMORY_LIMITS: [&str; 2] = [
 ];
 
 /// Hashes as many passwords at a time as there are cores and a quarter of the memory has room for.
-pub fn passwords(entropy: Arc<dyn Entropy>) -> Result<Arc<Passwords>, ServiceError> {
+pub fn passwords(entropy: Arc<dyn Entropy>) -> Arc<Passwords> {
     let cores = available_parallelism().map_or(1, usize::from);
     let slots = slots(cores, memory_limit());
-    Ok(Arc::new(Passwords::new(slots, entropy)?))
+    Arc::new(Passwords::new(slots, entropy))
 }
 
 fn slots(cores: usize, memory: Option<u64>) -> usize {

@@ -21,7 +21,7 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     let public_listener = servers::bind(config.listen).await?;
     let probe_listener = servers::bind(config.probes.probe_listen).await?;
     let backends = Backends::open(&config.database, &config.servers).await?;
-    let passwords = resources::passwords(Arc::new(SystemEntropy))?;
+    let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
 
     let mut registry = Registry::default();

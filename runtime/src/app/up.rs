@@ -47,7 +47,7 @@ pub async fn run(config: Up) -> anyhow::Result<()> {
         listen,
         default_tenant: config.default_tenant,
         common: Common {
-            passwords: resources::passwords(Arc::new(SystemEntropy))?,
+            passwords: resources::passwords(Arc::new(SystemEntropy)),
             metrics: HttpMetrics::register(&mut Registry::default()),
             stop: shutdown.begun.clone(),
         },

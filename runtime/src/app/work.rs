@@ -16,7 +16,7 @@ pub async fn run(config: Work) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals()?;
     let listener = servers::bind(config.probes.probe_listen).await?;
     let backends = Backends::open(&config.database, &config.servers).await?;
-    let passwords = resources::passwords(Arc::new(SystemEntropy))?;
+    let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
 
     let mut registry = Registry::default();

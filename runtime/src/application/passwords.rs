@@ -25,14 +25,15 @@ const LANES: u32 = 1;
 const MAX_STORED_MEMORY_KIB: u32 = 4 * MEMORY_KIB;
 const MAX_STORED_PASSES: u32 = 16;
 const MAX_STORED_LANES: u32 = 4;
+/// Verified against when the user is unknown, so that both answers cost the same.
+const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1\
+    $bm9ib2R5J3Mgc2FsdC4uLg$dGhlIGhhc2ggb2Ygbm8gcGFzc3dvcmQgYXQgYWxsLi4";
 const WAIT: Duration = Duration::from_secs(2);
 
 /// Hashes and verifies passwords.
 pub struct Passwords {
     slots: Arc<Semaphore>,
     entropy: Arc<dyn Entropy>,
-    /// Verified against when the user is unknown, so that both answers cost the same.
-    decoy: String,
 }
 
 /// What became of a verification.
@@ -46,13 +47,11 @@ pub enum Verdict {
 
 impl Passwords {
     /// `slots`: how many hashes of 19 MiB may run at a time, at least one.
-    pub fn new(slots: usize, entropy: Arc<dyn Entropy>) -> Result<Self, ServiceError> {
-        let decoy = hash(&SecretString::from("a password that nobody has"), &*entropy)?;
-        Ok(Self {
+    pub fn new(slots: usize, entropy: Arc<dyn Entropy>) -> Self {
+        Self {
             slots: Arc::new(Semaphore::new(slots.max(1))),
             entropy,
-            decoy,
-        })
+        }
     }
 
     /// The PHC string of a new password.
@@ -75,7 +74,7 @@ impl Passwords {
             return Ok(Verdict::Wrong);
         }
         let known = stored.is_some();
-        let phc = stored.unwrap_or(&self.decoy).to_owned();
+        let phc = stored.unwrap_or(DECOY).to_owned();
         let verdict = self.run(move || verify(&password, &phc)).await??;
         Ok(if known { verdict } else { Verdict::Wrong })
     }
@@ -171,7 +170,7 @@ mod tests {
     }
 
     fn passwords() -> Passwords {
-        Passwords::new(1, Arc::new(Zeros)).unwrap()
+        Passwords::new(1, Arc::new(Zeros))
     }
 
     fn secret(text: &str) -> SecretString {
@@ -190,6 +189,12 @@ mod tests {
         assert_eq!(right.await.unwrap(), Verdict::Right);
         let wrong = passwords.verify(secret("correct horse batterz"), Some(&phc));
         assert_eq!(wrong.await.unwrap(), Verdict::Wrong);
+    }
+
+    #[test]
+    fn the_decoy_costs_what_a_password_costs() {
+        let decoy = PasswordHash::new(DECOY).unwrap();
+        assert!(is_current(&decoy, &Params::try_from(&decoy).unwrap()));
     }
 
     #[tokio::test]

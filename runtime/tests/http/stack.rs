@@ -111,7 +111,7 @@ impl Stack {
                 entropy: entropy.clone(),
                 tenant_key: [9; 32],
                 pepper,
-                passwords: Arc::new(Passwords::new(2, entropy.clone()).unwrap()),
+                passwords: Arc::new(Passwords::new(2, entropy.clone())),
             },
             stores.schema_version,
         ));

@@ -84,7 +84,7 @@ impl Stage {
             entropy: Arc::new(Randomness),
             tenant_key: [9; 32],
             pepper: [7; 32],
-            passwords: Arc::new(Passwords::new(2, Arc::new(Randomness)).unwrap()),
+            passwords: Arc::new(Passwords::new(2, Arc::new(Randomness))),
         };
         let airline = Arc::new(Airline::new(parts, stores.schema_version));
         airline.prepare().await.unwrap();
