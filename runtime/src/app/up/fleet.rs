@@ -130,3 +130,111 @@ impl Fleet {
         println!();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+
+    use prometheus_client::registry::Registry;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::adapters::system::SystemEntropy;
+    use crate::app::resources;
+    use crate::app::up::manifests;
+    use crate::http::envelope::MakeId;
+    use crate::http::metrics::HttpMetrics;
+
+    const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+
+    fn declared(files: &[&str]) -> Declared {
+        let path = |file: &&str| PathBuf::from(EXAMPLES).join(file);
+        let paths: Vec<PathBuf> = files.iter().map(path).collect();
+        manifests::read(&paths).unwrap()
+    }
+
+    fn fleet(data: &Path) -> Fleet {
+        Fleet {
+            data: DataDirectory::take(data).unwrap(),
+            listen: "127.0.0.1:8080".parse().unwrap(),
+            default_tenant: None,
+            common: Common {
+                passwords: resources::passwords(Arc::new(SystemEntropy)),
+                metrics: HttpMetrics::register(&mut Registry::default()),
+                stop: CancellationToken::new(),
+            },
+            hosts: Hosts::new(MakeId(Arc::new(SystemEntropy))),
+            running: BTreeMap::new(),
+        }
+    }
+
+    async fn key_opens(fleet: &Fleet, data: &Path, tenant: &str) -> bool {
+        let file = data.join(tenant).join(format!("keys/{tenant}-acars"));
+        let key = fs::read_to_string(file).unwrap();
+        let airline = &fleet.running[tenant].airline;
+        airline.auth.by_key(key.trim()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn what_is_declared_runs_and_a_second_start_finds_it() {
+        let data = tempfile::tempdir().unwrap();
+        let mut first = fleet(data.path());
+        first.apply(&declared(&["."])).await.unwrap();
+        assert_eq!(first.running.len(), 2);
+        assert!(key_opens(&first, data.path(), "skyways").await);
+        let identity = || fs::read_to_string(data.path().join("skyways/identity.json")).unwrap();
+        let before = identity();
+        first.stop().await;
+
+        let mut second = fleet(data.path());
+        let skyways = &declared(&["."]).tenants["skyways"];
+        let summary = second.apply_one("skyways", skyways).await.unwrap();
+        assert_eq!(identity(), before);
+        assert_eq!(summary.links.len(), 1);
+        assert!(key_opens(&second, data.path(), "skyways").await);
+        let again = second.apply_one("skyways", skyways).await.unwrap();
+        assert!(summary.changed && !again.changed);
+        second.stop().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_not_declared_any_more_stops_and_is_retained() {
+        let data = tempfile::tempdir().unwrap();
+        let mut fleet = fleet(data.path());
+        fleet.apply(&declared(&["."])).await.unwrap();
+        let fewer = declared(&["00-namespace.yaml", "10-skyways.yaml"]);
+        fleet.apply(&fewer).await.unwrap();
+        assert_eq!(fleet.running.keys().collect::<Vec<_>>(), ["skyways"]);
+        // Neither is the key declared any more.
+        assert!(!key_opens(&fleet, data.path(), "skyways").await);
+        fleet.apply(&declared(&["."])).await.unwrap();
+        assert!(key_opens(&fleet, data.path(), "nordwind").await);
+        fleet.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_key_file_that_was_deleted_means_a_new_key() {
+        let data = tempfile::tempdir().unwrap();
+        let mut fleet = fleet(data.path());
+        fleet.apply(&declared(&["."])).await.unwrap();
+        let file = data.path().join("skyways/keys/skyways-acars");
+        let lost = fs::read_to_string(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        fleet.apply(&declared(&["."])).await.unwrap();
+        assert!(key_opens(&fleet, data.path(), "skyways").await);
+        let auth = &fleet.running["skyways"].airline.auth;
+        assert!(auth.by_key(lost.trim()).await.is_err());
+        fleet.stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_unknown_default_is_refused() {
+        let data = tempfile::tempdir().unwrap();
+        let mut fleet = fleet(data.path());
+        fleet.default_tenant = Some("westwind".to_owned());
+        let error = fleet.apply(&declared(&["."])).await.unwrap_err();
+        assert!(error.to_string().contains("westwind"), "{error}");
+    }
+}

@@ -193,3 +193,65 @@ impl Declared {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TENANT: &str = "apiVersion: albatross.aero/v1alpha1\nkind: Tenant\nmetadata: {name: NAME}\n\
+        spec: {displayName: Skyways, icaoCode: SKY, host: HOST, exposure: {none: {}}, \
+        admins: [{email: ada@skyways.example, displayName: Ada}]}\n---\n";
+    const KEY: &str = "apiVersion: albatross.aero/v1alpha1\nkind: ApiKey\n\
+        metadata: {name: acars, namespace: NAMESPACE}\n\
+        spec: {tenantRef: {name: skyways}, scopes: ['pireps:read'], ttl: 90d, secretName: acars}\n";
+
+    fn tenant(name: &str, host: &str) -> String {
+        TENANT.replace("NAME", name).replace("HOST", host)
+    }
+
+    fn key(namespace: &str) -> String {
+        KEY.replace("NAMESPACE", namespace)
+    }
+
+    fn read_text(text: &str) -> Result<Declared, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("manifests.yaml");
+        fs::write(&file, text).unwrap();
+        read(&[directory.path().to_owned()]).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_tenant_and_its_key_are_read() {
+        let text = tenant("skyways", "skyways.localhost") + &key("albatross-skyways");
+        let declared = read_text(&text).unwrap();
+        let keys = &declared.tenants["skyways"].keys;
+        assert_eq!(keys["acars"].machine_user, "albatross-skyways/acars");
+    }
+
+    #[test]
+    fn what_a_cluster_refuses_is_refused_here() {
+        let skyways = tenant("skyways", "skyways.localhost");
+        let cases = [
+            (skyways.replace("SKY,", "sky,"), "spec.icaoCode"),
+            (skyways.clone() + &skyways, "declared twice"),
+            (
+                skyways.clone() + &tenant("nordwind", "skyways.localhost"),
+                "both have spec.host",
+            ),
+            (
+                skyways.clone() + &key("elsewhere"),
+                "does not allow ApiKeys",
+            ),
+            (key("albatross-skyways"), "no Tenant"),
+            (
+                tenant("nordwind", "n.localhost") + &key("x"),
+                "no Tenant \"skyways\"",
+            ),
+            ("kind: [".to_owned(), "manifests.yaml"),
+        ];
+        for (text, expected) in cases {
+            let error = read_text(&text).unwrap_err();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+    }
+}
