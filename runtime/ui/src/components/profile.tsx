@@ -1,8 +1,11 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
+import { clock } from "../lib/format";
 import type { Track } from "../lib/geo";
 
 const HEIGHT = 200;
+
+const atTime = (seconds: number) => clock(new Date(seconds * 1_000).toISOString());
 
 /** Altitude and ground speed over time; reports the sample under the pointer. */
 export function Profile({ track, onCursor }: { track: Track; onCursor: (index: number | null) => void }) {
@@ -24,7 +27,7 @@ export function Profile({ track, onCursor }: { track: Track; onCursor: (index: n
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
         hooks: { setCursor: [(self) => onCursor(self.cursor.idx ?? null)] },
         axes: [
-          axis,
+          { ...axis, values: (_, ticks) => ticks.map(atTime) },
           {
             ...axis,
             scale: "ft",
@@ -34,7 +37,7 @@ export function Profile({ track, onCursor }: { track: Track; onCursor: (index: n
           { ...axis, scale: "kt", side: 1, grid: { show: false } },
         ],
         series: [
-          { label: "Time (UTC)" },
+          { label: "Time", value: (_, seconds) => (seconds === null ? "–" : atTime(seconds)) },
           { label: "Altitude (ft)", scale: "ft", stroke: colour("--accent"), width: 2 },
           { label: "Ground speed (kt)", scale: "kt", stroke: colour("--muted"), width: 1 },
         ],
