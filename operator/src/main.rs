@@ -1,5 +1,7 @@
 //! The operator's executable.
 
+use std::io::IsTerminal;
+
 use albatross_operator::config::{Args, OperatorConfig};
 use albatross_operator::controllers;
 use anyhow::Context;
@@ -17,7 +19,10 @@ async fn main() -> anyhow::Result<()> {
     let config = OperatorConfig::read(&args.config)?;
     let filter = args.log.as_deref().unwrap_or(&config.log);
     let filter = EnvFilter::try_new(filter).context("the log filter is not valid")?;
-    tracing_subscriber::fmt().with_env_filter(filter).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stdout().is_terminal())
+        .init();
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;

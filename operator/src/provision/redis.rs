@@ -14,10 +14,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the runtime's cache and wake-ups use, and nothing besides: with `+@all`, a key pattern still leaves FLUSHALL,
 /// and without one SCAN lists the neighbours' keys.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 17] = [
     "ping",
     "hello",
-    "client|setinfo",
     "client|setname",
     "get",
     "set",
