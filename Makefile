@@ -43,8 +43,8 @@ fmt: ## Format every source
 test: ## Everything, against real servers and a real cluster; installs what it needs
 	tests/run
 
-bench: ## Measure the hot paths beside their floors, and print one table
-	tests/bench/run
+bench: ## Measure appends on SQLite, and on PostgreSQL where DATABASE_URL names one
+	cargo bench --locked -p albatross
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate
