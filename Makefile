@@ -13,7 +13,7 @@ TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
-.PHONY: help run ui build image check fmt test soak bench cluster cluster-down generate
+.PHONY: help run ui build image check fmt test bench cluster cluster-down generate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,7 +44,7 @@ test: ## Everything, against real servers and a real cluster; installs what it n
 	tests/run
 
 bench: ## Measure appends on SQLite, and on PostgreSQL where DATABASE_URL names one
-	cargo bench --locked -p albatross
+	cargo bench --locked -p albatross --bench append
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate
