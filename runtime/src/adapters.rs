@@ -31,6 +31,14 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
     }
 }
 
+/// Opens storage that must be there already: nothing is made.
+pub async fn open_existing(url: &str) -> Result<Stores, OpenError> {
+    if let ("sqlite", rest) = scheme(url) {
+        sqlite::must_exist(directory(rest)?)?;
+    }
+    open(url).await
+}
+
 /// Brings the schema up to date; returns its version. Idempotent.
 pub async fn migrate(url: &str) -> Result<i64, OpenError> {
     match scheme(url) {

@@ -37,10 +37,19 @@ fn unique(name: &str) -> String {
 }
 
 fn apply_renamed(file: &str, from: &str, to: &str) {
-    let manifest = std::fs::read_to_string(example(file)).expect("an example");
+    apply_changed(file, &[(from, to)]);
+}
+
+/// An example with some of its text replaced.
+fn apply_changed(file: &str, replacements: &[(&str, &str)]) {
+    let mut manifest = std::fs::read_to_string(example(file)).expect("an example");
+    for (from, to) in replacements {
+        assert!(manifest.contains(from), "{file} has no {from:?}");
+        manifest = manifest.replace(from, to);
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(file);
-    std::fs::write(&path, manifest.replace(from, to)).expect("a written manifest");
+    std::fs::write(&path, manifest).expect("a written manifest");
     kubectl(&["apply", "--filename", &path.to_string_lossy()]);
 }
 
@@ -59,15 +68,18 @@ struct Airline {
 
 impl Airline {
     fn declared_like(tenant: &str) -> Self {
+        Self::declared(tenant, &[])
+    }
+
+    /// As an example is, but for its name and what is replaced.
+    fn declared(tenant: &str, replacements: &[(&str, &str)]) -> Self {
         let name = unique(tenant);
         kubectl(&["apply", "--filename", &example("00-namespace.yaml")]);
         let number = if tenant == "skyways" { 0 } else { 1 };
-        for file in [
-            format!("1{number}-{tenant}"),
-            format!("2{number}-{tenant}-acars"),
-        ] {
-            apply_renamed(&format!("{file}.yaml"), tenant, &name);
-        }
+        let renamed = (tenant, name.as_str());
+        let changed = [replacements, &[renamed]].concat();
+        apply_changed(&format!("1{number}-{tenant}.yaml"), &changed);
+        apply_changed(&format!("2{number}-{tenant}-acars.yaml"), &[renamed]);
         let resource = format!("tenant/{name}");
         kubectl(&["wait", "--for=condition=Ready", &resource, "--timeout=180s"]);
         let key = format!("apikey/{name}-acars");
@@ -185,6 +197,27 @@ fn scaling_a_tenant_scales_its_api() {
     };
     assert_eq!(ready("3"), "3");
     assert_eq!(ready("1"), "1");
+}
+
+#[tokio::test]
+async fn workers_of_their_own_project_what_the_api_takes_and_an_ingress_leads_to_it() {
+    let asked = "  exposure:\n    ingress: {className: nginx}\n  worker: {replicas: 1}\n";
+    let nordwind = Airline::declared("nordwind", &[("  exposure:\n    none: {}\n", asked)]);
+    let worker = object(&nordwind.namespace, "deployment/worker");
+    assert_eq!(worker["status"]["readyReplicas"], 1);
+    let ingress = object(&nordwind.namespace, "ingress/api");
+    let rule = &ingress["spec"]["rules"][0];
+    assert_eq!(rule["host"], format!("{}.localhost", nordwind.name));
+    let backend = &rule["http"]["paths"][0]["backend"]["service"]["name"];
+    assert_eq!(backend, "api");
+
+    let id = nordwind.file_a_flight();
+    let pilot = nordwind.client();
+    until("the worker has projected the flight", async || {
+        ids(&pilot.get("/pireps?state=Submitted").await).contains(&id.as_str())
+    })
+    .await;
+    nordwind.remove();
 }
 
 #[test]

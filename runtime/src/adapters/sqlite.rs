@@ -24,6 +24,18 @@ static LOG: Migrator = sqlx::migrate!("../migrations/sqlite/log");
 static READ: Migrator = sqlx::migrate!("../migrations/sqlite/read");
 static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
 
+const LOG_FILE: &str = "log.db";
+
+/// A directory without a log is no airline's.
+pub fn must_exist(directory: &Path) -> Result<(), OpenError> {
+    let path = directory.join(LOG_FILE);
+    if path.is_file() {
+        return Ok(());
+    }
+    let reason = "there is no log here: name the directory of one airline".to_owned();
+    Err(OpenError::File { path, reason })
+}
+
 /// Opens the directory; what is missing of it is made, what is old is migrated.
 pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
     let writable = |error| OpenError::Directory {
@@ -34,7 +46,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         .await
         .map_err(writable)?;
     let file = |name| directory.join(name);
-    let log = Database::open(&file("log.db"), &LOG, SqliteSynchronous::Full).await?;
+    let log = Database::open(&file(LOG_FILE), &LOG, SqliteSynchronous::Full).await?;
     let read = Database::open(&file("read.db"), &READ, SqliteSynchronous::Normal).await?;
     let track = Database::open(&file("track.db"), &TRACK, SqliteSynchronous::Full).await?;
     let schema_version = log.schema_version;

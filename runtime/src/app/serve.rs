@@ -20,6 +20,10 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals()?;
     let public_listener = servers::bind(config.listen).await?;
     let probe_listener = servers::bind(config.probes.probe_listen).await?;
+    let internal = match config.internal_token {
+        Some(token) => Some((token, servers::bind(config.internal_listen).await?)),
+        None => None,
+    };
     let backends = Backends::open(&config.database, &config.servers).await?;
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
@@ -43,13 +47,12 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     let proxies = public::trusted(config.trusted_proxies);
     let router = public::router(airline.clone(), proxies, metrics, shutdown.begun.clone())?;
     servers::spawn(public_listener, router, &shutdown);
-    if let Some(token) = config.internal_token {
+    if let Some((token, listener)) = internal {
         let state = InternalState {
             airline: airline.clone(),
             token: Arc::new(token),
             ids: MakeId(Arc::new(SystemEntropy)),
         };
-        let listener = servers::bind(config.internal_listen).await?;
         servers::spawn(listener, internal_router(state), &shutdown);
     }
     let ready = readiness(airline, config.required_desired, &shutdown);

@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 
-use crate::adapters::system::SystemEntropy;
+use crate::adapters::system::{SystemClock, SystemEntropy};
 use crate::app::shutdown::Shutdown;
 use crate::app::{resources, servers};
 use crate::config::Up;
 use crate::http::envelope::MakeId;
 use crate::http::hosts::Hosts;
 use crate::http::metrics::HttpMetrics;
+use crate::ports::clock::Clock;
 use data::DataDirectory;
 use fleet::Fleet;
 use manifests::{Declared, Fingerprint};
@@ -41,7 +42,7 @@ pub async fn run(config: Up) -> anyhow::Result<()> {
     let data = DataDirectory::take(&config.data)?;
     let listener = servers::bind(config.listen).await?;
     let listen = listener.local_addr()?;
-    let hosts = Hosts::new(MakeId(Arc::new(SystemEntropy)));
+    let hosts = Hosts::new(MakeId(Arc::new(SystemEntropy)), listen.ip().is_loopback());
     let mut fleet = Fleet {
         data,
         listen,
@@ -54,9 +55,10 @@ pub async fn run(config: Up) -> anyhow::Result<()> {
         hosts: hosts.clone(),
         running: BTreeMap::new(),
     };
+    declared.print_waiting();
     fleet.apply(&declared).await?;
     if config.demo {
-        seed(&fleet).await?;
+        seed(&fleet, &declared).await?;
     }
     servers::spawn(listener, hosts.router(), &shutdown);
     let urls: Vec<&str> = fleet
@@ -111,13 +113,21 @@ async fn follow(
 ) -> anyhow::Result<Declared> {
     let declared = manifests::read(files)?;
     declared.check_change(before)?;
+    if declared.waiting != before.waiting {
+        declared.print_waiting();
+    }
     fleet.apply(&declared).await?;
     Ok(declared)
 }
 
-async fn seed(fleet: &Fleet) -> anyhow::Result<()> {
-    for (name, running) in &fleet.running {
-        let seeded = demo::seed(name, &running.airline).await;
+async fn seed(fleet: &Fleet, declared: &Declared) -> anyhow::Result<()> {
+    let now = SystemClock.now();
+    for (name, tenant) in &declared.tenants {
+        let Some(running) = fleet.running.get(name) else {
+            continue;
+        };
+        let icao_code = &tenant.tenant.icao_code;
+        let seeded = demo::seed(name, icao_code, &running.airline, now).await;
         seeded.with_context(|| format!("Tenant {name} cannot be filled with recorded flights"))?;
     }
     Ok(())

@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::adapters::chain;
-use crate::app::assemble;
+use secrecy::ExposeSecret;
+
+use crate::adapters::{self, chain};
 use crate::config::Verify;
 
 pub async fn run(config: Verify) -> anyhow::Result<()> {
-    let stores = assemble::stores(&config.database).await?;
+    let url = config.database.database_url.expose_secret();
+    let stores = adapters::open_existing(url).await?;
     let verified = chain::verify(&*stores.events).await?;
     let hash = verified
         .hash

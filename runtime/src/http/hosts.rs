@@ -1,6 +1,6 @@
 //! Several airlines on one listener, told apart by host name.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
@@ -22,22 +22,28 @@ pub struct Hosts {
 
 #[derive(Default)]
 struct Airlines {
-    by_host: HashMap<String, Router>,
+    by_host: BTreeMap<String, Router>,
     elsewhere: Option<Router>,
 }
 
 impl Hosts {
-    /// Nobody answers yet.
-    pub fn new(ids: MakeId) -> Self {
+    /// Nobody answers yet. With `told`, whoever asks for an unknown host is told which there are: right on loopback,
+    /// where the asker is at home; elsewhere it would list all customers.
+    pub fn new(ids: MakeId, told: bool) -> Self {
+        let airlines = Arc::new(RwLock::new(Airlines::default()));
+        let known = airlines.clone();
         let unknown = Router::new()
-            .fallback(async || {
-                Problem::not_found().detail("no airline answers under this host name")
+            .fallback(async move || {
+                let mut detail = "no airline answers under this host name".to_owned();
+                if told {
+                    let airlines = known.read().unwrap_or_else(PoisonError::into_inner);
+                    let hosts: Vec<&str> = airlines.by_host.keys().map(String::as_str).collect();
+                    detail = format!("{detail}; there are: {}", hosts.join(", "));
+                }
+                Problem::not_found().detail(detail)
             })
             .layer(from_fn_with_state(ids, envelope));
-        Self {
-            airlines: Arc::default(),
-            unknown,
-        }
+        Self { airlines, unknown }
     }
 
     /// From now on `router` answers under `host` (without a port).
@@ -132,7 +138,11 @@ mod tests {
     #[case("skyways.localhost:8080", 200, "skyways")]
     #[case("SkyWays.localhost", 200, "skyways")]
     #[case("nordwind.localhost:8080", 200, "nordwind")]
-    #[case("other.localhost:8080", 404, "no airline answers")]
+    #[case(
+        "other.localhost:8080",
+        404,
+        "there are: nordwind.localhost, skyways.localhost"
+    )]
     #[case("", 404, "requestId")]
     #[tokio::test]
     async fn airlines_are_told_apart_by_host(
@@ -140,7 +150,7 @@ mod tests {
         #[case] status: u16,
         #[case] text: &str,
     ) {
-        let hosts = Hosts::new(MakeId(Arc::new(Zeros)));
+        let hosts = Hosts::new(MakeId(Arc::new(Zeros)), true);
         hosts.insert(
             "skyways.localhost",
             Router::new().fallback(async || "skyways"),
@@ -156,13 +166,15 @@ mod tests {
 
     #[tokio::test]
     async fn one_airline_may_answer_elsewhere_until_it_goes() {
-        let hosts = Hosts::new(MakeId(Arc::new(Zeros)));
+        let hosts = Hosts::new(MakeId(Arc::new(Zeros)), false);
         let skyways = Router::new().fallback(async || "skyways");
         hosts.insert("skyways.localhost", skyways.clone());
         hosts.set_elsewhere(Some(skyways));
         assert_eq!(ask(&hosts, "192.168.0.7:8080").await.0, 200);
         hosts.set_elsewhere(None);
         hosts.remove("skyways.localhost");
-        assert_eq!(ask(&hosts, "skyways.localhost").await.0, 404);
+        let (status, body) = ask(&hosts, "skyways.localhost").await;
+        assert_eq!(status, 404);
+        assert!(!body.contains("there are"), "{body}");
     }
 }

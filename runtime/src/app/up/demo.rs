@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -35,13 +35,22 @@ const PILOTS: [(&str, &str); 3] = [
 
 struct Flight {
     pilot: usize,
-    number: &'static str,
+    number: Number,
     departure: &'static str,
     arrival: &'static str,
     aircraft: &'static str,
     registration: &'static str,
     recording: Recording,
+    /// How long ago the flight came to its end, or to where it is now.
+    ended_ago_min: i64,
     end: End,
+}
+
+enum Number {
+    /// As it was recorded.
+    Recorded(&'static str),
+    /// The airline's own, after its ICAO code.
+    Own(u16),
 }
 
 enum Recording {
@@ -59,61 +68,108 @@ enum End {
     Rejected(&'static str),
 }
 
-const FLIGHTS: [Flight; 5] = [
+const HOUR_MIN: i64 = 60;
+const DAY_MIN: i64 = 24 * HOUR_MIN;
+
+/// A week of an airline.
+const FLIGHTS: [Flight; 8] = [
     Flight {
         pilot: 0,
-        number: "ELY1747",
+        number: Number::Recorded("ELY1747"),
         departure: "LIRF",
         arrival: "LLBG",
         aircraft: "B744",
         registration: "4X-ELC",
         recording: Recording::Track(ELY1747, 100),
+        ended_ago_min: 6 * DAY_MIN,
         end: End::Accepted,
     },
     Flight {
-        pilot: 1,
-        number: "ANZ4376",
-        departure: "NZCH",
-        arrival: "NZCH",
-        aircraft: "A320",
-        registration: "ZK-OXB",
-        recording: Recording::Track(ANZ4376, 100),
-        end: End::Submitted,
-    },
-    Flight {
         pilot: 2,
-        number: "ANZ4376",
-        departure: "NZCH",
-        arrival: "NZCH",
-        aircraft: "A320",
-        registration: "ZK-OXJ",
-        recording: Recording::Track(ANZ4376, 60),
-        end: End::InProgress,
-    },
-    Flight {
-        pilot: 2,
-        number: "SKY12",
+        number: Number::Own(12),
         departure: "LOWW",
         arrival: "LOWI",
         aircraft: "DH8D",
         registration: "OE-LGA",
         recording: Recording::None(55),
+        ended_ago_min: 5 * DAY_MIN + 3 * HOUR_MIN,
         end: End::Rejected("Please file it with the aircraft that you flew."),
     },
     Flight {
-        pilot: 0,
-        number: "SKY34",
+        pilot: 1,
+        number: Number::Own(340),
         departure: "EDDM",
         arrival: "LIRF",
         aircraft: "A20N",
         registration: "D-AINA",
         recording: Recording::None(80),
+        ended_ago_min: 4 * DAY_MIN + 7 * HOUR_MIN,
+        end: End::Accepted,
+    },
+    Flight {
+        pilot: 1,
+        number: Number::Recorded("ANZ4376"),
+        departure: "NZCH",
+        arrival: "NZCH",
+        aircraft: "A320",
+        registration: "ZK-OXB",
+        recording: Recording::Track(ANZ4376, 100),
+        ended_ago_min: 2 * DAY_MIN + 5 * HOUR_MIN,
+        end: End::Accepted,
+    },
+    Flight {
+        pilot: 0,
+        number: Number::Own(341),
+        departure: "LIRF",
+        arrival: "EDDM",
+        aircraft: "A20N",
+        registration: "D-AINA",
+        recording: Recording::None(85),
+        ended_ago_min: DAY_MIN + 2 * HOUR_MIN,
+        end: End::Submitted,
+    },
+    Flight {
+        pilot: 2,
+        number: Number::Recorded("ANZ4376"),
+        departure: "NZCH",
+        arrival: "NZCH",
+        aircraft: "A320",
+        registration: "ZK-OXJ",
+        recording: Recording::Track(ANZ4376, 100),
+        ended_ago_min: 4 * HOUR_MIN,
+        end: End::Submitted,
+    },
+    Flight {
+        pilot: 1,
+        number: Number::Recorded("ELY1747"),
+        departure: "LIRF",
+        arrival: "LLBG",
+        aircraft: "B744",
+        registration: "4X-ELC",
+        recording: Recording::Track(ELY1747, 60),
+        ended_ago_min: 0,
+        end: End::InProgress,
+    },
+    Flight {
+        pilot: 0,
+        number: Number::Own(58),
+        departure: "ESSA",
+        arrival: "ENGM",
+        aircraft: "E190",
+        registration: "SE-RSA",
+        recording: Recording::None(60),
+        ended_ago_min: 2 * HOUR_MIN,
         end: End::Draft,
     },
 ];
 
 /// Files what is not there yet. A second time changes nothing.
-pub async fn seed(tenant: &str, airline: &Airline) -> anyhow::Result<()> {
+pub async fn seed(
+    tenant: &str,
+    icao_code: &str,
+    airline: &Airline,
+    now: Timestamp,
+) -> anyhow::Result<()> {
     let report = airline.desired.applied().await?;
     let admin = report.and_then(|report| report.admins.first().map(|admin| admin.user_id));
     let admin = identity(UserId(admin.context("it has no admin")?), Role::TenantAdmin);
@@ -129,6 +185,8 @@ pub async fn seed(tenant: &str, airline: &Airline) -> anyhow::Result<()> {
             admin: &admin,
             pilot: &pilots[flight.pilot],
             flight,
+            icao_code,
+            now,
             id: PirepId(id),
         };
         demo.file().await?;
@@ -142,6 +200,8 @@ struct Demo<'a> {
     admin: &'a Identity,
     pilot: &'a Identity,
     flight: &'a Flight,
+    icao_code: &'a str,
+    now: Timestamp,
     id: PirepId,
 }
 
@@ -155,7 +215,7 @@ impl Demo<'_> {
             Err(error) => return Err(error.into()),
         }
         let samples = self.samples()?;
-        let new = self.new_pirep(&samples);
+        let new = self.new_pirep(&samples)?;
         pireps
             .put(self.pilot, self.id, new, WriteOptions::default())
             .await?;
@@ -204,49 +264,75 @@ impl Demo<'_> {
         Ok(())
     }
 
+    fn ended_at(&self) -> anyhow::Result<Timestamp> {
+        let ago = SignedDuration::from_mins(self.flight.ended_ago_min);
+        Ok(self.now.checked_sub(ago)?)
+    }
+
+    /// The recording, as if it had come to its end when the flight did.
     fn samples(&self) -> anyhow::Result<Vec<Sample>> {
         let Recording::Track(csv, hundredths) = self.flight.recording else {
             return Ok(Vec::new());
         };
         let mut samples = recording::samples(csv)?;
         samples.truncate(samples.len() * hundredths / 100);
+        let last = samples.last().context("the recording is empty")?.time;
+        let later = self.ended_at()?.duration_since(last);
+        // Whole seconds, as a client sends them.
+        let later = SignedDuration::from_secs(later.as_secs());
+        for sample in &mut samples {
+            sample.time = sample.time.checked_add(later)?;
+        }
         Ok(samples)
     }
 
-    fn new_pirep(&self, samples: &[Sample]) -> FilePirep {
+    /// What the pilot of a flight without a recording types in.
+    fn report(&self, minutes: i32) -> anyhow::Result<Report> {
+        let landing = self.ended_at()?;
+        Ok(Report {
+            take_off_at: Some(landing.checked_sub(SignedDuration::from_mins(minutes.into()))?),
+            landing_at: Some(landing),
+            flight_time_min: Some(minutes),
+            ..Report::default()
+        })
+    }
+
+    fn new_pirep(&self, samples: &[Sample]) -> anyhow::Result<FilePirep> {
         let flight = self.flight;
         let text = |text: &str| Some(text.to_owned());
-        let (kind, client, report) = match flight.recording {
-            Recording::Track(..) => (SourceKind::Acars, text("albatross demo"), None),
+        let (intent, kind, client, report) = match flight.recording {
+            Recording::Track(..) => {
+                let client = text("albatross demo");
+                (Intent::Prefile, SourceKind::Acars, client, None)
+            }
             Recording::None(minutes) => {
-                let report = Report {
-                    flight_time_min: Some(minutes),
-                    ..Report::default()
-                };
-                (SourceKind::Manual, None, Some(report))
+                let report = Some(self.report(minutes)?);
+                (Intent::Draft, SourceKind::Manual, None, report)
             }
         };
-        let first: Option<Timestamp> = samples.first().map(|sample| sample.time);
-        FilePirep {
-            intent: match flight.recording {
-                Recording::Track(..) => Intent::Prefile,
-                Recording::None(_) => Intent::Draft,
-            },
+        let number = match flight.number {
+            Number::Recorded(number) => number.to_owned(),
+            Number::Own(number) => format!("{}{number}", self.icao_code),
+        };
+        let measured = samples.first().map(|sample| sample.time);
+        let typed = report.as_ref().and_then(|report| report.take_off_at);
+        Ok(FilePirep {
+            intent,
             source: Source { kind, client },
             plan: Plan {
-                flight_number: text(flight.number),
-                callsign: text(flight.number),
+                callsign: Some(number.clone()),
+                flight_number: Some(number),
                 departure: text(flight.departure),
                 arrival: text(flight.arrival),
                 aircraft_type: text(flight.aircraft),
                 registration: text(flight.registration),
                 network: text("Offline"),
-                planned_off_block_at: first,
+                planned_off_block_at: measured.or(typed),
                 ..Plan::default()
             },
             report,
             remarks: None,
-        }
+        })
     }
 }
 

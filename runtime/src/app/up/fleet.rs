@@ -134,6 +134,7 @@ impl Fleet {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::net::Ipv4Addr;
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
@@ -144,6 +145,7 @@ mod tests {
     use crate::adapters::system::SystemEntropy;
     use crate::app::resources;
     use crate::app::up::manifests;
+    use crate::application::secrets::ApiKeyText;
     use crate::http::envelope::MakeId;
     use crate::http::metrics::HttpMetrics;
 
@@ -165,7 +167,7 @@ mod tests {
                 metrics: HttpMetrics::register(&mut Registry::default()),
                 stop: CancellationToken::new(),
             },
-            hosts: Hosts::new(MakeId(Arc::new(SystemEntropy))),
+            hosts: Hosts::new(MakeId(Arc::new(SystemEntropy)), true),
             running: BTreeMap::new(),
         }
     }
@@ -226,6 +228,65 @@ mod tests {
         assert!(key_opens(&fleet, data.path(), "skyways").await);
         let auth = &fleet.running["skyways"].airline.auth;
         assert!(auth.by_key(lost.trim()).await.is_err());
+        fleet.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_key_on_disk_is_the_live_one_whatever_a_crash_lost() {
+        let data = tempfile::tempdir().unwrap();
+        let file = data.path().join("skyways/keys/skyways-acars");
+        let mut first = fleet(data.path());
+        first.apply(&declared(&["."])).await.unwrap();
+        first.stop().await;
+        let lost = fs::read_to_string(&file).unwrap();
+        // As if the process had ended after it wrote a new key's file and before it wrote identity.json.
+        let later = ApiKeyText::generate(&SystemEntropy).into_text();
+        fs::write(&file, later.expose_secret()).unwrap();
+
+        let mut second = fleet(data.path());
+        second.apply(&declared(&["."])).await.unwrap();
+        assert!(key_opens(&second, data.path(), "skyways").await);
+        let auth = &second.running["skyways"].airline.auth;
+        assert!(auth.by_key(lost.trim()).await.is_err());
+        assert_eq!(fs::read_to_string(&file).unwrap(), later.expose_secret());
+        second.stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_airline_stops_though_its_key_is_still_declared() {
+        let data = tempfile::tempdir().unwrap();
+        let mut fleet = fleet(data.path());
+        fleet.apply(&declared(&["."])).await.unwrap();
+        let fewer = declared(&[
+            "00-namespace.yaml",
+            "10-skyways.yaml",
+            "20-skyways-acars.yaml",
+            "21-nordwind-acars.yaml",
+        ]);
+        assert_eq!(fewer.waiting.len(), 1);
+        fleet.apply(&fewer).await.unwrap();
+        assert_eq!(fleet.running.keys().collect::<Vec<_>>(), ["skyways"]);
+        fleet.stop().await;
+    }
+
+    #[tokio::test]
+    async fn an_admin_who_has_logged_in_gets_no_link_any_more() {
+        let data = tempfile::tempdir().unwrap();
+        let mut fleet = fleet(data.path());
+        let examples = declared(&["."]);
+        let skyways = &examples.tenants["skyways"];
+        let summary = fleet.apply_one("skyways", skyways).await.unwrap();
+        let (_, link) = &summary.links[0];
+        let token = link.expose_secret().rsplit('#').next().unwrap().to_owned();
+        let auth = &fleet.running["skyways"].airline.auth;
+        auth.log_in_with_link(&token, Ipv4Addr::LOCALHOST.into())
+            .await
+            .unwrap();
+
+        let summary = fleet.apply_one("skyways", skyways).await.unwrap();
+        assert!(summary.links.is_empty());
+        let identity = fs::read_to_string(data.path().join("skyways/identity.json")).unwrap();
+        assert!(!identity.contains(&token));
         fleet.stop().await;
     }
 

@@ -39,6 +39,7 @@ pub struct DesiredMark {
     pub digest: String,
 }
 
+/// A link is kept as it is, so that it can be shown again, until its admin has logged in.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuedLink {

@@ -19,6 +19,8 @@ use albatross_crds::{ApiKey, Tenant, rules};
 #[derive(Debug, Default)]
 pub struct Declared {
     pub tenants: BTreeMap<String, DeclaredTenant>,
+    /// A line for each ApiKey whose Tenant is not declared.
+    pub waiting: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -100,10 +102,10 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Declared> {
 fn declare(manifests: Vec<(PathBuf, Manifest)>) -> anyhow::Result<Declared> {
     let mut declared = Declared::default();
     let mut namespaces = BTreeMap::new();
-    let mut keys = Vec::new();
+    let (mut keys, mut errors) = (Vec::new(), Vec::new());
     for (file, manifest) in manifests {
         match manifest {
-            Manifest::Tenant(tenant) => declared.add_tenant(&file, *tenant)?,
+            Manifest::Tenant(tenant) => errors.extend(declared.add_tenant(&file, *tenant).err()),
             Manifest::ApiKey(key) => keys.push((file, *key)),
             Manifest::Namespace { name, labels } => {
                 namespaces.insert(name, labels);
@@ -113,32 +115,43 @@ fn declare(manifests: Vec<(PathBuf, Manifest)>) -> anyhow::Result<Declared> {
             }
         }
     }
-    if declared.tenants.is_empty() {
+    if declared.tenants.is_empty() && errors.is_empty() {
         bail!("the manifests declare no Tenant");
     }
     for (file, key) in keys {
-        declared.add_key(&file, key, &namespaces)?;
+        errors.extend(declared.add_key(&file, key, &namespaces).err());
     }
-    declared.check_hosts()?;
-    Ok(declared)
+    errors.extend(declared.shared_hosts());
+    if errors.is_empty() {
+        Ok(declared)
+    } else {
+        bail!(errors.join("\nerror: "))
+    }
 }
 
 impl Declared {
-    fn add_tenant(&mut self, file: &Path, written: Tenant) -> anyhow::Result<()> {
+    /// Tells of keys whose tenant is not there; as on a cluster, they wait for it.
+    pub fn print_waiting(&self) {
+        for line in &self.waiting {
+            println!("{line}\n");
+        }
+    }
+
+    fn add_tenant(&mut self, file: &Path, written: Tenant) -> Result<(), String> {
+        let file = file.display();
         let name = written.metadata.name.clone().unwrap_or_default();
         let tenant = validate_tenant(&written.spec, &name);
-        let tenant =
-            tenant.map_err(|found| anyhow::anyhow!("{}: {}", file.display(), summary(&found)))?;
+        let tenant = tenant.map_err(|found| format!("{file}: {}", summary(&found)))?;
         let declared = DeclaredTenant {
             without_effect: cluster_only_fields(&written.spec),
             tenant,
             written,
             keys: BTreeMap::new(),
         };
-        if self.tenants.insert(name.clone(), declared).is_some() {
-            bail!("{}: Tenant {name} is declared twice", file.display());
+        match self.tenants.insert(name.clone(), declared) {
+            None => Ok(()),
+            Some(_) => Err(format!("{file}: Tenant {name} is declared twice")),
         }
-        Ok(())
     }
 
     fn add_key(
@@ -146,40 +159,44 @@ impl Declared {
         file: &Path,
         written: ApiKey,
         namespaces: &BTreeMap<String, BTreeMap<String, String>>,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), String> {
         let name = written.metadata.name.clone().unwrap_or_default();
         let namespace = written.metadata.namespace.clone().unwrap_or_default();
         let file = file.display();
-        let key = validate_api_key(&written.spec);
-        let key = key.map_err(|found| anyhow::anyhow!("{file}: {}", summary(&found)))?;
+        let key = validate_api_key(&written.spec)
+            .map_err(|found| format!("{file}: {}", summary(&found)))?;
         let Some(tenant) = self.tenants.get_mut(&key.tenant) else {
-            bail!(
-                "{file} (ApiKey {name}): spec.tenantRef.name: no Tenant {:?} is declared",
-                key.tenant
-            );
+            let tenant = &key.tenant;
+            self.waiting.push(format!(
+                "ApiKey {namespace}/{name} waits for Tenant {tenant:?}, which no manifest declares"
+            ));
+            return Ok(());
         };
         let labels = namespaces.get(&namespace).cloned().unwrap_or_default();
         admit(&tenant.tenant, &key, &namespace, &labels)
-            .map_err(|refusal| anyhow::anyhow!("{file} (ApiKey {name}): {refusal}"))?;
+            .map_err(|refusal| format!("{file} (ApiKey {name}): {refusal}"))?;
         let machine_user = format!("{namespace}/{name}");
         let key = DeclaredKey { machine_user, key };
-        if tenant.keys.insert(name.clone(), key).is_some() {
-            bail!(
+        match tenant.keys.insert(name.clone(), key) {
+            None => Ok(()),
+            Some(_) => Err(format!(
                 "{file}: the tenant has two ApiKeys named {name}; here each needs a name of its own"
-            );
+            )),
         }
-        Ok(())
     }
 
-    fn check_hosts(&self) -> anyhow::Result<()> {
+    fn shared_hosts(&self) -> Vec<String> {
         let mut hosts: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut shared = Vec::new();
         for (name, declared) in &self.tenants {
-            if let Some(other) = hosts.insert(&declared.tenant.host, name) {
-                let host = &declared.tenant.host;
-                bail!("Tenants {other} and {name} both have spec.host {host:?}");
+            let host = &declared.tenant.host;
+            if let Some(other) = hosts.insert(host, name) {
+                shared.push(format!(
+                    "Tenants {other} and {name} both have spec.host {host:?}"
+                ));
             }
         }
-        Ok(())
+        shared
     }
 
     /// Whether this may follow `before`: immutable fields are held against what was declared.
@@ -243,15 +260,34 @@ mod tests {
                 "does not allow ApiKeys",
             ),
             (key("albatross-skyways"), "no Tenant"),
-            (
-                tenant("nordwind", "n.localhost") + &key("x"),
-                "no Tenant \"skyways\"",
-            ),
             ("kind: [".to_owned(), "manifests.yaml"),
         ];
         for (text, expected) in cases {
             let error = read_text(&text).unwrap_err();
             assert!(error.contains(expected), "{expected}: {error}");
         }
+    }
+
+    #[test]
+    fn every_error_is_told_at_once() {
+        let text = tenant("skyways", "shared.localhost")
+            + &tenant("nordwind", "shared.localhost")
+            + &key("elsewhere");
+        let error = read_text(&text).unwrap_err();
+        assert!(error.contains("both have spec.host"), "{error}");
+        assert!(error.contains("\nerror: "), "{error}");
+        assert!(error.contains("does not allow ApiKeys"), "{error}");
+    }
+
+    #[test]
+    fn a_key_waits_for_its_tenant() {
+        let declared = read_text(&(tenant("nordwind", "n.localhost") + &key("clients"))).unwrap();
+        let [waiting] = declared.waiting.as_slice() else {
+            panic!("{:?}", declared.waiting);
+        };
+        assert!(
+            waiting.contains("clients/acars") && waiting.contains("\"skyways\""),
+            "{waiting}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! One airline that runs in this process: its storage, its services, its desired state.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -112,7 +113,9 @@ impl Running {
 
     /// Brings it in line with what is declared; the same again changes nothing.
     pub async fn apply(&mut self, declared: &DeclaredTenant) -> anyhow::Result<Summary> {
+        let logged_in = self.logged_in().await?;
         let wish = Wish {
+            logged_in: &logged_in,
             declared,
             folder: &self.folder,
             public_url: &self.public_url,
@@ -155,6 +158,16 @@ impl Running {
             links,
             keys,
         })
+    }
+
+    async fn logged_in(&self) -> anyhow::Result<BTreeSet<String>> {
+        self.airline.catch_up().await?;
+        let report = self.airline.desired.applied().await?;
+        let admins = report.into_iter().flat_map(|report| report.admins);
+        Ok(admins
+            .filter(|admin| admin.has_logged_in)
+            .map(|admin| admin.email)
+            .collect())
     }
 
     /// Ends its work; its data stays.

@@ -1,8 +1,11 @@
 //! A declared tenant as the desired state of its runtime: the part that the operator has on a cluster.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
@@ -29,6 +32,8 @@ pub struct Wish<'a> {
     pub pepper: &'a Pepper,
     pub entropy: &'a dyn Entropy,
     pub now: Timestamp,
+    /// E-mail addresses of admins who need no link any more.
+    pub logged_in: &'a BTreeSet<String>,
 }
 
 impl Wish<'_> {
@@ -42,6 +47,8 @@ impl Wish<'_> {
             login_link: self.link(identity, &admin.email),
         });
         let admins = admins.collect();
+        let is_declared = |email: &String| tenant.admins.iter().any(|admin| admin.email == *email);
+        identity.links.retain(|email, _| is_declared(email));
         let mut api_keys = Vec::new();
         for (name, key) in &self.declared.keys {
             api_keys.push(self.key(identity, name, key)?);
@@ -81,6 +88,10 @@ impl Wish<'_> {
     }
 
     fn link(&self, identity: &mut Identity, email: &str) -> Option<DesiredLink> {
+        if self.logged_in.contains(email) {
+            identity.links.remove(email);
+            return None;
+        }
         let known = identity.links.get(email);
         let usable = known.filter(|link| link.expires_at > self.now).cloned();
         let link = usable.unwrap_or_else(|| {
@@ -109,10 +120,13 @@ impl Wish<'_> {
     ) -> anyhow::Result<DesiredKey> {
         let file = self.key_file(name);
         let known = identity.keys.get(name).cloned();
-        // A file that was deleted by hand means a new key, as a deleted Secret does on a cluster.
-        let issued = match known {
-            Some(issued) if declared.key.revoked || file.exists() => issued,
-            _ => self.issue(&file)?,
+        let issued = match (known, read_key(&file)?) {
+            (Some(issued), _) if declared.key.revoked => issued,
+            // The file is what clients use: after a crash between the two, it holds a later key than identity.json.
+            (Some(issued), Some(key)) if issued.key_id == key.id() => issued,
+            (_, Some(key)) => self.issued(&key),
+            // A file that was deleted by hand means a new key, as a deleted Secret does on a cluster.
+            (_, None) => self.issue(&file)?,
         };
         if declared.key.revoked && file.exists() {
             fs::remove_file(&file)?;
@@ -132,14 +146,29 @@ impl Wish<'_> {
 
     fn issue(&self, file: &Path) -> anyhow::Result<IssuedKey> {
         let key = ApiKeyText::generate(self.entropy);
-        let issued = IssuedKey {
-            key_id: key.id().to_owned(),
-            digest: BASE64_STANDARD.encode(self.pepper.api_key_digest(&key)),
-            issued_at: self.now,
-        };
+        let issued = self.issued(&key);
         let text = key.into_text();
         write_secret(file, format!("{}\n", text.expose_secret()).as_bytes())?;
         Ok(issued)
+    }
+
+    fn issued(&self, key: &ApiKeyText) -> IssuedKey {
+        IssuedKey {
+            key_id: key.id().to_owned(),
+            digest: BASE64_STANDARD.encode(self.pepper.api_key_digest(key)),
+            issued_at: self.now,
+        }
+    }
+}
+
+/// The key that a file holds; none if there is no file, or no key in it.
+fn read_key(file: &Path) -> anyhow::Result<Option<ApiKeyText>> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(ApiKeyText::parse(text.trim())),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
     }
 }
 
