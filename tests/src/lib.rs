@@ -3,6 +3,7 @@
 pub mod airline;
 pub mod api_server;
 pub mod kubectl;
+pub mod processes;
 pub mod proxy;
 pub mod random;
 pub mod servers;
