@@ -13,7 +13,7 @@ TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
-.PHONY: help run ui build image check fmt test bench cluster cluster-down generate
+.PHONY: help run ui build image check fmt test soak bench cluster cluster-down generate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ fmt: ## Format every source
 
 test: ## Everything, against real servers and a real cluster; installs what it needs
 	tests/run
+
+soak: ## Kill processes and PostgreSQL a thousand times under load; prints what it saw
+	ALBATROSS_CRASH_CYCLES=1000 cargo test --locked -p albatross-tests --test crash -- --nocapture
 
 bench: ## Measure appends on SQLite, and on PostgreSQL where DATABASE_URL names one
 	cargo bench --locked -p albatross --bench append

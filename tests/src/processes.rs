@@ -125,9 +125,10 @@ impl Process {
     }
 
     /// Ends it as the kernel does: at once, wherever it is.
-    pub fn kill(mut self) -> Ended {
-        self.end();
-        self.tell()
+    pub fn kill(&mut self) {
+        // It may have ended by itself; either way it is gone afterwards.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits until it ends by itself.
@@ -148,12 +149,6 @@ impl Process {
         );
     }
 
-    fn end(&mut self) {
-        // It may have ended by itself; either way it is gone afterwards.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
     fn tell(&mut self) -> Ended {
         Ended {
             status: self.child.wait().expect("it has ended"),
@@ -165,7 +160,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.end();
+        self.kill();
     }
 }
 

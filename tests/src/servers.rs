@@ -2,6 +2,7 @@
 
 mod names;
 mod postgres;
+mod private;
 mod rabbitmq;
 mod redis;
 mod start;
@@ -9,6 +10,7 @@ mod start;
 use tokio::sync::OnceCell;
 
 pub use self::postgres::Database;
+pub use self::private::PrivatePostgres;
 pub use self::rabbitmq::VirtualHost;
 pub use self::redis::RedisUser;
 

@@ -49,12 +49,8 @@ pub fn addresses() -> Result<Started, String> {
     }
     let directory = directory();
     let in_use = hold(&directory)?;
-    run(&directory, "up")?;
-    let mut addresses: BTreeMap<String, String> = run(&directory, "env")?
-        .lines()
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, address)| (name.to_owned(), address.to_owned()))
-        .collect();
+    run(&directory, &["up"])?;
+    let mut addresses = told(&directory)?;
     addresses.extend(given);
     linger(&directory)?;
     Ok(Started {
@@ -63,8 +59,17 @@ pub fn addresses() -> Result<Started, String> {
     })
 }
 
+/// The addresses of the servers in a directory, by the name of their variable.
+pub fn told(directory: &Path) -> Result<BTreeMap<String, String>, String> {
+    let told = run(directory, &["env"])?;
+    let addresses = told.lines().filter_map(|line| line.split_once('='));
+    Ok(addresses
+        .map(|(name, address)| (name.to_owned(), address.to_owned()))
+        .collect())
+}
+
 /// Beside the servers that `make cluster` uses. Root's home would be closed to PostgreSQL's user.
-fn directory() -> PathBuf {
+pub fn directory() -> PathBuf {
     if let Ok(directory) = env::var("ALBATROSS_SERVERS_DIR") {
         return PathBuf::from(directory);
     }
@@ -89,9 +94,9 @@ fn hold(directory: &Path) -> Result<File, String> {
     Ok(users)
 }
 
-fn run(directory: &Path, task: &str) -> Result<String, String> {
+pub fn run(directory: &Path, task: &[&str]) -> Result<String, String> {
     let output = Command::new(SCRIPT)
-        .arg(task)
+        .args(task)
         .env("ALBATROSS_SERVERS_DIR", directory)
         .stdin(Stdio::null())
         .output()
@@ -100,7 +105,8 @@ fn run(directory: &Path, task: &str) -> Result<String, String> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
         Err(format!(
-            "{SCRIPT} {task}: {}\n{}",
+            "{SCRIPT} {}: {}\n{}",
+            task.join(" "),
             output.status,
             String::from_utf8_lossy(&output.stderr)
         ))
