@@ -28,6 +28,8 @@ export function Review({ pirep }: { pirep: Pirep }) {
   });
   const error = accept.error ?? reject.error;
   const outdated = error instanceof Failure && error.status === 412;
+  const awaited = pirep.state === "Submitted" && pirep.awaits !== "pilot";
+  if (!awaited && !outdated) return null;
   return (
     <section
       aria-label="Decision"
@@ -36,10 +38,11 @@ export function Review({ pirep }: { pirep: Pirep }) {
       {error && !outdated && <FailureNotice error={error} />}
       {outdated && (
         <p role="alert">
-          Somebody changed this report meanwhile. It has been read again; please decide anew.
+          Somebody changed this report meanwhile. What you see is the newest
+          {awaited ? "; please decide anew." : ", and it is decided."}
         </p>
       )}
-      {reason === null ? (
+      {!awaited ? null : reason === null ? (
         <div className="flex gap-2">
           <Button tone="primary" busy={accept.isPending} onClick={() => accept.mutate()}>
             Accept

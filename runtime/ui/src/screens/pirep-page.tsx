@@ -22,7 +22,6 @@ export function PirepPage({ id }: { id: string }) {
       <Skeleton rows={12} />
     );
   }
-  const reviewable = pirep.data.state === "Submitted" && pirep.data.awaits !== "pilot";
   return (
     <article className="flex flex-col gap-6">
       {pirep.error && <FailureNotice error={pirep.error} onRetry={() => pirep.refetch()} />}
@@ -31,7 +30,7 @@ export function PirepPage({ id }: { id: string }) {
       <FlightTrack pirep={pirep.data} />
       <Facts pirep={pirep.data} />
       <History pirep={pirep.data} />
-      {me.data && isStaff(me.data) && reviewable && <Review pirep={pirep.data} />}
+      {me.data && isStaff(me.data) && <Review pirep={pirep.data} />}
     </article>
   );
 }
