@@ -15,15 +15,16 @@ export const test = base
     });
     return airline;
   })
-  .extend("visit", async ({ airline, task }, { onCleanup }) => {
+  .extend("visit", async ({ airline, onTestFinished, task }, { onCleanup }) => {
     const visitors: Visitor[] = [];
     onCleanup(async () => {
       for (const visitor of visitors) {
         if (task.result?.state === "fail") console.error(await visitor.describe());
         await visitor.browser.close();
       }
-      expect(visitors.flatMap(({ complaints }) => complaints)).toEqual([]);
     });
+    // Not in the clean-up, where a failure keeps the airline from being cleaned up.
+    onTestFinished(() => expect(visitors.flatMap(({ complaints }) => complaints)).toEqual([]));
     return async (options: BrowserContextOptions = {}) => {
       const visitor = await Visitor.open(airline, options);
       visitors.push(visitor);
