@@ -13,7 +13,9 @@ pub fn start(config: &Log) -> anyhow::Result<()> {
         .with_context(|| format!("the log filter {:?} cannot be read", config.log))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(stderr);
+        .with_writer(stderr)
+        // The complaint would go to standard error too, and panic when nobody reads that any more.
+        .log_internal_errors(false);
     match config.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.with_ansi(stderr().is_terminal()).init(),
