@@ -69,7 +69,8 @@ start() { # DIR NAME COMMAND...: in the background, log in DIR/log/NAME.log, id 
   shift 2
   alive "$dir/$name.pid" && return 0
   mkdir -p "$dir/log"
-  setsid "$@" >> "$dir/log/$name.log" 2>&1 < /dev/null 9>&- &
+  # In its own directory: what it dumps when it dies does not land elsewhere.
+  setsid env --chdir="$dir" "$@" >> "$dir/log/$name.log" 2>&1 < /dev/null 9>&- &
   pid=$!
   echo "$pid $(started_at "$pid")" > "$dir/$name.pid"
 }
