@@ -46,8 +46,8 @@ test: ## Everything, against real servers and a real cluster; installs what it n
 soak: ## Kill processes and PostgreSQL a thousand times under load; prints what it saw
 	ALBATROSS_CRASH_CYCLES=1000 cargo test --locked -p albatross-tests --test crash -- --nocapture
 
-bench: ## Measure appends on SQLite, and on PostgreSQL where DATABASE_URL names one
-	cargo bench --locked -p albatross --bench append
+bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 asks the cluster of KUBECONFIG too
+	RUSTFLAGS='-C target-feature=+crt-static' cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate

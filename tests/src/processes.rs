@@ -97,6 +97,10 @@ impl Process {
         self.stderr.text()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// # Panics
     /// When the system does not tell.
     pub fn has_ended(&mut self) -> bool {

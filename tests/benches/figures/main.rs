@@ -1,0 +1,59 @@
+//! The figures that are promised, measured beside what they are compared with, in one run: `make bench`.
+//!
+//! `ROUNDS` and `SECONDS` set how often and how long each is measured; `CLUSTER=1` asks the cluster of `KUBECONFIG` too.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a bench may fail, draws ids, measures time and is configured by its environment"
+)]
+
+mod append;
+mod cluster;
+mod key_check;
+mod pgbench;
+mod single_executable;
+mod table;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use table::Table;
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Effort {
+    /// Everything is measured so many times, in turn; the median counts.
+    rounds: usize,
+    /// Each time for so long.
+    each: Duration,
+}
+
+#[tokio::main]
+async fn main() {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .unwrap();
+    let effort = Effort {
+        rounds: from_environment("ROUNDS").unwrap_or(3),
+        each: Duration::from_secs(from_environment("SECONDS").unwrap_or(4)),
+    };
+    let mut table = Table::new();
+    append::postgres(&mut table, effort).await;
+    append::sqlite(&mut table, effort).await;
+    key_check::measure(&mut table, effort).await;
+    single_executable::measure(&mut table, effort).await;
+    if from_environment::<u8>("CLUSTER").is_some_and(|asked| asked > 0) {
+        cluster::measure(&mut table).await;
+    } else {
+        table.note("kubectl apply → Ready, no-op reconcile: not asked for (CLUSTER=1)");
+    }
+    table.finish();
+}
+
+fn from_environment<T: FromStr>(name: &str) -> Option<T> {
+    let value = std::env::var(name).ok()?;
+    match value.parse() {
+        Ok(value) => Some(value),
+        Err(_) => panic!("{name}={value} is not a number"),
+    }
+}
