@@ -145,7 +145,7 @@ impl Process {
     }
 
     fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(
             sent.expect("kill runs").success(),

@@ -18,6 +18,7 @@ use crate::application::pirep_queries::PirepQueries;
 use crate::application::pireps::Pireps;
 use crate::application::projections::LaneStatus;
 use crate::application::projections::entities::document;
+use crate::application::projections::lane::Lane;
 use crate::application::projections::tables::TENANTS;
 use crate::application::shared::{Parts, Shared};
 use crate::application::tracks::Tracks;
@@ -93,6 +94,11 @@ impl Airline {
     /// Projects all that is in the log now.
     pub async fn catch_up(&self) -> Result<(), ServiceError> {
         self.shared.projections.catch_up().await
+    }
+
+    /// Projects what is known about the airline and its people, of all that is in the log now.
+    pub async fn catch_up_with_people(&self) -> Result<(), ServiceError> {
+        self.shared.projections.catch_up_with(Lane::People).await
     }
 
     /// Waits until everything up to `position` can be seen by queries.

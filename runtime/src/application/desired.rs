@@ -14,6 +14,7 @@ use crate::application::desired::admins::Admins;
 use crate::application::desired::keys::Keys;
 use crate::application::desired::model::{DesiredReport, DesiredState, DesiredTenant};
 use crate::application::error::ServiceError;
+use crate::application::projections::lane::Lane;
 use crate::application::shared::Shared;
 use crate::application::views::TenantView;
 use crate::domain::actor::Actor;
@@ -64,13 +65,13 @@ impl Desired {
         self.admins.ensure(&desired.admins).await?;
         self.keys.ensure(&desired.api_keys).await?;
         // What is managed but not wanted any more is found by a query: it must have seen all of this.
-        self.shared.projections.catch_up().await?;
+        self.shared.projections.catch_up_with(Lane::People).await?;
         self.admins.release(&desired.admins).await?;
         self.keys.revoke_unwanted(&desired.api_keys).await?;
         let number = desired.number;
         self.execute(TenantCommand::RecordDesired { number })
             .await?;
-        self.shared.projections.catch_up().await?;
+        self.shared.projections.catch_up_with(Lane::People).await?;
         tracing::info!(number, "desired state applied");
         Ok(self.report(number).await?)
     }

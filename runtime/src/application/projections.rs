@@ -102,16 +102,24 @@ impl Projections {
     /// When a store is unavailable or an event cannot be projected.
     pub async fn catch_up(&self) -> Result<(), ServiceError> {
         for lane in Lane::ALL {
-            loop {
-                match self.advance(lane).await? {
-                    Advance::UpToDate => break,
-                    Advance::Moved { .. } => {}
-                    Advance::Held => sleep(LOOK_EVERY).await,
-                    Advance::Stopped { error, .. } => return Err(error),
-                }
-            }
+            self.catch_up_with(lane).await?;
         }
         Ok(())
+    }
+
+    /// Projects what one lane needs of all that is in the log now.
+    ///
+    /// # Errors
+    /// When a store is unavailable or an event cannot be projected.
+    pub async fn catch_up_with(&self, lane: Lane) -> Result<(), ServiceError> {
+        loop {
+            match self.advance(lane).await? {
+                Advance::UpToDate => return Ok(()),
+                Advance::Moved { .. } => {}
+                Advance::Held => sleep(LOOK_EVERY).await,
+                Advance::Stopped { error, .. } => return Err(error),
+            }
+        }
     }
 
     /// Waits until everything up to `position` can be seen by queries.

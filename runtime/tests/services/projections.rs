@@ -169,11 +169,12 @@ async fn an_event_that_cannot_be_read_stops_its_lane_and_no_other() {
         "{stopped:?}"
     );
     let lanes = stage.airline.lanes().await.unwrap();
-    assert!(
-        lanes
-            .iter()
-            .any(|lane| lane.stopped_at == Some(poisoned - 1))
-    );
+    let stopped: Vec<_> = lanes
+        .iter()
+        .map(|lane| (lane.lane, lane.stopped_at, lane.behind))
+        .collect();
+    let expected = [("people", None, 0), ("flights", Some(poisoned - 1), 1)];
+    assert_eq!(stopped, expected);
     // The old rows are still served, and writing goes on.
     assert!(pireps.get(&bob, before).await.is_ok());
     pireps

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 use crate::airline::Caller;
-use crate::processes::{Process, albatross, free_port, run};
+use crate::processes::{Ended, Process, albatross, free_port, run};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
@@ -59,22 +59,35 @@ impl Site {
     /// # Panics
     /// When it ends instead.
     pub async fn up(&self) -> Process {
-        let mut process = self.begin();
-        // The listener is bound early and answered late: any answer means that everything is there.
-        process.answers(&self.address(), 404).await;
+        let mut process = Process::start(self.command());
+        self.answers(&mut process).await;
         process
     }
 
-    /// Starts the process, whatever becomes of it.
+    /// Waits until the airlines answer.
     ///
     /// # Panics
-    /// When it cannot be started.
-    pub fn begin(&self) -> Process {
+    /// When the process ends instead.
+    pub async fn answers(&self, process: &mut Process) {
+        // The listener is bound early and answered late: any answer means that everything is there.
+        process.answers(&self.address(), 404).await;
+    }
+
+    /// What starts the process.
+    pub fn command(&self) -> Command {
         let listen = format!("127.0.0.1:{}", self.port);
         let mut command = albatross(&["up", "--listen", &listen]);
         command.arg("--file").arg(self.manifests());
         command.arg("--data").arg(self.data());
-        Process::start(command)
+        command
+    }
+
+    /// Starts the process and waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn refusal(&self) -> Ended {
+        Process::start(self.command()).ended().await
     }
 
     /// The file of an airline's issued key.

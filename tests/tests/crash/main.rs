@@ -1,9 +1,11 @@
-//! `kill -9` at random moments under load: what was acknowledged is there, once, and everything agrees with it.
+//! `kill -9` at random moments under load, full disks, damaged logs: what was acknowledged is there, once, and
+//! everything agrees with it.
 //!
 //! `ALBATROSS_CRASH_CYCLES` says how often all tests together kill (50), `ALBATROSS_CRASH_SEED` which random moments
 //! are chosen: a failed run prints its own.
 
 mod audit;
+mod corrupt;
 mod feed;
 mod load;
 mod plan;

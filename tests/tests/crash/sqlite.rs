@@ -11,13 +11,13 @@ use crate::audit;
 use crate::load::Load;
 use crate::plan::Plan;
 
-const SKYWAYS: [&str; 3] = [
+pub const SKYWAYS: [&str; 3] = [
     "00-namespace.yaml",
     "10-skyways.yaml",
     "20-skyways-acars.yaml",
 ];
 
-fn tenant_key(site: &Site) -> [u8; 32] {
+pub fn tenant_key(site: &Site) -> [u8; 32] {
     let file = site.data().join("skyways/identity.json");
     let identity = fs::read(file).expect("an identity");
     let identity: Value = serde_json::from_slice(&identity).expect("JSON");

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use albatross_tests::processes::{Ended, Process, Site, albatross};
+use albatross_tests::processes::{Ended, Process, Site};
 
 use crate::EXAMPLES;
 
@@ -33,7 +33,7 @@ fn is_log(line: &str) -> bool {
 async fn a_port_in_use_is_told() {
     let site = Site::of(&EXAMPLES);
     let _taken = TcpListener::bind(("127.0.0.1", site.port)).expect("it is free");
-    let ended = site.begin().ended().await;
+    let ended = site.refusal().await;
     assert_refused(&ended, &[&site.port.to_string(), "in use"]);
 }
 
@@ -42,7 +42,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
     let site = Site::of(&EXAMPLES);
     let _process = site.up().await;
     let data = site.data().to_string_lossy().into_owned();
-    let ended = site.begin().ended().await;
+    let ended = site.refusal().await;
     assert_refused(&ended, &["another process", &data]);
 }
 
@@ -50,7 +50,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
 async fn a_file_in_the_place_of_the_data_directory_is_told() {
     let site = Site::of(&EXAMPLES);
     fs::write(site.data(), "not a directory").expect("a file");
-    let ended = site.begin().ended().await;
+    let ended = site.refusal().await;
     assert_refused(&ended, &[&site.data().to_string_lossy()]);
     let kept = fs::read_to_string(site.data()).expect("a file");
     assert_eq!(kept, "not a directory");
@@ -79,10 +79,7 @@ async fn a_directory_that_cannot_be_written_is_told() {
         fs::set_permissions(site.data(), mode).expect("our own directory");
     };
     set_mode(0o555);
-    let mut command = albatross(&["up", "--listen", "127.0.0.1:0"]);
-    command.arg("--file").arg(site.manifests());
-    command.arg("--data").arg(site.data());
-    let ended = Process::start(without_rights(command)).ended().await;
+    let ended = Process::start(without_rights(site.command())).ended().await;
     set_mode(0o755);
     let data = site.data().to_string_lossy().into_owned();
     assert_refused(&ended, &[&data, "ermission denied"]);
@@ -96,7 +93,7 @@ async fn a_database_file_that_is_none_is_told_and_left_as_it_is() {
         fs::create_dir_all(site.data().join("skyways")).expect("a directory");
         let rubbish = "rubbish ".repeat(1_000);
         fs::write(&file, &rubbish).expect("a file");
-        let ended = site.begin().ended().await;
+        let ended = site.refusal().await;
         assert_refused(
             &ended,
             &["Tenant skyways", &file.to_string_lossy(), "not a database"],
@@ -113,7 +110,7 @@ async fn a_damaged_database_is_told() {
     assert!(ended.status.success(), "{}", ended.stderr);
     let file = site.data().join("skyways/log.db");
     damage(&file);
-    let ended = site.begin().ended().await;
+    let ended = site.refusal().await;
     assert_refused(&ended, &["Tenant skyways", &file.to_string_lossy()]);
     let verify = site.verify("skyways");
     assert_eq!(verify.status.code(), Some(1));
@@ -138,7 +135,7 @@ async fn a_wrong_manifest_is_told_by_file_and_field() {
     let path = site.manifests().join("10-skyways.yaml");
     let text = fs::read_to_string(&path).expect("a manifest");
     fs::write(&path, text.replace("icaoCode: SKY", "icaoCode: sky-ways")).expect("a manifest");
-    let ended = site.begin().ended().await;
+    let ended = site.refusal().await;
     assert_refused(&ended, &["10-skyways.yaml", "spec.icaoCode", "sky-ways"]);
     assert!(!site.data().exists(), "nothing was begun");
 }

@@ -161,7 +161,7 @@ impl Running {
     }
 
     async fn logged_in(&self) -> anyhow::Result<BTreeSet<String>> {
-        self.airline.catch_up().await?;
+        self.airline.catch_up_with_people().await?;
         let report = self.airline.desired.applied().await?;
         let admins = report.into_iter().flat_map(|report| report.admins);
         Ok(admins

@@ -1,6 +1,7 @@
 //! One lane: a part of the read model that advances by itself, a batch at a time.
 
 use crate::application::error::ServiceError;
+use crate::application::event_names::event_name;
 use crate::application::events::{DecodedEvent, EventReader, ReadError};
 use crate::application::projections::{flights, people, tables};
 use crate::ports::event_store::{EventStore, RecordedEvent};
@@ -47,6 +48,16 @@ impl Lane {
         }
     }
 
+    /// Whether an event of this type concerns it: one that cannot be read stops nobody else.
+    fn reads(self, kind: i16) -> bool {
+        match event_name(kind) {
+            Some(("Pirep", _)) => self == Self::Flights,
+            Some(_) => self == Self::People,
+            // A later release wrote it: it may concern anybody.
+            None => true,
+        }
+    }
+
     fn tables(self) -> &'static [&'static Table] {
         match self {
             Self::People => tables::PEOPLE_TABLES,
@@ -88,7 +99,7 @@ impl Lane {
             .await?;
         // Whatever is delivered twice counts once.
         recorded.retain(|event| event.position > checkpoint.position);
-        self.commit(sources, guard, &recorded, head.position).await
+        self.commit(sources, guard, recorded, head.position).await
     }
 
     /// A restored log reuses positions: what was projected from the one before is void.
@@ -109,14 +120,17 @@ impl Lane {
         self,
         sources: Sources<'_>,
         mut guard: Box<dyn LaneGuard>,
-        recorded: &[RecordedEvent],
+        mut recorded: Vec<RecordedEvent>,
         head: i64,
     ) -> Result<Advance, ServiceError> {
         let before = guard.checkpoint();
-        let (events, failure) = decode(sources.reader, recorded).await?;
-        let position = events
-            .last()
-            .map_or(before.position, |event| event.position);
+        let last = recorded.last().map(|event| event.position);
+        recorded.retain(|event| self.reads(event.kind));
+        let (events, failure) = decode(sources.reader, &recorded).await?;
+        let position = match &failure {
+            Some((unreadable, _)) => unreadable - 1,
+            None => last.unwrap_or(before.position),
+        };
         if position > before.position {
             let changes = match self.project(&mut *guard, &events).await {
                 Ok(changes) => changes,
@@ -130,20 +144,20 @@ impl Lane {
             guard.commit(changes, checkpoint).await?;
         }
         Ok(match failure {
-            None if recorded.is_empty() => Advance::UpToDate,
+            None if last.is_none() => Advance::UpToDate,
             None => Advance::Moved {
                 behind: head - position,
             },
-            Some(error) => Advance::Stopped { position, error },
+            Some((_, error)) => Advance::Stopped { position, error },
         })
     }
 }
 
-/// The events up to the first that this release cannot read, and why it cannot.
+/// The events up to the first that this release cannot read; that one's position, and why it cannot.
 async fn decode(
     reader: &EventReader,
     recorded: &[RecordedEvent],
-) -> Result<(Vec<DecodedEvent>, Option<ServiceError>), ServiceError> {
+) -> Result<(Vec<DecodedEvent>, Option<(i64, ServiceError)>), ServiceError> {
     let error = match reader.decode(recorded).await {
         Ok(events) => return Ok((events, None)),
         Err(error) => error,
@@ -156,5 +170,5 @@ async fn decode(
         .take_while(|event| event.position < position);
     let readable: Vec<RecordedEvent> = readable.cloned().collect();
     let events = reader.decode(&readable).await?;
-    Ok((events, Some(error.into())))
+    Ok((events, Some((position, error.into()))))
 }

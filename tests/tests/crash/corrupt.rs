@@ -1,0 +1,92 @@
+//! A log with an event that nobody can read: found, named, and in nobody else's way.
+
+use albatross_tests::airline::Caller;
+use albatross_tests::processes::Site;
+use albatross_tests::wait::until;
+use reqwest::StatusCode;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
+use uuid::Uuid;
+
+use crate::load;
+use crate::sqlite::SKYWAYS;
+
+async fn log(site: &Site) -> SqliteConnection {
+    let file = site.data().join("skyways/log.db");
+    let options = SqliteConnectOptions::new().filename(file);
+    options.connect().await.expect("the log opens")
+}
+
+async fn payload(log: &mut SqliteConnection, position: i64) -> Vec<u8> {
+    let query = sqlx::query_scalar("SELECT payload FROM events WHERE position = ?");
+    query.bind(position).fetch_one(log).await.expect("a row")
+}
+
+async fn rewrite(log: &mut SqliteConnection, position: i64, payload: &[u8]) {
+    let query = sqlx::query("UPDATE events SET payload = ? WHERE position = ?");
+    let done = query.bind(payload).bind(position).execute(log).await;
+    assert_eq!(done.expect("the log is written").rows_affected(), 1);
+}
+
+/// Files a flight; returns its position in the log.
+async fn file(caller: &Caller, id: u128) -> i64 {
+    let filed = load::file(caller, Uuid::from_u128(id)).send().await;
+    let filed = filed.expect("the process answers");
+    assert_eq!(filed.status(), StatusCode::CREATED);
+    let position = filed.headers()["albatross-position"].to_str();
+    position.expect("text").parse().expect("a number")
+}
+
+fn path(id: u128) -> String {
+    format!("/pireps/{}", Uuid::from_u128(id))
+}
+
+#[tokio::test]
+async fn a_corrupt_event_is_named_and_stops_only_what_needs_it() {
+    let site = Site::of(&SKYWAYS);
+    let process = site.up().await;
+    let caller = site.client("skyways");
+    let (before, corrupt) = (file(&caller, 1).await, file(&caller, 2).await);
+    assert!(before < corrupt);
+    let ended = process.interrupt().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let mut log = log(&site).await;
+    let whole = payload(&mut log, corrupt).await;
+    rewrite(&mut log, corrupt, &[0xff; 9]).await;
+
+    let verified = site.verify("skyways");
+    let said = String::from_utf8_lossy(&verified.stderr);
+    assert_eq!(verified.status.code(), Some(1));
+    assert!(said.contains(&corrupt.to_string()), "{said}");
+
+    // The read model is made anew, and comes as far as the log can be read.
+    for file in ["read.db", "read.db-wal", "read.db-shm"] {
+        let gone = std::fs::remove_file(site.data().join("skyways").join(file));
+        assert!(gone.is_ok() || file != "read.db");
+    }
+    let mut process = site.up().await;
+    until("the log's damage is told", async || {
+        process.stderr().contains(&format!("position {corrupt}"))
+    })
+    .await;
+    assert_eq!(caller.status_of(&path(1)).await, 200, "what was before");
+    assert_eq!(caller.status_of(&path(2)).await, 500, "cannot be read");
+    let stopped = process.stderr();
+    let stopped = stopped
+        .lines()
+        .filter(|line| line.contains("projection stopped"));
+    assert_eq!(stopped.count(), 1, "one lane of two");
+    let after = file(&caller, 3).await;
+    assert_eq!(after, corrupt + 1, "flights are filed all the same");
+    assert!(!process.has_ended());
+
+    rewrite(&mut log, corrupt, &whole).await;
+    log.close().await.expect("the log closes");
+    // The lane looks again with the next event, or after half a minute.
+    file(&caller, 4).await;
+    until("the repaired log is read to its end", async || {
+        caller.status_of(&path(2)).await == 200 && caller.status_of(&path(4)).await == 200
+    })
+    .await;
+    assert!(site.verify("skyways").status.success());
+}
