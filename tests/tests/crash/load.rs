@@ -111,20 +111,24 @@ async fn file_flights(
         let mut bytes = [0; 16];
         random.fill_bytes(&mut bytes);
         let id = Builder::from_random_bytes(bytes).into_uuid();
-        let mut flight = Flight {
-            id,
-            filed: client.call(|caller| file(caller, id)).await,
-            batches: Vec::new(),
-            submitted: Answer::none(),
-        };
-        for batch in 0..BATCHES {
-            let answer = client.call(|caller| send(caller, id, batch)).await;
-            flight.batches.push(answer);
-        }
-        flight.submitted = client.call(|caller| submit(caller, id)).await;
-        flights.push(flight);
+        flights.push(fly(&mut client, id).await);
     }
     flights
+}
+
+/// One flight, from prefile to submission.
+pub async fn fly(client: &mut Client, id: Uuid) -> Flight {
+    let filed = client.call(|caller| file(caller, id)).await;
+    let mut batches = Vec::new();
+    for batch in 0..BATCHES {
+        batches.push(client.call(|caller| send(caller, id, batch)).await);
+    }
+    Flight {
+        id,
+        filed,
+        batches,
+        submitted: client.call(|caller| submit(caller, id)).await,
+    }
 }
 
 impl Client {
@@ -173,16 +177,6 @@ async fn answer(sent: reqwest::Result<reqwest::Response>) -> Option<Answer> {
         position,
         body: serde_json::from_str(&text).expect("an answer is JSON"),
     })
-}
-
-impl Answer {
-    fn none() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            position: None,
-            body: Value::Null,
-        }
-    }
 }
 
 pub fn file(caller: &Caller, id: Uuid) -> RequestBuilder {

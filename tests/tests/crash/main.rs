@@ -6,6 +6,7 @@
 
 mod audit;
 mod corrupt;
+mod disk;
 mod feed;
 mod load;
 mod plan;

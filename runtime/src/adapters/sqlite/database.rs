@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 
@@ -60,7 +61,16 @@ fn pool(options: SqliteConnectOptions, size: u32) -> SqlitePool {
         .max_connections(size)
         .idle_timeout(IDLE)
         .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(is_usable(connection)))
         .connect_lazy_with(options)
+}
+
+/// After some errors, a full disk for one, SQLite rolls back by itself, and the driver goes on counting that transaction:
+/// such a connection would refuse every later one.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Behind a rollback that still waits its turn.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn migrate(options: &SqliteConnectOptions, migrator: &Migrator) -> Result<i64, MigrateError> {
@@ -88,6 +98,7 @@ fn explain(path: &Path, migrator: &Migrator, error: MigrateError) -> OpenError {
         | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _) => {
             match error.code().as_deref().and_then(primary_code) {
                 Some(8) => "it cannot be written: read-only".to_owned(),
+                Some(10) => "its disk does not read or write: it may be full or failing".to_owned(),
                 Some(11) => format!("the file is damaged: {}", error.message()),
                 Some(13) => "the disk is full".to_owned(),
                 Some(14) => {
