@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,8 @@ use tokio_util::task::AbortOnDropHandle;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Pass,
+    /// As above; but whoever asks something that holds these bytes is heard, and loses connection and answer.
+    LoseAnswersTo([u8; 16]),
     /// Connections stay open, and nothing comes through: a partition.
     Stall,
     /// Connections are closed, and new ones at once: a server that went away.
@@ -88,22 +91,38 @@ async fn connect(
     let server = TcpStream::connect(target).await?;
     let (client_reads, client_writes) = client.into_split();
     let (server_reads, server_writes) = server.into_split();
+    let lost = AtomicBool::new(false);
+    let hear = |asked: &[u8], mode| {
+        if let Mode::LoseAnswersTo(bytes) = mode
+            && asked.windows(bytes.len()).any(|window| window == bytes)
+        {
+            lost.store(true, Ordering::Relaxed);
+        }
+        true
+    };
+    let answer = |_: &[u8], _| !lost.load(Ordering::Relaxed);
     tokio::select! {
-        ended = copy(client_reads, server_writes, modes.clone()) => ended,
-        ended = copy(server_reads, client_writes, modes.clone()) => ended,
+        ended = copy(client_reads, server_writes, modes.clone(), hear) => ended,
+        ended = copy(server_reads, client_writes, modes.clone(), answer) => ended,
         _ = modes.wait_for(|mode| *mode == Mode::Refuse) => Ok(()),
     }
 }
 
+/// Until one side ends, or `pass` says no.
 async fn copy(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut modes: watch::Receiver<Mode>,
+    pass: impl Fn(&[u8], Mode) -> bool,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let count = from.read(&mut buffer).await?;
-        if count == 0 || modes.wait_for(|mode| *mode == Mode::Pass).await.is_err() {
+        let moves = |mode: &Mode| matches!(mode, Mode::Pass | Mode::LoseAnswersTo(_));
+        let Ok(mode) = modes.wait_for(moves).await.map(|mode| *mode) else {
+            return Ok(());
+        };
+        if count == 0 || !pass(&buffer[..count], mode) {
             return Ok(());
         }
         to.write_all(&buffer[..count]).await?;

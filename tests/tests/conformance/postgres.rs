@@ -1,7 +1,9 @@
 //! What is PostgreSQL's own: roles, isolation, migration, and half of the hash chain written in SQL.
 
 use albatross::adapters::{chain, migrate, open};
+use albatross::ports::event_store::AppendError;
 use albatross::ports::read_model::{Column, ColumnKind, Table};
+use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::servers::{Database, servers};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -216,6 +218,24 @@ async fn connections_that_are_cut_under_load_lose_and_double_nothing() {
     let events = open(&storage.url).await.unwrap().events;
     let verified = chain::verify(&*events).await.unwrap();
     assert_eq!(verified.events, 8 * 40);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_after_the_commit_is_given_to_the_repetition() {
+    let storage = storage(Postgres).await;
+    let proxy = Proxy::before(&storage.url).await;
+    let through = open(&proxy.url(&storage.url)).await.unwrap();
+    let stream = Uuid::new_v4();
+    through.events.append(append(stream, 0, 1)).await.unwrap();
+    proxy.set(Mode::LoseAnswersTo(stream.into_bytes()));
+    let second = append(stream, 1, 1);
+    let unknown = through.events.append(second.clone()).await.unwrap_err();
+    assert!(matches!(unknown, AppendError::Unavailable(_)), "{unknown}");
+    assert_eq!(storage.events.head().await.unwrap().position, 2);
+    proxy.set(Mode::Pass);
+    let known = through.events.append(second).await.unwrap();
+    assert_eq!((known.version, known.position), (2, 2));
+    assert_eq!(chain::verify(&*storage.events).await.unwrap().events, 2);
 }
 
 #[tokio::test]
