@@ -120,7 +120,6 @@ fn one_rule_broken_is_one_violation(
 #[case(json!({"api": {"autoscaling": {"maxReplicas": 5}}}), "spec.api.autoscaling")]
 #[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "spec.exposure.gateway")]
 #[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
-#[case(json!({"bootstrap": {"adopt": "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f1a"}}), "spec.bootstrap")]
 #[case(json!({"version": "0.1.0"}), "spec.version")]
 #[case(json!({"hibernate": "WhenLanded"}), "spec.hibernate")]
 #[case(json!({"mode": "Observe"}), "spec.mode")]
@@ -158,7 +157,7 @@ fn only_fields_that_are_set_are_named_as_cluster_only() {
     assert!(cluster_only_fields(&spec(json!({"exposure": {"none": {}}}))).is_empty());
     let set = spec(json!({
         "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true,
-        "deletionPolicy": "Retain",
+        "deletionPolicy": "Retain", "bootstrap": {"adopt": "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f1a"},
     }));
     assert_eq!(
         cluster_only_fields(&set),
@@ -166,6 +165,7 @@ fn only_fields_that_are_set_are_named_as_cluster_only() {
             "spec.api.replicas",
             "spec.worker",
             "spec.exposure",
+            "spec.bootstrap",
             "spec.suspend"
         ]
     );

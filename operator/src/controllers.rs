@@ -43,12 +43,10 @@ pub async fn run(
     let metrics = Metrics::new();
     let warm = Readiness::default();
     let tasks = TaskTracker::new();
-    let probes = server::serve(
-        args.listen,
-        metrics.clone(),
-        Arc::clone(&warm),
-        stop.clone(),
-    );
+    // Probes are answered until everything else has ended, or an orderly end would look like a dead process.
+    let ended = CancellationToken::new();
+    let _until_the_end = ended.clone().drop_guard();
+    let probes = server::serve(args.listen, metrics.clone(), Arc::clone(&warm), ended);
     let probes = tokio::spawn(probes);
     let leadership = Arc::new(Leadership::new());
     leadership.watch().context("cannot start the watchdog")?;

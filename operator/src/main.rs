@@ -1,6 +1,7 @@
 //! The operator's executable.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use albatross_operator::config::{Args, OperatorConfig};
 use albatross_operator::controllers;
@@ -26,9 +27,7 @@ async fn main() -> anyhow::Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
-    let client = kube::Client::try_default()
-        .await
-        .context("no way to the API server")?;
+    let client = client().await.context("no way to the API server")?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let on_signal = stop.clone();
@@ -40,4 +39,12 @@ async fn main() -> anyhow::Result<()> {
         on_signal.cancel();
     });
     controllers::run(args, config, client, stop).await
+}
+
+async fn client() -> anyhow::Result<kube::Client> {
+    let mut config = kube::Config::infer().await?;
+    // Watches are renewed sooner; without a limit, a connection that fell silent would be waited for for ever.
+    config.read_timeout = Some(Duration::from_secs(300));
+    config.reset_reader_on_write = true;
+    Ok(kube::Client::try_from(config)?)
 }

@@ -82,6 +82,8 @@ reasons! {
     NamespaceConflict,
     /// A database, vhost or user of that name exists and is not this tenant's.
     ResourceConflict,
+    /// The tenant to adopt lives, or was retained under another name.
+    AdoptionRefused,
     /// The placement names a server that is not configured.
     UnknownServer,
     /// The placement differs from where the data is.

@@ -111,6 +111,7 @@ pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
         ("spec.exposure", exposed),
         ("spec.placement", spec.placement.is_some()),
         ("spec.quota", spec.quota.is_some()),
+        ("spec.bootstrap", spec.bootstrap.is_some()),
         ("spec.suspend", spec.suspend),
         (
             "spec.deletionPolicy",

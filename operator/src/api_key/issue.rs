@@ -56,7 +56,9 @@ pub async fn issue(
     if pending.expires_at <= ctx.clock.now() {
         return Ok(Issue::Ended(pending, Reason::Expired));
     }
-    if !is_registered(owner, &pending, ctx) {
+    // What was published has been registered, even if this process has not asked yet.
+    let asked = ctx.memory.of(&owner.spec.tenant_ref.name).answer.is_some();
+    if !is_registered(owner, &pending, ctx) && (asked || !pending.published) {
         return Ok(Issue::Registering(pending));
     }
     let wanted = Wanted::new(&build::secret(owner, admitted, &pending));

@@ -5,10 +5,20 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::context::token::fingerprint;
 use crate::names;
+
+/// Fields that are applied as a whole and to which the server adds nothing: what is more in them is drift.
+const ATOMIC: [&str; 6] = [
+    "egress",
+    "ingress",
+    "namespaceSelector",
+    "podSelector",
+    "selector",
+    "subjects",
+];
 
 /// Identifies an object within the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,10 +49,8 @@ impl Wanted {
     /// Marks `object` with the digest of all that it says.
     pub fn new<K: Applicable>(object: &K) -> Self {
         let resource = ApiResource::erase::<K>(&());
-        let value = serde_json::to_value(object).expect("Kubernetes objects are plain JSON");
-        let digest = fingerprint(value.to_string());
-        let mut object: DynamicObject =
-            serde_json::from_value(value).expect("a Kubernetes object has metadata");
+        let mut object = dynamic(object);
+        let digest = fingerprint(json!(object).to_string());
         object
             .annotations_mut()
             .insert(names::DIGEST_ANNOTATION.to_owned(), digest.clone());
@@ -65,13 +73,20 @@ impl Wanted {
     /// Whether every field that is wanted is in `live`.
     pub fn is_met_by(&self, live: &DynamicObject) -> bool {
         let metadata = |object: &DynamicObject| {
-            serde_json::json!({
+            json!({
                 "labels": object.metadata.labels,
                 "annotations": object.metadata.annotations,
             })
         };
         covers(&metadata(&self.object), &metadata(live)) && covers(&self.object.data, &live.data)
     }
+}
+
+/// `object` as it is, of whatever kind.
+pub fn dynamic<K: Applicable>(object: &K) -> DynamicObject {
+    serde_json::to_value(object)
+        .and_then(serde_json::from_value)
+        .expect("a Kubernetes object is plain JSON with metadata")
 }
 
 pub fn key_of(resource: &ApiResource, object: &DynamicObject) -> ObjectKey {
@@ -88,9 +103,10 @@ fn covers(wanted: &Value, live: &Value) -> bool {
         (Value::Null, _) => true,
         (Value::Object(wanted), _) if wanted.is_empty() => true,
         (Value::Array(wanted), Value::Null) => wanted.is_empty(),
-        (Value::Object(wanted), Value::Object(live)) => wanted
-            .iter()
-            .all(|(key, value)| covers(value, live.get(key).unwrap_or(&Value::Null))),
+        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, value)| {
+            let live = live.get(key).unwrap_or(&Value::Null);
+            covers(value, live) && (!ATOMIC.contains(&key.as_str()) || covers(live, value))
+        }),
         (Value::Array(wanted), Value::Array(live)) => {
             wanted.len() == live.len()
                 && wanted
@@ -137,8 +153,8 @@ fn quantity(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::Namespace;
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
 
@@ -153,6 +169,10 @@ mod tests {
     #[case::the_same_quantity(json!({"cpu": "0.5"}), json!({"cpu": "500m"}), true)]
     #[case::another_quantity(json!({"cpu": "0.5"}), json!({"cpu": "400m"}), false)]
     #[case::the_same_memory(json!("1024Mi"), json!("1Gi"), true)]
+    #[case::a_narrowed_selector(json!({"podSelector": {}}), json!({"podSelector": {"matchLabels": {"a": "b"}}}), false)]
+    #[case::a_widened_rule(json!({"egress": [{"ports": [{"port": 1}]}]}), json!({"egress": [{"ports": [{"port": 1, "endPort": 9}]}]}), false)]
+    #[case::a_rule_where_none_was(json!({"egress": []}), json!({"egress": [{}]}), false)]
+    #[case::no_rules_are_not_stored(json!({"egress": []}), json!({}), true)]
     #[case::words_are_no_quantities(json!("m"), json!("k"), false)]
     fn drift_is_told_from_defaults(
         #[case] wanted: Value,
@@ -160,5 +180,17 @@ mod tests {
         #[case] expected: bool,
     ) {
         assert_eq!(covers(&wanted, &live), expected);
+    }
+
+    #[test]
+    fn what_was_applied_is_met_by_what_is_read_back() {
+        let namespace: Namespace = serde_json::from_value(json!({
+            "metadata": {"name": "albatross-skyways", "labels": {"a": "b"}},
+        }))
+        .unwrap();
+        let wanted = Wanted::new(&namespace);
+        let stored: Namespace = serde_json::from_value(json!(wanted.object)).unwrap();
+        assert!(wanted.is_met_by(&dynamic(&stored)));
+        assert!(!wanted.is_met_by(&dynamic(&namespace)));
     }
 }

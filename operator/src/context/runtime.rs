@@ -119,7 +119,7 @@ pub enum RuntimeError {
 
 #[derive(Deserialize)]
 struct StaleAnswer {
-    number: u64,
+    applied: u64,
 }
 
 /// Tells runtimes their state.
@@ -161,9 +161,9 @@ impl RuntimeClient {
             });
         }
         if status == StatusCode::CONFLICT
-            && let Ok(StaleAnswer { number }) = serde_json::from_slice(&body)
+            && let Ok(StaleAnswer { applied }) = serde_json::from_slice(&body)
         {
-            return Err(RuntimeError::Stale { applied: number });
+            return Err(RuntimeError::Stale { applied });
         }
         if status.is_server_error() {
             return Err(RuntimeError::Unreachable(format!("it answers {status}")));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use secrecy::SecretString;
@@ -141,14 +142,13 @@ impl ServerAccess {
             .iter()
             .map(|s| ServerRef::Rabbitmq(&s.name));
         let redis = self.servers.redis.iter().map(|s| ServerRef::Redis(&s.name));
-        let mut changed = false;
-        for server in postgres.chain(rabbitmq).chain(redis) {
+        let looks = postgres.chain(rabbitmq).chain(redis).map(async |server| {
             let before = lock(&self.health).get(&key(server)).cloned();
             let now = self.check(server).await;
-            changed |= before
-                .is_some_and(|before| before.is_ok() != now.is_ok() || before.ok() != now.ok());
-        }
-        changed
+            before.is_some_and(|before| before.is_ok() != now.is_ok() || before.ok() != now.ok())
+        });
+        // At once: one that is silent does not hold up the others.
+        future::join_all(looks).await.contains(&true)
     }
 
     async fn check(&self, server: ServerRef<'_>) -> Health {

@@ -14,6 +14,8 @@ use crate::config::{PostgresServer, Tls};
 use crate::provision::error::{Credentials, ProvisionError};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Of making or dropping all that a tenant has; a little more than the server allows one statement.
+const WORK_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// A PostgreSQL server, seen with the operator's account.
 #[derive(Debug, Clone)]
@@ -58,8 +60,13 @@ impl Postgres {
             })
             .options([
                 ("search_path", "pg_catalog"),
+                ("client_min_messages", "warning"),
                 ("lock_timeout", "10s"),
                 ("statement_timeout", "60s"),
+                // A session that is cut off gives its locks back within half a minute.
+                ("tcp_keepalives_idle", "10"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
             ]);
         Self {
             server: format!("PostgreSQL server `{}`", server.name),
@@ -69,18 +76,30 @@ impl Postgres {
 
     /// Tells one start of the server from another.
     pub async fn incarnation(&self) -> Result<String, ProvisionError> {
-        let mut connection = self.connect().await?;
-        let started: String = sqlx::query("SELECT pg_postmaster_start_time()::text")
-            .fetch_one(&mut connection)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|cause| self.refused("tell its start", cause))?;
-        self.close(connection).await;
-        Ok(started)
+        let look = async {
+            let mut connection = self.connect().await?;
+            let started: String = sqlx::query("SELECT pg_postmaster_start_time()::text")
+                .fetch_one(&mut connection)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(|cause| self.refused("tell its start", cause))?;
+            self.close(connection).await;
+            Ok(started)
+        };
+        self.within(TIMEOUT, look).await
     }
 
     /// Makes the roles and the database, or brings them back to what is wanted.
     pub async fn ensure(&self, wanted: &Database<'_>) -> Result<(), ProvisionError> {
+        self.within(WORK_TIMEOUT, self.make(wanted)).await
+    }
+
+    /// Drops the tenant's database and roles, with everything in them; what is gone already is fine.
+    pub async fn drop(&self, gone: &Database<'_>) -> Result<(), ProvisionError> {
+        self.within(WORK_TIMEOUT, self.unmake(gone)).await
+    }
+
+    async fn make(&self, wanted: &Database<'_>) -> Result<(), ProvisionError> {
         let mut session = self.session(wanted.tenant_id).await?;
         session.ensure_role(wanted.owner_role).await?;
         for login in [&wanted.migrate, &wanted.app] {
@@ -93,8 +112,7 @@ impl Postgres {
         Ok(())
     }
 
-    /// Drops the tenant's database and roles, with everything in them; what is gone already is fine.
-    pub async fn drop(&self, gone: &Database<'_>) -> Result<(), ProvisionError> {
+    async fn unmake(&self, gone: &Database<'_>) -> Result<(), ProvisionError> {
         let mut session = self.session(gone.tenant_id).await?;
         session.drop_database(gone).await?;
         for role in [gone.app.role, gone.migrate.role, gone.owner_role] {
@@ -121,14 +139,25 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<PgConnection, ProvisionError> {
-        match tokio::time::timeout(TIMEOUT, PgConnection::connect_with(&self.options)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(cause)) => Err(ProvisionError::unreachable(&self.server, cause)),
-            Err(_) => Err(ProvisionError::unreachable(
-                &self.server,
-                format_args!("no answer within {TIMEOUT:?}"),
-            )),
-        }
+        let connect = async {
+            PgConnection::connect_with(&self.options)
+                .await
+                .map_err(|cause| ProvisionError::unreachable(&self.server, cause))
+        };
+        self.within(TIMEOUT, connect).await
+    }
+
+    /// A server that has fallen silent answers no query, and the protocol has no limit of its own.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, ProvisionError>>,
+    ) -> Result<T, ProvisionError> {
+        let silent = |_| {
+            let cause = format_args!("no answer within {limit:?}");
+            ProvisionError::unreachable(&self.server, cause)
+        };
+        tokio::time::timeout(limit, work).await.map_err(silent)?
     }
 
     /// A connection that cannot be closed in order is closed by dropping it.

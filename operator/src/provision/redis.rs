@@ -114,12 +114,6 @@ impl Redis {
         }
     }
 
-    /// Takes away the tenant's access and leaves its keys.
-    pub async fn disable(&self, user: &str) -> Result<(), ProvisionError> {
-        let mut connection = self.connect().await?;
-        self.remove_user(&mut connection, user).await
-    }
-
     async fn remove_user(
         &self,
         connection: &mut MultiplexedConnection,

@@ -10,7 +10,7 @@ use kube::api::DynamicObject;
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
-use crate::context::object::{ObjectKey, Wanted, key_of};
+use crate::context::object::{ObjectKey, Wanted, dynamic, key_of};
 use crate::context::record::TenantRecord;
 use crate::names;
 use crate::tenant::build::{Foundation, ResourceSet, Secrets, Workloads};
@@ -100,8 +100,11 @@ pub async fn apply(tenant: &str, wanted: &[Wanted], ctx: &Context) -> Result<(),
             apply_copy(tenant, object, ctx).await?;
         } else if object.resource.kind == "Namespace" {
             let live = ctx.caches.namespace(&object.object.name_any());
-            let live = live.map(|live| Wanted::new(&*live).object);
-            ctx.writer.apply(object, live.as_ref()).await?;
+            let live = live.map(|live| dynamic(&*live));
+            if ctx.writer.apply(object, live.as_ref()).await? {
+                // It may be a new one, without the copies that the one before held.
+                ctx.memory.update(tenant, |memory| memory.copies.clear());
+            }
         } else {
             let live = ctx.caches.live(object);
             ctx.writer.apply(object, live.as_deref()).await?;

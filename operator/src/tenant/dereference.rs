@@ -37,8 +37,18 @@ pub struct Surroundings {
     /// The tenant's namespace exists and carries another identity, or none.
     pub namespace_is_foreign: bool,
     pub namespace_is_terminating: bool,
+    /// Where the record of the tenant to adopt lies, if not under this tenant's name.
+    pub adopted: Option<Elsewhere>,
     /// Connections that other tenants have reserved, by PostgreSQL server.
     pub reserved: BTreeMap<String, i32>,
+}
+
+/// A record under the name of another tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    pub tenant: String,
+    /// Whether that tenant was deleted and its data kept.
+    pub retained: bool,
 }
 
 /// Reads the record, the namespace and the other tenants.
@@ -57,6 +67,7 @@ pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> 
                 .is_some_and(|namespace| !is_ours(namespace, &record)),
             namespace_is_terminating: namespace
                 .is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
+            adopted: adopted_elsewhere(tenant, ctx),
             // Only a tenant that is not placed yet asks how much room there is.
             reserved: match record {
                 Record::Absent => reserved(&others, ctx),
@@ -120,6 +131,20 @@ fn host_taken_by(tenant: &Tenant, others: &[Arc<Tenant>]) -> Option<String> {
         .filter(|other| other.spec.host == tenant.spec.host && age(other) < age(tenant))
         .map(|other| other.name_any())
         .min()
+}
+
+fn adopted_elsewhere(tenant: &Tenant, ctx: &Context) -> Option<Elsewhere> {
+    let id = tenant.spec.bootstrap.as_ref()?.adopt.as_ref()?;
+    let own = names::record_secret(&tenant.name_any());
+    let is_it = |secret: &Secret| {
+        let of = secret.annotations().get(names::TENANT_ID_ANNOTATION);
+        of == Some(id) && secret.name_any() != own
+    };
+    let found = ctx.caches.secrets.state_filter(is_it).pop()?;
+    Some(Elsewhere {
+        tenant: found.labels().get(names::TENANT_LABEL)?.clone(),
+        retained: found.annotations().contains_key(names::RETAINED_ANNOTATION),
+    })
 }
 
 fn reserved(others: &[Arc<Tenant>], ctx: &Context) -> BTreeMap<String, i32> {

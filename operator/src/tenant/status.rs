@@ -14,7 +14,8 @@ use crate::names;
 use crate::tenant::error::Error;
 use crate::tenant::external::External;
 use crate::tenant::part::{Part, State};
-use crate::tenant::validate::{Plan, Refusal};
+use crate::tenant::refusal::Refusal;
+use crate::tenant::validate::Plan;
 
 /// Everything that the status of a running tenant says.
 #[derive(Debug, Clone)]

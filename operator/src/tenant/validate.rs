@@ -13,7 +13,9 @@ use crate::config::{OperatorConfig, PlatformAdmin, PostgresServer, RabbitmqServe
 use crate::context::record::{PlacedOn, TenantRecord};
 use crate::names;
 use crate::tenant::connections::connections_of;
-use crate::tenant::dereference::{Record, Surroundings, World};
+use crate::tenant::dereference::{Surroundings, World};
+use crate::tenant::identity;
+use crate::tenant::refusal::{Refusal, refuse};
 
 /// A tenant as it is going to be.
 #[derive(Debug, Clone)]
@@ -52,19 +54,12 @@ impl Placement {
     }
 }
 
-/// Why waiting will not help.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub reason: Reason,
-    pub message: String,
-}
-
 /// Checks the declaration against its rules, the configuration, and what others have.
 pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Result<Plan, Refusal> {
     let name = tenant.name_any();
     let valid = validate_tenant(&tenant.spec, &name)
         .map_err(|violations| refuse(Reason::InvalidSpec, summary(&violations)))?;
-    let record = usable_record(tenant, world)?;
+    let record = identity::record(tenant, world)?;
     check_surroundings(&valid, &world.surroundings)?;
     let connections = connections_of(&valid);
     let servers = place(&valid, record, &world.surroundings, config, connections)?;
@@ -82,54 +77,6 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
         connections,
         tenant: valid,
     })
-}
-
-/// The record, if there is one; one that is damaged, lost or somebody else's stops everything.
-fn usable_record<'a>(
-    tenant: &Tenant,
-    world: &'a World,
-) -> Result<Option<&'a TenantRecord>, Refusal> {
-    let known = tenant.status.as_ref().and_then(|s| s.tenant_id.as_deref());
-    let adopt = tenant
-        .spec
-        .bootstrap
-        .as_ref()
-        .and_then(|b| b.adopt.as_deref());
-    let secret = names::record_secret(&tenant.name_any());
-    match &world.record {
-        Record::Unreadable(cause) => Err(refuse(
-            Reason::CredentialsLost,
-            format!("{cause}; restore it from a backup, it is never made anew"),
-        )),
-        Record::Absent => match known.or(adopt) {
-            Some(id) => Err(refuse(
-                Reason::CredentialsLost,
-                format!(
-                    "the Secret `{secret}` of tenant {id} is not in the operator's namespace; restore it from a backup"
-                ),
-            )),
-            None => Ok(None),
-        },
-        Record::Present(record) => {
-            let id = record.tenant_id.to_string();
-            if known.is_some_and(|known| known != id) {
-                return Err(refuse(
-                    Reason::CredentialsLost,
-                    format!("the Secret `{secret}` is of another tenant ({id})"),
-                ));
-            }
-            if record.retained_at.is_some() && known.is_none() && adopt != Some(id.as_str()) {
-                return Err(refuse(
-                    Reason::ResourceConflict,
-                    format!(
-                        "a retained tenant of this name exists; create this one with spec.bootstrap.adopt: {id} to take \
-                         it back, or remove its database and the Secret `{secret}`"
-                    ),
-                ));
-            }
-            Ok(Some(record))
-        }
-    }
 }
 
 fn check_surroundings(tenant: &ValidatedTenant, around: &Surroundings) -> Result<(), Refusal> {
@@ -306,18 +253,13 @@ fn public_url(tenant: &ValidatedTenant, endpoint: &str) -> String {
     }
 }
 
-fn refuse(reason: Reason, message: String) -> Refusal {
-    Refusal { reason, message }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::context::record::Unreadable;
-    use crate::tenant::dereference::{Record, World};
+    use crate::tenant::dereference::Record;
     use crate::tenant::fixtures;
 
     fn refusal(tenant: &Tenant, world: &World) -> Refusal {
@@ -371,36 +313,6 @@ mod tests {
         assert_eq!(refusal(&tenant, &world).reason, Reason::NamespaceConflict);
         world.surroundings.host_taken_by = Some("older".to_owned());
         assert_eq!(refusal(&tenant, &world).reason, Reason::HostConflict);
-    }
-
-    #[test]
-    fn credentials_are_never_made_anew() {
-        let mut tenant = fixtures::tenant(json!({}));
-        let unreadable = Record::Unreadable(Unreadable {
-            secret: "tenant-skyways".to_owned(),
-            key: "pepper".to_owned(),
-        });
-        let found = refusal(&tenant, &fixtures::world(unreadable));
-        assert_eq!(found.reason, Reason::CredentialsLost);
-        let record = fixtures::record(&fixtures::plan(json!({})));
-        tenant.status = Some(albatross_crds::TenantStatus {
-            tenant_id: Some(record.tenant_id.to_string()),
-            ..albatross_crds::TenantStatus::default()
-        });
-        let found = refusal(&tenant, &fixtures::world(Record::Absent));
-        assert_eq!(found.reason, Reason::CredentialsLost);
-    }
-
-    #[test]
-    fn a_retained_tenant_is_not_taken_for_a_new_one() {
-        let tenant = fixtures::tenant(json!({}));
-        let mut record = fixtures::record(&fixtures::plan(json!({})));
-        record.retained_at = Some(fixtures::NOW.to_owned());
-        let id = record.tenant_id.to_string();
-        let world = fixtures::world(Record::Present(Box::new(record)));
-        let found = refusal(&tenant, &world);
-        assert_eq!(found.reason, Reason::ResourceConflict);
-        assert!(found.message.contains(&id), "{}", found.message);
     }
 
     #[rstest]

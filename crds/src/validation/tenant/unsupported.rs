@@ -23,7 +23,6 @@ pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
             json!(gateway),
         ),
         ("spec.limits", leave_out, json!(spec.limits)),
-        ("spec.bootstrap", leave_out, json!(spec.bootstrap)),
         ("spec.version", leave_out, json!(spec.version)),
         (
             "spec.hibernate",

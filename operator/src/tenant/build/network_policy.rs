@@ -34,7 +34,9 @@ fn default_deny(input: &Input<'_>) -> NetworkPolicy {
         NetworkPolicySpec {
             pod_selector: Some(LabelSelector::default()),
             policy_types: Some(vec![INGRESS.to_owned(), EGRESS.to_owned()]),
-            ..NetworkPolicySpec::default()
+            // Said rather than left out: what somebody else adds is taken away again.
+            ingress: Some(Vec::new()),
+            egress: Some(Vec::new()),
         },
     )
 }
