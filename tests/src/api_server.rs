@@ -1,5 +1,8 @@
 //! A private API server with its etcd and without nodes, one for each test binary; it ends with that process.
 
+mod audit;
+mod kubeconfig;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -19,9 +22,21 @@ const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
 const SERVE: &str = include_str!("api_server/serve.sh");
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
+pub use self::audit::Write;
+
+/// Who serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Control {
+    /// The API server alone: objects stay as they are written.
+    None,
+    /// And the controllers of Deployments, Jobs and namespaces.
+    Workloads,
+}
+
 /// An API server that nobody else uses.
 pub struct ApiServer {
     config: Config,
+    directory: PathBuf,
     /// Serves until its standard input is closed, at the latest by the end of this process.
     _guardian: Child,
 }
@@ -32,13 +47,16 @@ pub struct ApiServer {
 /// When it cannot be built or started: a test that needs one fails rather than being skipped.
 pub async fn api_server() -> &'static ApiServer {
     static API_SERVER: OnceCell<ApiServer> = OnceCell::const_new();
-    API_SERVER
-        .get_or_init(|| async {
-            start()
-                .await
-                .unwrap_or_else(|error| panic!("the tests need an API server: {error}"))
-        })
-        .await
+    API_SERVER.get_or_init(|| start(Control::None)).await
+}
+
+/// An API server of this test binary that makes pods of Deployments and Jobs, and removes deleted namespaces.
+///
+/// # Panics
+/// As above.
+pub async fn controlled_api_server() -> &'static ApiServer {
+    static API_SERVER: OnceCell<ApiServer> = OnceCell::const_new();
+    API_SERVER.get_or_init(|| start(Control::Workloads)).await
 }
 
 impl ApiServer {
@@ -89,10 +107,16 @@ async fn install(client: &Client, definition: &CustomResourceDefinition) -> Resu
     }
 }
 
-async fn start() -> Result<ApiServer, String> {
+async fn start(control: Control) -> ApiServer {
+    try_start(control)
+        .await
+        .unwrap_or_else(|error| panic!("the tests need an API server: {error}"))
+}
+
+async fn try_start(control: Control) -> Result<ApiServer, String> {
     // Another test of the binary, or the code under test, may have installed the same provider before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let (guardian, directory) = tokio::task::spawn_blocking(serve)
+    let (guardian, directory) = tokio::task::spawn_blocking(move || serve(control))
         .await
         .map_err(|error| error.to_string())??;
     let kubeconfig =
@@ -102,12 +126,13 @@ async fn start() -> Result<ApiServer, String> {
         .map_err(|error| error.to_string())?;
     Ok(ApiServer {
         config,
+        directory,
         _guardian: guardian,
     })
 }
 
 /// Starts the guardian and waits until the server answers. Its folder, with a token in it, is closed to others.
-fn serve() -> Result<(Child, PathBuf), String> {
+fn serve(control: Control) -> Result<(Child, PathBuf), String> {
     let binaries = programs()?;
     let directory = tempfile::Builder::new()
         .prefix("albatross-api-server-")
@@ -119,6 +144,7 @@ fn serve() -> Result<(Child, PathBuf), String> {
         .args(["-c", SERVE, "serve", &binaries])
         .arg(&directory)
         .arg(port.to_string())
+        .args((control == Control::Workloads).then_some("controllers"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -2,7 +2,9 @@
 
 pub mod airline;
 pub mod api_server;
+pub mod chart;
 pub mod kubectl;
+pub mod platform;
 pub mod processes;
 pub mod proxy;
 pub mod random;

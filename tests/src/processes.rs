@@ -21,10 +21,22 @@ pub use self::site::Site;
 /// # Panics
 /// When the test does not run from a target directory.
 pub fn albatross(arguments: &[&str]) -> Command {
+    command("albatross-under-test", arguments)
+}
+
+/// The same for the operator.
+///
+/// # Panics
+/// When the test does not run from a target directory.
+pub fn operator(arguments: &[&str]) -> Command {
+    command("albatross-operator-under-test", arguments)
+}
+
+fn command(executable: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])
-        .arg(executable())
+        .arg(path(executable))
         .args(arguments);
     command
 }
@@ -39,12 +51,12 @@ pub fn run(arguments: &[&str]) -> Output {
 }
 
 /// Cargo puts a package's executables beside the folder of its test binaries, and builds them first.
-fn executable() -> PathBuf {
+fn path(executable: &str) -> PathBuf {
     let test = env::current_exe().expect("a process has an executable");
     let folder = test.parent().and_then(|deps| deps.parent());
     let executable = folder
         .expect("tests run from target/PROFILE/deps")
-        .join("albatross-under-test");
+        .join(executable);
     assert!(
         executable.exists(),
         "{} is missing: run the tests by cargo",
@@ -128,6 +140,12 @@ impl Process {
         self.ended().await
     }
 
+    /// Ends it as a node ends a pod.
+    pub async fn terminate(self) -> Ended {
+        self.signal("TERM");
+        self.ended().await
+    }
+
     /// Ends it as the kernel does: at once, wherever it is.
     pub fn kill(&mut self) {
         // It may have ended by itself; either way it is gone afterwards.
@@ -144,7 +162,11 @@ impl Process {
         self.tell()
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends it a signal, by the name without `SIG`.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn signal(&self, name: &str) {
         let id = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(

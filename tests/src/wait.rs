@@ -11,12 +11,20 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 ///
 /// # Panics
 /// After [`LIMIT`], naming what did not come true.
-pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
+pub async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    until_in(LIMIT, what, condition).await;
+}
+
+/// The same, for what takes its time by design.
+///
+/// # Panics
+/// After `limit`, naming what did not come true.
+pub async fn until_in(limit: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + limit;
     while !condition().await {
         assert!(
             Instant::now() < end,
-            "waited {LIMIT:?} in vain until {what}"
+            "waited {limit:?} in vain until {what}"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

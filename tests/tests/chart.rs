@@ -2,56 +2,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
-use std::process::Command;
-
-use albatross_tests::api_server::{api_server, programs};
+use albatross_tests::api_server::api_server;
+use albatross_tests::chart::{self, CHART, NAMESPACE, OPERATOR, helm};
 use albatross_tests::wait::until;
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+    SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, TypeMeta};
-use kube::core::GroupVersionKind;
-use kube::{Api, Client, Discovery, ResourceExt};
-use serde::Deserialize;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-const NAMESPACE: &str = "albatross-system";
-const OPERATOR: &str = "system:serviceaccount:albatross-system:albatross-operator";
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/albatross");
 const VALUES: &str = r#"{"config": {"servers": {"postgres": [{"name": "main", "host": "db",
   "adminSecret": "postgres-main", "connectionBudget": 100, "egress": {"cidrs": ["192.0.2.1/32"]}}]}}}"#;
 
-fn helm(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(format!("{}/helm", programs()?))
-        .args(arguments)
-        .output()
-        .map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
-}
-
 fn render(settings: &[&str]) -> Result<Vec<DynamicObject>, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let values = folder.path().join("values.json");
-    std::fs::write(&values, VALUES).unwrap();
-    let mut arguments = vec!["template", "albatross", CHART, "--namespace", NAMESPACE];
-    arguments.extend(["--values", values.to_str().unwrap()]);
-    for setting in settings {
-        arguments.extend(["--set", setting]);
-    }
-    let manifests = helm(&arguments)?;
-    Ok(serde_yaml_ng::Deserializer::from_str(&manifests)
-        .map(|document| Value::deserialize(document).unwrap())
-        .filter(|document| !document.is_null())
-        .map(|document| serde_json::from_value(document).unwrap())
-        .collect())
+    chart::render(&serde_json::from_str(VALUES).unwrap(), settings)
 }
 
 /// A server with the chart on it.
@@ -63,28 +32,12 @@ async fn installed() -> Client {
 }
 
 async fn install(client: &Client) {
-    let namespace = json!({"metadata": {"name": NAMESPACE}});
-    create_namespace(client, &namespace).await.unwrap();
-    let discovery = Discovery::new(client.clone()).run().await.unwrap();
-    for object in render(&[]).unwrap() {
-        let TypeMeta { api_version, kind } = object.types.clone().unwrap();
-        let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
-        let kind = GroupVersionKind::gvk(group, version, &kind);
-        let (resource, _) = discovery.resolve_gvk(&kind).unwrap();
-        let api: Api<DynamicObject> = match object.namespace() {
-            Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
-            None => Api::all_with(client.clone(), &resource),
-        };
-        let parameters = PatchParams::apply("helm").validation_strict();
-        api.patch(&object.name_any(), &parameters, &Patch::Apply(&object))
-            .await
-            .unwrap_or_else(|error| panic!("{} {}: {error}", kind.kind, object.name_any()));
-    }
+    chart::install(client, &render(&[]).unwrap()).await;
     // The server takes policies into use some time after it has stored them.
     let operator = api_server().await.client_as(OPERATOR);
     until("the policies are in force", async || {
         let unlabelled = json!({"metadata": {"name": "probe"}});
-        let bound = bind(&operator, NAMESPACE, "albatross-tenant-owner").await;
+        let bound = try_to_bind(&operator, NAMESPACE, "albatross-tenant-owner").await;
         denied(&create_namespace(&operator, &unlabelled).await) && denied(&bound)
     })
     .await;
@@ -114,6 +67,22 @@ async fn create_tenants_namespace(client: &Client, name: &str) -> kube::Result<N
 }
 
 async fn bind(client: &Client, namespace: &str, role: &str) -> kube::Result<RoleBinding> {
+    let parameters = PatchParams::apply("albatross-operator").force();
+    apply_binding(client, namespace, role, &parameters).await
+}
+
+/// Leaves nothing behind.
+async fn try_to_bind(client: &Client, namespace: &str, role: &str) -> kube::Result<RoleBinding> {
+    let parameters = PatchParams::apply("albatross-operator").dry_run();
+    apply_binding(client, namespace, role, &parameters).await
+}
+
+async fn apply_binding(
+    client: &Client,
+    namespace: &str,
+    role: &str,
+    parameters: &PatchParams,
+) -> kube::Result<RoleBinding> {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": format!("test-{role}")},
@@ -121,8 +90,7 @@ async fn bind(client: &Client, namespace: &str, role: &str) -> kube::Result<Role
         "subjects": [{"kind": "ServiceAccount", "name": "albatross-operator", "namespace": NAMESPACE}],
     });
     let api: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
-    let parameters = PatchParams::apply("albatross-operator").force();
-    api.patch(&format!("test-{role}"), &parameters, &Patch::Apply(binding))
+    api.patch(&format!("test-{role}"), parameters, &Patch::Apply(binding))
         .await
 }
 
@@ -214,6 +182,69 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() {
     ] {
         assert!(!may(&operator, question).await, "allowed: {question}");
     }
+}
+
+/// All that the operator may do in a namespace that is not a tenant's: `verbs resources (names)`.
+const RIGHTS: &str = "
+bind clusterroles.rbac.authorization.k8s.io (albatross-operator-tenant,albatross-operator-client,albatross-tenant-owner)
+create selfsubjectaccessreviews.authorization.k8s.io,selfsubjectrulesreviews.authorization.k8s.io ()
+create selfsubjectreviews.authentication.k8s.io ()
+create,patch events.events.k8s.io ()
+get,list,watch deployments.apps ()
+get,list,watch ingresses.networking.k8s.io,networkpolicies.networking.k8s.io ()
+get,list,watch jobs.batch ()
+get,list,watch limitranges,resourcequotas,serviceaccounts,services ()
+get,list,watch poddisruptionbudgets.policy ()
+get,list,watch,create,patch rolebindings.rbac.authorization.k8s.io ()
+get,list,watch,create,patch,delete namespaces ()
+get,list,watch,patch tenants.albatross.aero,apikeys.albatross.aero ()
+patch tenants/status.albatross.aero,apikeys/status.albatross.aero ()
+update tenants/finalizers.albatross.aero,apikeys/finalizers.albatross.aero ()
+";
+
+#[tokio::test]
+async fn the_api_server_knows_of_no_right_of_the_operator_besides_these() {
+    installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    let mut found = rights(&operator, "default").await;
+    assert_eq!(found.join("\n"), RIGHTS.trim());
+    let own = rights(&operator, NAMESPACE).await;
+    found.extend([
+        "get,create,update,patch leases.coordination.k8s.io ()".to_owned(),
+        "get,list,watch,create,update,patch,delete secrets ()".to_owned(),
+    ]);
+    found.sort();
+    assert_eq!(own, found);
+}
+
+async fn rights(client: &Client, namespace: &str) -> Vec<String> {
+    let review = SelfSubjectRulesReview {
+        spec: SelfSubjectRulesReviewSpec {
+            namespace: Some(namespace.to_owned()),
+        },
+        ..SelfSubjectRulesReview::default()
+    };
+    let answer = Api::all(client.clone())
+        .create(&PostParams::default(), &review)
+        .await;
+    let status = answer.unwrap().status.unwrap();
+    assert!(!status.incomplete);
+    let mut rules: Vec<String> = status.resource_rules.iter().map(right).collect();
+    rules.sort();
+    rules
+}
+
+fn right(rule: &ResourceRule) -> String {
+    let groups = rule.api_groups.as_deref().unwrap_or_default();
+    let resources = rule.resources.iter().flatten().flat_map(|resource| {
+        groups.iter().map(move |group| match group.as_str() {
+            "" => resource.clone(),
+            group => format!("{resource}.{group}"),
+        })
+    });
+    let resources: Vec<String> = resources.collect();
+    let names = rule.resource_names.as_deref().unwrap_or_default().join(",");
+    format!("{} {} ({names})", rule.verbs.join(","), resources.join(","))
 }
 
 #[tokio::test]
@@ -392,18 +423,7 @@ fn the_rendered_configuration_is_one_that_the_operator_reads() {
         "config.defaults.placement.postgres=main",
     ])
     .unwrap();
-    let configuration = objects
-        .iter()
-        .find(|object| {
-            object
-                .types
-                .as_ref()
-                .is_some_and(|types| types.kind == "ConfigMap")
-        })
-        .unwrap();
-    let text = configuration.data["data"]["operator.yaml"]
-        .as_str()
-        .unwrap();
+    let text = chart::configuration(&objects);
     albatross_operator::config::OperatorConfig::parse(text).unwrap();
 }
 

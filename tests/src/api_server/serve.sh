@@ -1,6 +1,7 @@
-# serve BIN DIR PORT: an API server with its etcd, in DIR, until standard input ends. Prints "ready" once it answers.
+# serve BIN DIR PORT [controllers]: an API server with its etcd, in DIR, until standard input ends, and the controllers
+# of Deployments, Jobs and namespaces if asked for. Prints "ready" once it answers.
 set -euo pipefail
-bin=$1 port=$3
+bin=$1 port=$3 controllers=${4:-}
 cd "$2"
 umask 077
 chmod 700 .
@@ -23,6 +24,14 @@ cat > kubeconfig << END
  clusters: [{name: test, cluster: {server: "https://127.0.0.1:$port", certificate-authority: $PWD/pki/apiserver.crt}}],
  users: [{name: admin, user: {token: $token}}]}
 END
+cat > audit-policy << END
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+  - {level: None}
+END
 openssl genrsa -out service-accounts.key 2048 2> /dev/null
 openssl rsa -in service-accounts.key -pubout -out service-accounts.pub 2> /dev/null
 
@@ -34,14 +43,22 @@ children+=($!)
   --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$port" --cert-dir pki \
   --service-account-issuer https://kubernetes.default.svc --service-account-key-file service-accounts.pub \
   --service-account-signing-key-file service-accounts.key --service-cluster-ip-range 10.96.0.0/16 \
-  --authorization-mode RBAC --token-auth-file tokens.csv > kube-apiserver.log 2>&1 < /dev/null &
+  --audit-policy-file audit-policy --audit-log-path audit.log --authorization-mode RBAC --token-auth-file tokens.csv > kube-apiserver.log 2>&1 < /dev/null &
 children+=($!)
+
+start_controllers() {
+  "$bin/kube-controller-manager" --kubeconfig kubeconfig --secure-port 0 --leader-elect=false \
+    --controllers deployment-controller,replicaset-controller,job-controller,namespace-controller \
+    > kube-controller-manager.log 2>&1 < /dev/null &
+  children+=($!)
+}
 
 for _ in {1..600}; do
   for child in "${children[@]}"; do
     kill -0 "$child" 2> /dev/null || { tail -n 5 ./*.log >&2; exit 1; }
   done
   if "$bin/kubectl" --kubeconfig kubeconfig get --raw /readyz > /dev/null 2>&1; then
+    if [[ $controllers ]]; then start_controllers; fi
     echo ready
     cat > /dev/null
     exit 0

@@ -1,0 +1,156 @@
+//! The internal API of every tenant's runtime, as the real one keeps it: numbered states, and keys by their digests.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::put;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+/// What one tenant's runtime knows.
+#[derive(Clone, Debug, Default)]
+pub struct Runtime {
+    /// The operator's token, as first shown; no other is accepted.
+    token: String,
+    /// Of the state that it was told last.
+    pub number: u64,
+    pub state: Value,
+    /// Every key that it was ever told of, by id.
+    pub keys: BTreeMap<String, Key>,
+}
+
+/// A key of a runtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub digest: String,
+    pub revoked: bool,
+}
+
+type All = Arc<Mutex<BTreeMap<String, Runtime>>>;
+
+/// All of them, on one port: `/<tenant>` is a tenant's.
+pub struct Runtimes {
+    address: SocketAddr,
+    all: All,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Runtimes {
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("there is a free port");
+        let all = All::default();
+        let router = Router::new()
+            .route("/{tenant}/internal/v1/desired", put(apply))
+            .with_state(all.clone());
+        Self {
+            address: listener.local_addr().expect("a listener has an address"),
+            all,
+            _task: AbortOnDropHandle::new(tokio::spawn(async move {
+                let served = axum::serve(listener, router).await;
+                served.expect("serving does not end");
+            })),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What a tenant's runtime knows by now.
+    pub fn of(&self, tenant: &str) -> Runtime {
+        lock(&self.all).get(tenant).cloned().unwrap_or_default()
+    }
+
+    /// Changes what a tenant's runtime knows, as its users or a restored backup would.
+    pub fn change(&self, tenant: &str, change: impl FnOnce(&mut Runtime)) {
+        change(lock(&self.all).entry(tenant.to_owned()).or_default());
+    }
+}
+
+impl Runtime {
+    /// Ids of the keys that work.
+    pub fn live_keys(&self) -> Vec<&str> {
+        let live = self.keys.iter().filter(|(_, key)| !key.revoked);
+        live.map(|(id, _)| id.as_str()).collect()
+    }
+
+    fn apply(&mut self, state: Value) -> (StatusCode, Json<Value>) {
+        let number = state["number"].as_u64().expect("a state has a number");
+        if number < self.number {
+            let problem = json!({"status": 409, "applied": self.number});
+            return (StatusCode::CONFLICT, Json(problem));
+        }
+        self.number = number;
+        // What is not wanted any more is revoked, and stays so.
+        for key in self.keys.values_mut() {
+            key.revoked = true;
+        }
+        for key in list(&state["apiKeys"]) {
+            let told = Key {
+                digest: text(&key["digest"]),
+                revoked: key["revoked"] == true,
+            };
+            self.keys.insert(text(&key["keyId"]), told);
+        }
+        self.state = state;
+        (StatusCode::OK, Json(self.report()))
+    }
+
+    fn report(&self) -> Value {
+        let wanted = list(&self.state["apiKeys"]);
+        let keys = wanted.map(|key| {
+            let id = text(&key["keyId"]);
+            let revoked = self.keys[&id].revoked;
+            json!({"keyId": id, "state": if revoked { "Revoked" } else { "Active" }})
+        });
+        let admins = list(&self.state["admins"])
+            .map(|admin| json!({"email": admin["email"], "hasLoggedIn": false}));
+        json!({
+            "number": self.number,
+            "tenantId": "00000000-0000-0000-0000-000000000000",
+            "schemaVersion": 1,
+            "version": "0.1.0",
+            "admins": admins.collect::<Vec<_>>(),
+            "apiKeys": keys.collect::<Vec<_>>(),
+        })
+    }
+}
+
+async fn apply(
+    State(all): State<All>,
+    Path(tenant): Path<String>,
+    headers: HeaderMap,
+    Json(state): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    let token = headers.get("authorization").and_then(|it| it.to_str().ok());
+    let token = token.unwrap_or_default().to_owned();
+    let mut all = lock(&all);
+    let runtime = all.entry(tenant).or_default();
+    if runtime.token.is_empty() {
+        runtime.token.clone_from(&token);
+    }
+    if token.is_empty() || runtime.token != token {
+        return (StatusCode::UNAUTHORIZED, Json(json!({"status": 401})));
+    }
+    runtime.apply(state)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn lock(all: &All) -> MutexGuard<'_, BTreeMap<String, Runtime>> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}

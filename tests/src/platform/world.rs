@@ -1,0 +1,132 @@
+//! What a tenant has outside the cluster, seen with its own credentials.
+
+use std::collections::BTreeMap;
+
+use redis::AsyncCommands;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::platform::{CLIENTS, Platform};
+
+impl Platform {
+    /// Writes something into a tenant's database that only its loss could remove.
+    ///
+    /// # Panics
+    /// When the tenant may not.
+    pub async fn leave_a_mark(&self, tenant: &str) {
+        let mut connection = self.database(tenant).await;
+        let marked = sqlx::raw_sql("CREATE TABLE public.mark ()")
+            .execute(&mut connection)
+            .await;
+        marked.expect("the tenant may write to its database");
+    }
+
+    /// Whether that is still there.
+    ///
+    /// # Panics
+    /// When the tenant may not look.
+    pub async fn has_its_mark(&self, tenant: &str) -> bool {
+        let mut connection = self.database(tenant).await;
+        let found = sqlx::query_scalar("SELECT to_regclass('public.mark') IS NOT NULL");
+        let found = found.fetch_one(&mut connection).await;
+        found.expect("the tenant may read its database")
+    }
+
+    /// As its migration connects.
+    async fn database(&self, tenant: &str) -> PgConnection {
+        let secret = self
+            .secret(
+                &albatross_crds::tenant_namespace(tenant),
+                "albatross-migrate",
+            )
+            .await;
+        let url = &secret.expect("a copy of the credentials")["DATABASE_URL"];
+        let connected = PgConnection::connect(url).await;
+        connected.expect("the tenant's credentials let it in")
+    }
+
+    /// The Secret of an ApiKey.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn client_secret(&self, name: &str) -> BTreeMap<String, String> {
+        let secret = self.secret(CLIENTS, name).await;
+        secret.unwrap_or_else(|| panic!("ApiKey {name} has no Secret"))
+    }
+
+    /// What is there of what a tenant's record names, seen with the accounts of the servers.
+    ///
+    /// # Panics
+    /// When a server does not say.
+    pub async fn outside(&self, record: &BTreeMap<String, String>) -> Outside {
+        Outside {
+            database: self
+                .count("pg_database WHERE datname", &record["database"])
+                .await
+                == 1,
+            roles: self
+                .count(
+                    "pg_roles WHERE regexp_replace(rolname, '_[a-z]+$', '')",
+                    &record["database"],
+                )
+                .await,
+            vhost: self.broker_has("vhosts", &record["vhost"]).await,
+            broker_user: self.broker_has("users", &record["brokerUser"]).await,
+            cache_user: self.cache_has(&record["cacheUser"]).await,
+        }
+    }
+
+    async fn count(&self, what: &str, name: &str) -> i64 {
+        let mut connection = PgConnection::connect(&self.servers.database_url).await;
+        let connection = connection.as_mut().expect("PostgreSQL is there");
+        let query = AssertSqlSafe(format!("SELECT count(*) FROM {what} = $1"));
+        let found = sqlx::query_scalar(query)
+            .bind(name)
+            .fetch_one(connection)
+            .await;
+        found.expect("PostgreSQL answers")
+    }
+
+    async fn broker_has(&self, kind: &str, name: &str) -> bool {
+        let url = format!("{}/api/{kind}/{name}", self.servers.rabbitmq_management_url);
+        let answer = reqwest::get(url).await.expect("RabbitMQ is there");
+        answer.status() == 200
+    }
+
+    async fn cache_has(&self, user: &str) -> bool {
+        let client = redis::Client::open(self.servers.redis_url.as_str()).expect("a URL");
+        let connection = client.get_multiplexed_async_connection().await;
+        let users: Vec<String> = connection
+            .expect("Redis is there")
+            .acl_users()
+            .await
+            .expect("Redis answers");
+        users.iter().any(|known| known == user)
+    }
+}
+
+/// What a tenant has on the servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outside {
+    pub database: bool,
+    pub roles: i64,
+    pub vhost: bool,
+    pub broker_user: bool,
+    pub cache_user: bool,
+}
+
+impl Outside {
+    pub const ALL: Self = Self {
+        database: true,
+        roles: 3,
+        vhost: true,
+        broker_user: true,
+        cache_user: true,
+    };
+    pub const NOTHING: Self = Self {
+        database: false,
+        roles: 0,
+        vhost: false,
+        broker_user: false,
+        cache_user: false,
+    };
+}

@@ -1,0 +1,242 @@
+//! A key's way into its Secret, and its end.
+
+use std::collections::BTreeMap;
+
+use albatross_operator::context::token;
+use albatross_tests::chart::NAMESPACE;
+use albatross_tests::platform::{CLIENTS, Platform};
+use albatross_tests::wait::until;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::alone;
+
+async fn platform(tenant: &str) -> Platform {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    platform.declare(tenant, json!({})).await;
+    platform
+}
+
+/// The key in the Secret is the one and only key of the runtime.
+async fn the_key_works(platform: &Platform, tenant: &str, secret: &BTreeMap<String, String>) {
+    let runtime = platform.runtimes.of(tenant);
+    assert_eq!(runtime.live_keys(), [secret["keyId"].as_str()]);
+    let pepper = platform.record(tenant).await["pepper"].clone();
+    let pepper = BASE64_STANDARD.decode(pepper).unwrap();
+    let key = SecretString::from(secret["key"].clone());
+    let known = &runtime.keys[&secret["keyId"]].digest;
+    assert_eq!(*known, token::api_key_digest(&pepper, &key));
+}
+
+#[tokio::test]
+async fn a_key_is_in_its_secret_and_nowhere_else() {
+    let _alone = alone().await;
+    let platform = platform("keyed").await;
+    let operator = platform.operator().await;
+    platform
+        .declare_key("keyed-acars", "keyed", json!({}))
+        .await;
+    let declared = platform
+        .key_comes_to("keyed-acars", "True", "Available")
+        .await;
+    let secret = platform.client_secret("keyed-acars").await;
+    assert_eq!(secret["endpoint"], "http://api.albatross-keyed.svc:8080");
+    the_key_works(&platform, "keyed", &secret).await;
+    let status = declared.status.as_ref().unwrap();
+    assert_eq!(status.key_id.as_ref(), Some(&secret["keyId"]));
+    assert!(status.issued_at < status.expires_at);
+
+    let key = &secret["key"];
+    let events: Api<Event> = Api::all(platform.client.clone());
+    let events = events.list(&ListParams::default()).await.unwrap();
+    assert!(!serde_json::to_string(&events).unwrap().contains(key));
+    assert!(!serde_json::to_string(&declared).unwrap().contains(key));
+    let tenant = platform.tenant("keyed").await;
+    assert!(!serde_json::to_string(&tenant).unwrap().contains(key));
+    assert!(!operator.said().contains(key));
+
+    platform.remove_key("keyed-acars").await;
+    assert_eq!(platform.secret(CLIENTS, "keyed-acars").await, None);
+    until("the key no longer works", async || {
+        platform.runtimes.of("keyed").live_keys().is_empty()
+    })
+    .await;
+    platform.remove("keyed").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_was_deleted_by_hand_means_a_new_key_and_an_event() {
+    let _alone = alone().await;
+    let platform = platform("rekeyed").await;
+    let operator = platform.operator().await;
+    let key = platform
+        .declare_key("rekeyed-acars", "rekeyed", json!({}))
+        .await;
+    platform
+        .key_comes_to("rekeyed-acars", "True", "Available")
+        .await;
+    let before = platform.client_secret("rekeyed-acars").await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), CLIENTS);
+    let deleted = secrets
+        .delete("rekeyed-acars", &DeleteParams::default())
+        .await;
+    deleted.unwrap();
+    look_again(&platform, &key.uid().unwrap()).await;
+    until("there is a Secret again", async || {
+        platform.secret(CLIENTS, "rekeyed-acars").await.is_some()
+    })
+    .await;
+    platform
+        .key_comes_to("rekeyed-acars", "True", "Available")
+        .await;
+    let after = platform.client_secret("rekeyed-acars").await;
+    assert_ne!(after["key"], before["key"]);
+    the_key_works(&platform, "rekeyed", &after).await;
+    let events: Api<Event> = Api::namespaced(platform.client.clone(), CLIENTS);
+    let told = events.list(&ListParams::default()).await.unwrap();
+    let is_it = |event: &Event| event.reason.as_deref() == Some("SecretDeleted");
+    assert!(told.items.iter().any(is_it), "{told:?}");
+    platform.remove_key("rekeyed-acars").await;
+    platform.remove("rekeyed").await;
+    operator.stop().await;
+}
+
+/// Secrets of others are not watched, but looked at every few minutes; this is a reason to look now.
+async fn look_again(platform: &Platform, uid: &str) {
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let touch = json!({"metadata": {"annotations": {"tests.example/touched": "yes"}}});
+    let touched = secrets
+        .patch(
+            &format!("apikey-{uid}"),
+            &PatchParams::default(),
+            &Patch::Merge(&touch),
+        )
+        .await;
+    touched.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_of_somebody_else_is_left_alone() {
+    let _alone = alone().await;
+    let platform = platform("contested").await;
+    let operator = platform.operator().await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), CLIENTS);
+    let foreign = json!({"metadata": {"name": "taken"}, "stringData": {"key": "precious"}});
+    let foreign: Secret = serde_json::from_value(foreign).unwrap();
+    let foreign = secrets
+        .create(&PostParams::default(), &foreign)
+        .await
+        .unwrap();
+    platform.declare_key("taken", "contested", json!({})).await;
+    platform
+        .key_comes_to("taken", "False", "SecretNameConflict")
+        .await;
+    assert_eq!(secrets.get("taken").await.unwrap(), foreign);
+
+    platform.declare_key("winner", "contested", json!({})).await;
+    platform.key_comes_to("winner", "True", "Available").await;
+    let won = platform.client_secret("winner").await;
+    let same = json!({"secretName": "winner"});
+    platform.declare_key("loser", "contested", same).await;
+    platform
+        .key_comes_to("loser", "False", "SecretNameConflict")
+        .await;
+    assert_eq!(platform.client_secret("winner").await, won);
+    the_key_works(&platform, "contested", &won).await;
+    for key in ["taken", "loser"] {
+        platform.remove_key(key).await;
+    }
+    assert_eq!(secrets.get("taken").await.unwrap(), foreign);
+    assert_eq!(platform.client_secret("winner").await, won);
+    platform.remove_key("winner").await;
+    secrets
+        .delete("taken", &DeleteParams::default())
+        .await
+        .unwrap();
+    platform.remove("contested").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_the_tenant_does_not_allow_is_refused_by_its_reason() {
+    let _alone = alone().await;
+    let platform = platform("strict").await;
+    let operator = platform.operator().await;
+    platform.ready("strict").await;
+    for (name, change, reason) in [
+        ("staff", json!({"scopes": ["users"]}), "ScopesNotAllowed"),
+        (
+            "ada",
+            json!({"user": "ada@skyways.example"}),
+            "UserNotAllowed",
+        ),
+        (
+            "lost",
+            json!({"tenantRef": {"name": "nobody"}}),
+            "TenantNotFound",
+        ),
+    ] {
+        platform.declare_key(name, "strict", change).await;
+        platform.key_comes_to(name, "False", reason).await;
+        assert_eq!(platform.secret(CLIENTS, name).await, None);
+        platform.remove_key(name).await;
+    }
+    let api = platform.api_keys();
+    platform.declare_key("fine", "strict", json!({})).await;
+    platform.key_comes_to("fine", "True", "Available").await;
+    let revoke = json!({"spec": {"revoked": true}});
+    let revoked = api
+        .patch("fine", &PatchParams::default(), &Patch::Merge(&revoke))
+        .await;
+    revoked.unwrap();
+    platform.key_comes_to("fine", "False", "Revoked").await;
+    until("the key no longer works", async || {
+        platform.runtimes.of("strict").live_keys().is_empty()
+    })
+    .await;
+    platform.remove_key("fine").await;
+    platform.remove("strict").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_goes_with_its_namespace_and_without_its_tenant() {
+    let _alone = alone().await;
+    let platform = platform("going").await;
+    let operator = platform.operator().await;
+    platform.declare_key("orphan", "going", json!({})).await;
+    platform.declare_key("nested", "going", json!({})).await;
+    for key in ["orphan", "nested"] {
+        platform.key_comes_to(key, "True", "Available").await;
+    }
+    // A namespace removes what is in it in no order that helps.
+    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
+    let deleted = namespaces.delete(CLIENTS, &DeleteParams::default()).await;
+    deleted.unwrap();
+    until("the namespace is gone", async || {
+        namespaces.get_opt(CLIENTS).await.unwrap().is_none()
+    })
+    .await;
+    until("the keys no longer work", async || {
+        platform.runtimes.of("going").live_keys().is_empty()
+    })
+    .await;
+    platform.client_namespace().await;
+    platform.declare_key("orphan", "going", json!({})).await;
+    platform.key_comes_to("orphan", "True", "Available").await;
+    platform.remove("going").await;
+    platform
+        .key_comes_to("orphan", "False", "TenantNotFound")
+        .await;
+    platform.remove_key("orphan").await;
+    assert_eq!(platform.secret(CLIENTS, "orphan").await, None);
+    operator.stop().await;
+}

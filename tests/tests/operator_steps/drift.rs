@@ -1,0 +1,214 @@
+//! What somebody changes or deletes by hand comes back as it is declared.
+
+use std::collections::BTreeSet;
+
+use albatross_operator::context::caches::child_kinds;
+use albatross_tests::platform::Platform;
+use albatross_tests::wait::until;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::alone;
+use crate::noop::everything;
+
+const HOME: &str = "albatross-drifting";
+
+/// Kind, name and change.
+fn changes() -> Vec<(&'static str, &'static str, Value)> {
+    let labels = json!({"matchLabels": {"only": "these"}});
+    let stranger =
+        json!([{"kind": "User", "name": "mallory", "apiGroup": "rbac.authorization.k8s.io"}]);
+    vec![
+        ("Deployment", "api", json!({"spec": {"replicas": 5}})),
+        (
+            "Deployment",
+            "worker",
+            json!({"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 1}}}}),
+        ),
+        (
+            "Ingress",
+            "api",
+            json!({"spec": {"rules": [{"host": "mallory.example"}]}}),
+        ),
+        (
+            "LimitRange",
+            "albatross",
+            json!({"spec": {"limits": [{"type": "Container", "max": {"cpu": "64"}}]}}),
+        ),
+        (
+            "NetworkPolicy",
+            "default-deny",
+            json!({"spec": {"podSelector": labels}}),
+        ),
+        (
+            "NetworkPolicy",
+            "default-deny",
+            json!({"spec": {"egress": [{}]}}),
+        ),
+        (
+            "NetworkPolicy",
+            "allow-api",
+            json!({"spec": {"ingress": [{}]}}),
+        ),
+        (
+            "PodDisruptionBudget",
+            "api",
+            json!({"spec": {"maxUnavailable": 3}}),
+        ),
+        (
+            "ResourceQuota",
+            "albatross",
+            json!({"spec": {"hard": {"pods": "999"}}}),
+        ),
+        ("RoleBinding", "owners", json!({"subjects": stranger})),
+        (
+            "Service",
+            "api",
+            json!({"spec": {"selector": {"only": "these"}}}),
+        ),
+        (
+            "ServiceAccount",
+            "runtime",
+            json!({"automountServiceAccountToken": true}),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_was_changed_or_deleted_by_hand_comes_back() {
+    let _alone = alone().await;
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("drifting", everything()).await;
+
+    let mut untried: BTreeSet<String> = child_kinds().into_iter().map(|kind| kind.kind).collect();
+    // It is there for a moment only.
+    untried.remove("Job");
+    for (kind, name, change) in changes() {
+        untried.remove(kind);
+        let objects = objects(&platform, HOME, kind);
+        let before = objects.get(name).await.unwrap();
+        let patch = Patch::Merge(&change);
+        let changed = objects.patch(name, &PatchParams::default(), &patch).await;
+        assert_ne!(declared(&changed.unwrap()), declared(&before), "{kind}");
+        until(&format!("{kind} {name} is as it was"), async || {
+            declared(&objects.get(name).await.unwrap()) == declared(&before)
+        })
+        .await;
+    }
+    assert!(untried.is_empty(), "no change of {untried:?} is tried");
+    change_the_namespace(&platform).await;
+
+    for kind in child_kinds() {
+        let objects = objects(&platform, HOME, &kind.kind);
+        let owned = ListParams::default().labels("albatross.aero/tenant=drifting");
+        for before in objects.list(&owned).await.unwrap() {
+            let name = before.name_any();
+            objects
+                .delete(&name, &DeleteParams::default())
+                .await
+                .unwrap();
+            until(
+                &format!("{} {name} is there again", kind.kind),
+                async || {
+                    let now = objects.get_opt(&name).await.unwrap();
+                    now.is_some_and(|now| {
+                        now.uid() != before.uid() && declared(&now) == declared(&before)
+                    })
+                },
+            )
+            .await;
+        }
+    }
+    platform.ready("drifting").await;
+    platform.remove("drifting").await;
+    operator.stop().await;
+}
+
+async fn change_the_namespace(platform: &Platform) {
+    const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
+    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
+    let open = json!({"metadata": {"labels": {ENFORCED: "privileged"}}});
+    let opened = namespaces
+        .patch(HOME, &PatchParams::default(), &Patch::Merge(&open))
+        .await;
+    opened.unwrap();
+    until("pods are restricted again", async || {
+        namespaces.get(HOME).await.unwrap().labels()[ENFORCED] == "restricted"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_copy_of_the_credentials_that_was_deleted_is_there_after_the_next_start() {
+    let _alone = alone().await;
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("copied", json!({})).await;
+    operator.stop().await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), "albatross-copied");
+    let before = secrets.get("albatross-api").await.unwrap().data;
+    let deleted = secrets
+        .delete("albatross-api", &DeleteParams::default())
+        .await;
+    deleted.unwrap();
+    let operator = platform.operator().await;
+    until("the copy is there", async || {
+        let now = secrets.get_opt("albatross-api").await.unwrap();
+        now.is_some_and(|now| now.data == before)
+    })
+    .await;
+    platform.remove("copied").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_namespace_that_somebody_deleted_is_made_again_with_all_that_was_in_it() {
+    let _alone = alone().await;
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("rebuilt", json!({})).await;
+    platform.leave_a_mark("rebuilt").await;
+    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
+    let before = namespaces.get("albatross-rebuilt").await.unwrap().uid();
+    crate::deletion::delete_namespace(&platform, "albatross-rebuilt").await;
+    until("it is another one", async || {
+        let now = namespaces.get_opt("albatross-rebuilt").await.unwrap();
+        now.is_some_and(|now| now.uid() != before)
+    })
+    .await;
+    let deployments = objects(&platform, "albatross-rebuilt", "Deployment");
+    until("the pods are back", async || {
+        let now = deployments.get_opt("api").await.unwrap();
+        now.is_some_and(|now| now.data["status"]["availableReplicas"] == 1)
+    })
+    .await;
+    platform.ready("rebuilt").await;
+    assert!(platform.has_its_mark("rebuilt").await);
+    platform.remove("rebuilt").await;
+    operator.stop().await;
+}
+
+fn objects(platform: &Platform, namespace: &str, kind: &str) -> Api<DynamicObject> {
+    let is_it = |resource: &ApiResource| resource.kind == kind;
+    let resource = child_kinds().into_iter().find(is_it).unwrap();
+    Api::namespaced_with(platform.client.clone(), namespace, &resource)
+}
+
+/// What of an object is declared, and not told by the server or a controller.
+fn declared(object: &DynamicObject) -> Value {
+    let mut data = object.data.clone();
+    if let Some(members) = data.as_object_mut() {
+        members.remove("status");
+        members.remove("secrets");
+    }
+    if let Some(spec) = data.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
+    }
+    let mut annotations = object.annotations().clone();
+    annotations.remove("deployment.kubernetes.io/revision");
+    json!({"labels": object.labels(), "annotations": annotations, "data": data})
+}

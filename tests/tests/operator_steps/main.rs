@@ -1,0 +1,22 @@
+//! The operator as a process, with the chart's rights, against a real API server and real PostgreSQL, RabbitMQ and
+//! Redis. There are no nodes: pods are said to run, and runtimes to answer, by the tests.
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+mod adoption;
+mod api_keys;
+mod deletion;
+mod drift;
+mod leadership;
+mod life;
+mod noop;
+mod outages;
+mod refusals;
+mod runtime;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+/// One operator works on a whole cluster, so that the tests of this file take turns.
+async fn alone() -> MutexGuard<'static, ()> {
+    static CLUSTER: Mutex<()> = Mutex::const_new(());
+    CLUSTER.lock().await
+}

@@ -1,0 +1,210 @@
+//! A server that is away: named in its condition, while what runs runs on, and mended by its return alone.
+
+use albatross_tests::platform::{Platform, Ways, condition};
+use albatross_tests::proxy::{Mode, Proxy};
+use albatross_tests::servers::{Servers, servers};
+use albatross_tests::wait::until;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::alone;
+
+/// The servers' second way, which can be cut.
+struct Shaky {
+    postgres: Proxy,
+    rabbitmq: Proxy,
+    redis: Proxy,
+}
+
+impl Shaky {
+    async fn before(servers: &Servers) -> Self {
+        Self {
+            postgres: Proxy::before(&servers.database_url).await,
+            rabbitmq: Proxy::before(&servers.rabbitmq_management_url).await,
+            redis: Proxy::before(&servers.redis_url).await,
+        }
+    }
+
+    fn ways(&self, servers: &Servers) -> Ways {
+        Ways {
+            postgres: self.postgres.url(&servers.database_url),
+            rabbitmq: self.rabbitmq.url(&servers.rabbitmq_management_url),
+            redis: self.redis.url(&servers.redis_url),
+            ..Ways::straight(servers)
+        }
+    }
+
+    fn set(&self, mode: Mode) {
+        for proxy in [&self.postgres, &self.rabbitmq, &self.redis] {
+            proxy.set(mode);
+        }
+    }
+}
+
+async fn platform() -> (Shaky, Platform) {
+    let servers = servers().await;
+    let shaky = Shaky::before(servers).await;
+    let ways = [
+        ("main", Ways::straight(servers)),
+        ("shaky", shaky.ways(servers)),
+    ];
+    let platform = Platform::with(&ways, None).await;
+    (shaky, platform)
+}
+
+/// A tenant for each kind of server, which alone is shaky; its condition, and the reason that it gives.
+fn tenants() -> [(&'static str, Value, &'static str, &'static str); 3] {
+    let on = |system: &str| json!({"placement": {system: "shaky"}});
+    [
+        (
+            "on-postgres",
+            on("postgres"),
+            "DatabaseReady",
+            "DatabaseUnreachable",
+        ),
+        (
+            "on-rabbitmq",
+            on("rabbitmq"),
+            "BrokerReady",
+            "BrokerUnreachable",
+        ),
+        ("on-redis", on("redis"), "CacheReady", "CacheUnreachable"),
+    ]
+}
+
+#[tokio::test]
+async fn a_new_tenant_waits_for_the_server_that_its_condition_names() {
+    let _alone = alone().await;
+    let (shaky, platform) = platform().await;
+    shaky.set(Mode::Refuse);
+    let operator = platform.operator().await;
+    for (name, spec, ..) in tenants() {
+        platform.declare(name, spec).await;
+    }
+    for (name, _, kind, reason) in tenants() {
+        let tenant = platform.comes_to(name, kind, "False", reason).await;
+        let message = condition(&tenant, kind).unwrap().message;
+        assert!(
+            message.contains("server `shaky` cannot be reached"),
+            "{message}"
+        );
+        // Waiting may help: kstatus must see it in progress.
+        platform.comes_to(name, "Reconciling", "True", reason).await;
+        platform.comes_to(name, "Stalled", "False", reason).await;
+    }
+    shaky.set(Mode::Pass);
+    for (name, ..) in tenants() {
+        platform.ready(name).await;
+        platform.remove(name).await;
+    }
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn what_runs_runs_on_while_its_server_is_away_and_is_ready_again_by_itself() {
+    let _alone = alone().await;
+    let (shaky, platform) = platform().await;
+    let operator = platform.operator().await;
+    let mut before = Vec::new();
+    for (name, spec, ..) in tenants() {
+        platform.airline(name, spec).await;
+        before.push(deployment(&platform, name).await);
+    }
+    for mode in [Mode::Refuse, Mode::Stall] {
+        shaky.set(mode);
+        for ((name, _, kind, reason), before) in tenants().into_iter().zip(&before) {
+            platform.comes_to(name, kind, "False", reason).await;
+            platform.comes_to(name, "Ready", "False", reason).await;
+            platform
+                .comes_to(name, "RuntimeAvailable", "True", "Available")
+                .await;
+            let now = deployment(&platform, name).await;
+            assert_eq!(now.metadata.uid, before.metadata.uid);
+            assert_eq!(now.spec, before.spec);
+        }
+        shaky.set(Mode::Pass);
+        for (name, ..) in tenants() {
+            platform.ready(name).await;
+        }
+    }
+    for (name, ..) in tenants() {
+        platform.remove(name).await;
+    }
+    operator.stop().await;
+}
+
+async fn deployment(platform: &Platform, tenant: &str) -> Deployment {
+    let namespace = format!("albatross-{tenant}");
+    let api: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
+    api.get("api").await.unwrap()
+}
+
+#[tokio::test]
+async fn a_deletion_is_held_up_by_a_server_that_is_away_and_says_which() {
+    let _alone = alone().await;
+    let (shaky, platform) = platform().await;
+    let operator = platform.operator().await;
+    for (name, spec, ..) in tenants() {
+        platform.airline(name, spec).await;
+    }
+    shaky.set(Mode::Refuse);
+    for (name, ..) in tenants() {
+        let deleted = platform
+            .tenants()
+            .delete(name, &DeleteParams::default())
+            .await;
+        deleted.unwrap();
+    }
+    for (name, ..) in tenants() {
+        until("the deletion is blocked", async || {
+            let tenant = platform.tenant(name).await.unwrap();
+            let blocked = condition(&tenant, "DeletionBlocked");
+            blocked.is_some_and(|it| it.status == "True" && it.message.contains("`shaky`"))
+        })
+        .await;
+    }
+    shaky.set(Mode::Pass);
+    for (name, ..) in tenants() {
+        until("the tenant is gone", async || {
+            platform.tenant(name).await.is_none()
+        })
+        .await;
+    }
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_role_of_somebody_else_is_left_alone_and_told() {
+    let _alone = alone().await;
+    let (shaky, platform) = platform().await;
+    shaky.set(Mode::Refuse);
+    let operator = platform.operator().await;
+    let [(name, spec, _, reason), ..] = tenants();
+    platform.declare(name, spec).await;
+    platform.comes_to(name, "Ready", "False", reason).await;
+    let role = platform.record(name).await["ownerRole"].clone();
+    let server = &platform.servers.database_url;
+    let mut postgres = PgConnection::connect(server).await.unwrap();
+    let mut run = async |statement: String| {
+        let statement = sqlx::raw_sql(AssertSqlSafe(statement));
+        statement.execute(&mut postgres).await.unwrap();
+    };
+    run(format!("CREATE ROLE {role} NOLOGIN")).await;
+    shaky.set(Mode::Pass);
+    let told = platform
+        .comes_to(name, "Stalled", "True", "ResourceConflict")
+        .await;
+    let message = condition(&told, "DatabaseReady").unwrap().message;
+    assert!(message.contains(&format!("role `{role}`")), "{message}");
+    run(format!("DROP ROLE {role}")).await;
+    // What is stalled is looked at again by itself after a while, and at once when it changes.
+    platform
+        .change(name, json!({"displayName": "Skyways again"}))
+        .await;
+    platform.ready(name).await;
+    platform.remove(name).await;
+    operator.stop().await;
+}
