@@ -5,11 +5,16 @@ use std::hash::Hash;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::ports::credentials::CredentialChange;
 use crate::ports::event_store::{
-    Append, AppendError, ClaimChange, MAX_EVENTS_PER_APPEND, MAX_PAYLOAD_BYTES,
+    Append, AppendError, ClaimChange, MAX_APPEND_BYTES, MAX_EVENTS_PER_APPEND, MAX_PAYLOAD_BYTES,
 };
 
 const MAX_ACTOR_BYTES: usize = 200;
+/// Of a claim, and of a credential's id: PostgreSQL's index refuses what is much larger.
+const MAX_KEY_BYTES: usize = 256;
+/// The year 1, from where on every store can tell the time and write it down.
+const EARLIEST_SECOND: i64 = -62_135_596_800;
 const REQUEST_MEMORY: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Checks the shape of an append: limits, and that each fact is named once.
@@ -35,6 +40,22 @@ pub fn check(append: &Append) -> Result<(), AppendError> {
     if append.actor.len() > MAX_ACTOR_BYTES || append.actor.contains('\0') {
         return refuse("an actor holds at most 200 bytes and no NUL");
     }
+    if bytes(append) > MAX_APPEND_BYTES {
+        return refuse("an append holds at most 4 MiB");
+    }
+    if append.recorded_at.as_second() < EARLIEST_SECOND
+        || append.recorded_at.subsec_nanosecond() % 1_000 != 0
+    {
+        return refuse("a time is of our era, in whole microseconds");
+    }
+    if append.claims.iter().any(|c| claim(c).len() > MAX_KEY_BYTES) {
+        return refuse("a claim holds at most 256 bytes");
+    }
+    if !append.credentials.iter().all(is_storable) {
+        return refuse(
+            "a credential's id holds at most 256 bytes and no NUL, its times are of our era",
+        );
+    }
     if !unique(append.events.iter().map(|e| e.event_id)) {
         return refuse("an event id occurs twice");
     }
@@ -54,6 +75,11 @@ pub fn claim(change: &ClaimChange) -> &[u8] {
     }
 }
 
+/// The number of rows that a statement is limited to.
+pub fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
 /// When a credential was last used is kept to the minute: coarser is less to write and less to tell.
 pub fn to_minute(time: Timestamp) -> Timestamp {
     let seconds = time.as_second();
@@ -63,6 +89,31 @@ pub fn to_minute(time: Timestamp) -> Timestamp {
 /// Requests recorded before this are forgotten.
 pub fn request_horizon(now: Timestamp) -> Timestamp {
     now.saturating_sub(REQUEST_MEMORY).unwrap_or(Timestamp::MIN)
+}
+
+/// About what the append writes.
+fn bytes(append: &Append) -> usize {
+    let events = append.events.iter().map(|event| event.payload.len());
+    let claims = append.claims.iter().map(|change| claim(change).len());
+    let keys = append.subject_keys.iter().map(|key| key.wrapped.len());
+    let credentials = append.credentials.iter().map(|change| match change {
+        CredentialChange::Put(put) => put.verifier.len() + put.data.to_string().len(),
+        CredentialChange::Delete { .. } | CredentialChange::DeleteAll { .. } => 0,
+    });
+    events.chain(claims).chain(keys).chain(credentials).sum()
+}
+
+fn is_storable(change: &CredentialChange) -> bool {
+    let is_key = |id: &str| id.len() <= MAX_KEY_BYTES && !id.contains('\0');
+    match change {
+        CredentialChange::Put(put) => {
+            let times = [Some(put.created_at), put.expires_at, put.last_used_at];
+            let of_our_era = |time: &Timestamp| time.as_second() >= EARLIEST_SECOND;
+            is_key(&put.id) && times.iter().flatten().all(of_our_era)
+        }
+        CredentialChange::Delete { id, .. } => is_key(id),
+        CredentialChange::DeleteAll { .. } => true,
+    }
 }
 
 fn unique<T: Eq + Hash>(mut items: impl Iterator<Item = T>) -> bool {

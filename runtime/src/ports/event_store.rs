@@ -11,12 +11,16 @@ use crate::ports::credentials::CredentialChange;
 pub const MAX_EVENTS_PER_APPEND: usize = 1_000;
 /// At most this many bytes in one event's payload.
 pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
+/// At most this many bytes in one [`Append`], payloads and all that is written beside them.
+pub const MAX_APPEND_BYTES: usize = 4 * 1024 * 1024;
 
 /// An event on its way into the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
+    /// Tells a repeated append from another one at the same place of its stream. The caller keeps it unique beyond
+    /// that: an id that comes at another place is stored once more.
     pub event_id: Uuid,
-    /// Type id of the persisted event schema; never reused.
+    /// Type id of the persisted event schema; never reused. The log does not look into it, nor into the payload.
     pub kind: i16,
     /// Version of that type's schema.
     pub schema: i16,
@@ -36,7 +40,7 @@ pub struct Append {
     pub correlation_id: Option<Uuid>,
     /// Who did it, for the audit: at most 200 bytes.
     pub actor: String,
-    /// Truncated to microseconds by the caller's clock.
+    /// Truncated to microseconds by the caller's clock, which may be wrong or go back: only positions order events.
     pub recorded_at: Timestamp,
     pub claims: Vec<ClaimChange>,
     pub request: Option<ClientRequest>,

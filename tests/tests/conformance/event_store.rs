@@ -2,8 +2,7 @@
 
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind};
 use albatross::ports::event_store::{
-    Append, AppendError, Appended, ClaimChange, ClientRequest, MAX_EVENTS_PER_APPEND,
-    MAX_PAYLOAD_BYTES, RecordedEvent, SubjectKey,
+    Append, AppendError, Appended, ClaimChange, ClientRequest, RecordedEvent, SubjectKey,
 };
 use rstest::rstest;
 use uuid::Uuid;
@@ -329,58 +328,6 @@ async fn credentials_and_keys_are_written_with_the_events_or_not_at_all(
         matches!(refused, Err(AppendError::Conflict { actual: 0 })),
         "a key in use is never replaced: {refused:?}"
     );
-}
-
-#[rstest]
-#[tokio::test]
-async fn an_append_of_wrong_shape_is_refused(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
-    let storage = storage(adapter).await;
-    let stream = Uuid::new_v4();
-    let changed = |change: fn(&mut Append)| {
-        let mut append = append(stream, 0, 2);
-        change(&mut append);
-        append
-    };
-    let wrong = [
-        append(stream, 0, 0),
-        append(stream, 0, MAX_EVENTS_PER_APPEND + 1),
-        append(stream, -1, 1),
-        append(stream, i32::MAX, 1),
-        changed(|a| a.events[0].payload = vec![0; MAX_PAYLOAD_BYTES + 1]),
-        changed(|a| a.events[1].event_id = a.events[0].event_id),
-        changed(|a| a.actor = "x".repeat(201)),
-        changed(|a| a.actor = "a\0b".into()),
-        changed(|a| a.claims = vec![take(b"a", a.stream_id), release(b"a", a.stream_id)]),
-    ];
-    for append in wrong {
-        let refused = storage.events.append(append).await;
-        assert!(
-            matches!(refused, Err(AppendError::Invalid(_))),
-            "{refused:?}"
-        );
-    }
-    assert_eq!(storage.events.head().await.unwrap().position, 0);
-}
-
-#[rstest]
-#[tokio::test]
-async fn the_largest_append_fits(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
-    let storage = storage(adapter).await;
-    let stream = Uuid::new_v4();
-    let many = append(stream, 0, MAX_EVENTS_PER_APPEND);
-    let appended = storage.events.append(many).await.unwrap();
-    assert_eq!(appended.position, MAX_EVENTS_PER_APPEND as i64);
-    let mut large = append(stream, appended.version, 3);
-    for event in &mut large.events {
-        event.payload = vec![7; MAX_PAYLOAD_BYTES];
-    }
-    storage.events.append(large.clone()).await.unwrap();
-    let read = storage
-        .events
-        .read_stream(stream, appended.version)
-        .await
-        .unwrap();
-    assert_eq!(read[2].payload, large.events[2].payload);
 }
 
 #[rstest]

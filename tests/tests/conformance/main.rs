@@ -5,6 +5,7 @@
     reason = "a test may fail, and draw its ids"
 )]
 
+mod bad_input;
 mod chain;
 mod concurrency;
 mod credentials;

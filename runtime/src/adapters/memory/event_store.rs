@@ -112,13 +112,14 @@ impl State {
     /// The first answer, if these very events are in the log.
     fn repeated(&self, append: &Append) -> Option<Appended> {
         let first = usize::try_from(append.expected_version).ok()?;
-        let last = first + append.events.len() - 1;
         let stream = self.stream(append.stream_id);
-        let found = &self.events[*stream.get(first)?];
-        (found.event_id == append.events.first()?.event_id).then_some(())?;
+        let written = stream.get(first..first + append.events.len())?;
+        let ids = written.iter().map(|&index| self.events[index].event_id);
+        ids.eq(append.events.iter().map(|event| event.event_id))
+            .then_some(())?;
         Some(Appended {
             version: append.expected_version + append.events.len() as i32,
-            position: self.events[*stream.get(last)?].position,
+            position: self.events[*written.last()?].position,
         })
     }
 

@@ -62,7 +62,7 @@ impl EventStore for PostgresLog {
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let sql = "SELECT * FROM log.events WHERE position > $1 ORDER BY position LIMIT $2";
-        let query = query(sql).bind(position).bind(i64::try_from(limit)?);
+        let query = query(sql).bind(position).bind(limits::rows(limit));
         Ok(query.try_map(rows::event).fetch_all(&self.pool).await?)
     }
 
@@ -78,7 +78,7 @@ impl EventStore for PostgresLog {
 
     async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
         let sql = "SELECT position, hash FROM log.log_chain WHERE position > $1 ORDER BY position LIMIT $2";
-        let query = query(sql).bind(position).bind(i64::try_from(limit)?);
+        let query = query(sql).bind(position).bind(limits::rows(limit));
         let link = |row: PgRow| {
             Ok(ChainLink {
                 position: row.try_get(0)?,

@@ -170,17 +170,18 @@ async fn repeated(
     connection: &mut SqliteConnection,
     command: &Append,
 ) -> Result<Option<Appended>, sqlx::Error> {
-    let sql = "SELECT last.position FROM events AS first JOIN events AS last ON last.stream_id = first.stream_id \
-         WHERE first.stream_id = ? AND first.version = ? AND first.event_id = ? AND last.version = ?";
+    let sql = "SELECT event_id, position FROM events WHERE stream_id = ? AND version > ? AND version <= ? ORDER BY version";
     let version = command.expected_version + command.events.len() as i32;
-    let position = sqlx::query_scalar(sql)
+    let written: Vec<(Uuid, i64)> = sqlx::query_as(sql)
         .bind(command.stream_id)
-        .bind(command.expected_version + 1)
-        .bind(command.events[0].event_id)
+        .bind(command.expected_version)
         .bind(version)
-        .fetch_optional(connection)
+        .fetch_all(connection)
         .await?;
-    Ok(position.map(|position| Appended { version, position }))
+    let ids = command.events.iter().map(|event| event.event_id);
+    let same = written.iter().map(|(id, _)| *id).eq(ids);
+    let last = written.last().filter(|_| same);
+    Ok(last.map(|&(_, position)| Appended { version, position }))
 }
 
 async fn write_events(

@@ -72,7 +72,7 @@ impl EventStore for SqliteLog {
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(position)
-            .bind(i64::try_from(limit)?);
+            .bind(limits::rows(limit));
         let found = query.try_map(rows::event).fetch_all(&self.database.reader);
         Ok(found.await?)
     }
@@ -89,7 +89,7 @@ impl EventStore for SqliteLog {
     async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
         let sql =
             "SELECT position, hash FROM log_chain WHERE position > ? ORDER BY position LIMIT ?";
-        let query = sqlx::query(sql).bind(position).bind(i64::try_from(limit)?);
+        let query = sqlx::query(sql).bind(position).bind(limits::rows(limit));
         let link = |row: sqlx::sqlite::SqliteRow| {
             Ok(ChainLink {
                 position: row.try_get(0)?,

@@ -55,8 +55,11 @@ pub fn credential(row: SqliteRow) -> Result<Credential, Error> {
     })
 }
 
+/// By its seconds: the last one of the year 9999 is beyond what `from_microsecond` takes.
 pub fn time(microseconds: i64) -> Result<Timestamp, Error> {
-    Timestamp::from_microsecond(microseconds).map_err(|error| Error::Decode(error.into()))
+    let nanoseconds = microseconds.rem_euclid(1_000_000) as i32 * 1_000;
+    Timestamp::new(microseconds.div_euclid(1_000_000), nanoseconds)
+        .map_err(|error| Error::Decode(error.into()))
 }
 
 pub fn bytes32(bytes: Vec<u8>) -> Result<[u8; 32], Error> {
