@@ -89,10 +89,6 @@ BEGIN
             IF outcomes[i] = 3 AND EXISTS (
                 SELECT FROM log.events e
                 WHERE e.stream_id = streams[i] AND e.version = expected[i] + 1 AND e.event_id = first_events[i]
-            ) AND counts[i] = (
-                SELECT count(*) FROM unnest(event_commands, event_versions, event_ids) AS w(command, version, id)
-                JOIN log.events e ON e.stream_id = streams[i] AND e.version = w.version AND e.event_id = w.id
-                WHERE w.command = i
             ) THEN
                 outcomes[i] := 1;
                 versions[i] := expected[i] + counts[i];
