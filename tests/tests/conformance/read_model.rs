@@ -331,9 +331,10 @@ async fn a_dropped_or_failed_lane_changes_nothing(
         Upsert(&FLIGHTS, broken),
     ];
     assert!(lane.commit(changes, at(9)).await.is_err());
-    lock(&storage).await;
     assert_eq!(model.count(&FLIGHTS, vec![]).await.unwrap(), 7);
-    assert!(model.lock_lane("flights").await.unwrap().is_some());
+    // A server frees what a dropped lane held a moment later.
+    drop(lock(&storage).await);
+    drop(lock(&storage).await);
 }
 
 #[rstest]
