@@ -32,5 +32,6 @@ pub fn open() -> Stores {
         read_model: Arc::new(MemoryReadModel::new()),
         tracks: Arc::new(MemoryTracks::new()),
         schema_version: 1,
+        close: Arc::new(|| Box::pin(async {})),
     }
 }

@@ -22,6 +22,7 @@ use track_store::PostgresTracks;
 pub async fn open(url: &str) -> Result<Stores, OpenError> {
     let database = Database::open(url).await?;
     let schema_version = database.schema_version;
+    let pools = [database.writer.clone(), database.pool.clone()];
     let log = Arc::new(PostgresLog::start(database.clone()).await?);
     Ok(Stores {
         events: log.clone(),
@@ -29,5 +30,13 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         read_model: Arc::new(PostgresReadModel::new(database.pool.clone())),
         tracks: Arc::new(PostgresTracks::new(database.pool)),
         schema_version,
+        close: Arc::new(move || {
+            let pools = pools.clone();
+            Box::pin(async move {
+                for pool in pools {
+                    pool.close().await;
+                }
+            })
+        }),
     })
 }

@@ -50,6 +50,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
     let read = Database::open(&file("read.db"), &READ, SqliteSynchronous::Normal).await?;
     let track = Database::open(&file("track.db"), &TRACK, SqliteSynchronous::Full).await?;
     let schema_version = log.schema_version;
+    let files = [log.clone(), read.clone(), track.clone()];
     let log = Arc::new(SqliteLog::start(log).await?);
     Ok(Stores {
         events: log.clone(),
@@ -57,5 +58,13 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         read_model: Arc::new(SqliteReadModel::new(read)),
         tracks: Arc::new(SqliteTracks::start(track)),
         schema_version,
+        close: Arc::new(move || {
+            let files = files.clone();
+            Box::pin(async move {
+                for file in files {
+                    file.close().await;
+                }
+            })
+        }),
     })
 }

@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use crate::ports::credentials::Credentials;
 use crate::ports::event_store::{EventStore, StoreError};
 use crate::ports::read_model::ReadModel;
 use crate::ports::track_store::TrackStore;
+
+/// How long a storage that is closed waits for what still uses it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The storage of one tenant.
 #[derive(Clone)]
@@ -17,6 +23,21 @@ pub struct Stores {
     pub tracks: Arc<dyn TrackStore>,
     /// The highest migration that the storage has seen.
     pub schema_version: i64,
+    pub(super) close: Close,
+}
+
+/// Gives back what a storage holds of the outside world.
+pub(super) type Close = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
+impl Stores {
+    /// Ends the storage once nothing uses it any more. Files are then whole by themselves: what SQLite keeps beside
+    /// them while they are open is in them.
+    pub async fn close(&self) {
+        let closed = tokio::time::timeout(PATIENCE, (self.close)()).await;
+        if closed.is_err() {
+            tracing::warn!("the storage is still in use: it is left to its own recovery");
+        }
+    }
 }
 
 /// Why a storage could not be opened: one line for whoever started the process.

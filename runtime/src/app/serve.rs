@@ -61,6 +61,7 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     servers::spawn(probe_listener, probes, &shutdown);
     tracing::info!(tenant = config.tenant.tenant, listen = %config.listen, "serving");
     shutdown.finished().await;
+    backends.stores.close().await;
     Ok(())
 }
 

@@ -40,5 +40,6 @@ pub async fn run(config: Work) -> anyhow::Result<()> {
     servers::spawn(listener, probe_router(probes), &shutdown);
     tracing::info!(tenant = config.tenant.tenant, "working");
     shutdown.finished().await;
+    backends.stores.close().await;
     Ok(())
 }

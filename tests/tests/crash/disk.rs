@@ -162,6 +162,8 @@ async fn a_disk_that_cannot_be_written_is_told_and_left_as_it_is() {
     assert_eq!(filed.status(), StatusCode::CREATED);
     let ended = process.interrupt().await;
     assert!(ended.status.success(), "{}", ended.stderr);
+    let wal = disk.path().join("skyways/log.db-wal");
+    assert!(!wal.exists(), "a clean stop leaves whole files");
 
     for (make, reason) in [("ro", "Read-only file system"), ("rw", "full")] {
         disk.remount(make);

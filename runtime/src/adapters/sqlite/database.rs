@@ -53,6 +53,12 @@ impl Database {
     pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
+
+    /// The last connection to a file takes its write-ahead log into it; only one that may write can.
+    pub async fn close(self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
 }
 
 fn pool(options: SqliteConnectOptions, size: u32) -> SqlitePool {

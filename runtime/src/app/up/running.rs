@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adapters::system::{SystemClock, SystemEntropy};
-use crate::adapters::{self};
+use crate::adapters::{self, Stores};
 use crate::app::assemble::{self, Backends};
 use crate::app::background::Background;
 use crate::app::public;
@@ -35,6 +35,7 @@ pub struct Running {
     pub public_url: String,
     folder: PathBuf,
     identity: Identity,
+    stores: Stores,
     /// It has been brought in line since it was started.
     applied: bool,
     pepper: Pepper,
@@ -104,6 +105,7 @@ impl Running {
             public_url,
             folder,
             identity,
+            stores: backends.stores,
             applied: false,
             pepper: Pepper::new(tenant.pepper.bytes()),
             stop,
@@ -175,6 +177,7 @@ impl Running {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        self.stores.close().await;
     }
 }
 
