@@ -1,10 +1,12 @@
 //! A PostgreSQL database: the schemas log, read and track.
 
 mod append;
+mod columns;
 mod credentials;
 mod database;
 mod event_store;
 mod facts;
+mod optimistic;
 mod read_model;
 mod rows;
 mod track_store;

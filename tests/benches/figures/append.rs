@@ -1,115 +1,167 @@
-//! Appends of one event each, durable before they are answered: PostgreSQL beside pgbench, and SQLite.
+//! Appends, durable before they are answered: PostgreSQL beside pgbench and COPY, and SQLite.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use albatross::adapters::{migrate, open};
-use albatross::ports::event_store::{Append, EventStore, NewEvent};
+use albatross::ports::event_store::{Append, NewEvent};
 use albatross_tests::servers::servers;
-use futures::future::join_all;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::Effort;
+use crate::load::{Run, clients};
+use crate::measured::Measured;
 use crate::pgbench::Pgbench;
-use crate::table::{Bar, Table, median};
+use crate::table::{Bar, Table};
+use crate::{Effort, copy};
 
 /// About what a PIREP's event takes.
 pub const PAYLOAD_BYTES: usize = 256;
+pub const ACTOR: &str = "user:5f0d0c1e-7f5b-4a57-9d5e-0a4b9f6e1c11";
 
-pub async fn postgres(table: &mut Table, effort: Effort) {
+/// Who appends, and how.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Contender {
+    Ours { clients: usize, events: usize },
+    Pgbench { clients: usize },
+    Copy,
+    Sqlite { clients: usize },
+}
+
+use Contender::{Copy, Ours, Sqlite};
+
+/// In the order in which they take turns: side by side with what they are compared with.
+const CONTENDERS: [Contender; 9] = [
+    Ours {
+        clients: 1,
+        events: 1,
+    },
+    Contender::Pgbench { clients: 1 },
+    Ours {
+        clients: 64,
+        events: 1,
+    },
+    Contender::Pgbench { clients: 64 },
+    Ours {
+        clients: 256,
+        events: 1,
+    },
+    Copy,
+    Ours {
+        clients: 1,
+        events: 1_000,
+    },
+    Sqlite { clients: 1 },
+    Sqlite { clients: 64 },
+];
+
+struct Stage {
+    effort: Effort,
+    postgres: String,
+    sqlite: String,
+    pgbench: Pgbench,
+}
+
+impl Contender {
+    fn name(self) -> String {
+        match self {
+            Ours { clients, events: 1 } => format!("append on PostgreSQL, {clients} clients"),
+            Ours { events, .. } => format!("append on PostgreSQL, {events} events a command"),
+            Self::Pgbench { clients } => format!("pgbench inserts of one row, {clients} clients"),
+            Copy => "COPY, 1,000 rows a commit".to_owned(),
+            Sqlite { clients } => format!("append on SQLite, {clients} clients"),
+        }
+    }
+
+    async fn run(self, stage: &Stage) -> Run {
+        let each = stage.effort.each;
+        match self {
+            Ours { clients, events } => append(&stage.postgres, clients, events, stage).await,
+            Self::Pgbench { clients } => stage.pgbench.run(clients, each).await,
+            Copy => copy::run(&stage.postgres, each).await,
+            Sqlite { clients } => append(&stage.sqlite, clients, 1, stage).await,
+        }
+    }
+}
+
+/// Answers what one append of many at once takes of all processors together, in microseconds.
+pub async fn measure(table: &mut Table, effort: Effort) -> f64 {
     let database = servers().await.database().await;
-    let schema = migrate(&database.url).await.unwrap();
-    assert!(schema > 0);
-    let events = open(&database.url).await.unwrap().events;
-    let pgbench = Pgbench::prepare(&database.url).await;
-    for (clients, bar) in [(1, Bar::AtLeast(0.9)), (64, Bar::AtLeast(3.0))] {
-        let (mut ours, mut theirs, mut latencies) = (Vec::new(), Vec::new(), Vec::new());
-        for _ in 0..effort.rounds {
-            let (rate, mut taken) = run(&events, clients, effort.each).await;
-            ours.push(rate);
-            latencies.append(&mut taken);
-            theirs.push(pgbench.inserts_per_second(clients, effort.each).await);
-        }
-        let what =
-            format!("append on PostgreSQL, {clients} clients, beside pgbench single-row inserts");
-        table.beside(&what, median(ours), median(theirs), "/s", bar);
-        quantiles(
-            table,
-            &format!("append on PostgreSQL, {clients} clients"),
-            latencies,
-        );
-    }
-}
-
-pub async fn sqlite(table: &mut Table, effort: Effort) {
-    for clients in [1, 64] {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", directory.path().display());
-        let events = open(&url).await.unwrap().events;
-        let (mut rates, mut latencies) = (Vec::new(), Vec::new());
-        for _ in 0..effort.rounds {
-            let (rate, mut taken) = run(&events, clients, effort.each).await;
-            rates.push(rate);
-            latencies.append(&mut taken);
-        }
-        let what = format!("append on SQLite, {clients} clients");
-        table.figure(&what, median(rates), "/s", Bar::None);
-        quantiles(table, &what, latencies);
-    }
-}
-
-fn quantiles(table: &mut Table, what: &str, mut latencies: Vec<Duration>) {
-    latencies.sort_unstable();
-    let at = |share: f64| {
-        let index = (latencies.len() as f64 * share) as usize;
-        latencies[index.min(latencies.len() - 1)].as_secs_f64() * 1e3
+    assert!(migrate(&database.url).await.unwrap() > 0);
+    let directory = tempfile::tempdir().unwrap();
+    let stage = Stage {
+        effort,
+        sqlite: format!("sqlite:{}", directory.path().display()),
+        pgbench: Pgbench::prepare(&database.url).await,
+        postgres: database.url,
     };
-    table.note(&format!(
-        "{what}: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
-        at(0.5),
-        at(0.99),
-        at(0.999)
-    ));
+    let mut measured = BTreeMap::<Contender, Measured>::new();
+    for _ in 0..effort.rounds {
+        for contender in CONTENDERS {
+            let rounds = measured.entry(contender).or_default();
+            rounds.round(&stage.postgres, contender.run(&stage)).await;
+        }
+    }
+    compare(table, &measured);
+    for contender in CONTENDERS {
+        table.spent(&contender.name(), &measured[&contender]);
+    }
+    let many = Ours {
+        clients: 64,
+        events: 1,
+    };
+    measured[&many].processor().iter().sum()
 }
 
-/// Appends a second by so many clients, each on streams of its own, and how long each append took.
-async fn run(events: &Arc<dyn EventStore>, clients: usize, each: Duration) -> (f64, Vec<Duration>) {
-    let start = Instant::now();
-    let tasks = (0..clients).map(|_| {
-        let events = events.clone();
-        tokio::spawn(async move {
-            let mut taken = Vec::new();
-            while start.elapsed() < each {
-                let begun = Instant::now();
-                events.append(command()).await.unwrap();
-                taken.push(begun.elapsed());
-            }
-            taken
-        })
-    });
-    let taken: Vec<Duration> = join_all(tasks)
-        .await
-        .into_iter()
-        .flat_map(Result::unwrap)
-        .collect();
-    (taken.len() as f64 / start.elapsed().as_secs_f64(), taken)
+fn compare(table: &mut Table, measured: &BTreeMap<Contender, Measured>) {
+    let ours = |clients, events| Ours { clients, events };
+    let pgbench = |clients| Contender::Pgbench { clients };
+    for (mine, other, bar) in [
+        (ours(1, 1), pgbench(1), 0.9),
+        (ours(64, 1), pgbench(64), 3.0),
+        (ours(256, 1), Copy, 0.35),
+        (ours(1, 1_000), Copy, 1.0),
+    ] {
+        let what = format!("{} ÷ {}", mine.name(), other.name());
+        let rates = [mine, other].map(|it| measured[&it].per_second());
+        table.beside(&what, rates, "/s", Bar::AtLeast(bar));
+    }
+    for clients in [1, 64] {
+        let sqlite = Sqlite { clients };
+        let rate = crate::table::median(measured[&sqlite].per_second());
+        table.figure(&sqlite.name(), rate, "/s", Bar::None);
+    }
 }
 
-fn command() -> Append {
+/// Opens the storage for this run, so that afterwards all its connections are closed.
+async fn append(url: &str, count: usize, events: usize, stage: &Stage) -> Run {
+    let log = open(url).await.unwrap().events;
+    log.append(command(1)).await.unwrap();
+    clients(count, stage.effort.each, move || {
+        let log = log.clone();
+        async move {
+            log.append(command(events)).await.unwrap();
+            events as u64
+        }
+    })
+    .await
+}
+
+/// A command that begins a stream with so many events.
+pub fn command(events: usize) -> Append {
+    let event = |_| NewEvent {
+        event_id: Uuid::new_v4(),
+        kind: 1,
+        schema: 1,
+        payload: vec![7; PAYLOAD_BYTES],
+    };
     Append {
         command_id: Uuid::new_v4(),
         stream_id: Uuid::new_v4(),
         expected_version: 0,
-        events: vec![NewEvent {
-            event_id: Uuid::new_v4(),
-            kind: 1,
-            schema: 1,
-            payload: vec![7; PAYLOAD_BYTES],
-        }],
+        events: (0..events).map(event).collect(),
         causation_id: None,
         correlation_id: None,
-        actor: "user:bench".to_owned(),
+        actor: ACTOR.to_owned(),
         recorded_at: Timestamp::UNIX_EPOCH,
         claims: Vec::new(),
         request: None,

@@ -7,12 +7,21 @@
     reason = "a bench may fail, draws ids, measures time and is configured by its environment"
 )]
 
+mod airline;
 mod append;
 mod cluster;
+mod copy;
+mod filing;
+mod http;
 mod key_check;
+mod load;
+mod measured;
 mod pgbench;
+mod processor;
+mod reading;
 mod single_executable;
 mod table;
+mod telemetry;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -34,13 +43,16 @@ async fn main() {
         .install_default()
         .unwrap();
     let effort = Effort {
-        rounds: from_environment("ROUNDS").unwrap_or(3),
-        each: Duration::from_secs(from_environment("SECONDS").unwrap_or(4)),
+        rounds: from_environment("ROUNDS").unwrap_or(5),
+        each: Duration::from_secs(from_environment("SECONDS").unwrap_or(2)),
     };
     let mut table = Table::new();
-    append::postgres(&mut table, effort).await;
-    append::sqlite(&mut table, effort).await;
+    let append = append::measure(&mut table, effort).await;
+    reading::measure(&mut table, effort).await;
+    reading::visible(&mut table, effort).await;
     key_check::measure(&mut table, effort).await;
+    filing::measure(&mut table, effort, append).await;
+    telemetry::measure(&mut table, effort).await;
     single_executable::measure(&mut table, effort).await;
     if from_environment::<u8>("CLUSTER").is_some_and(|asked| asked > 0) {
         cluster::measure(&mut table).await;

@@ -4,10 +4,17 @@ use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
+use crate::measured::Measured;
+
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
+
+const SPENT: &str = "\n## How it was spent\n\nLatencies in ms; WAL and processor time (µs) for each event.\n\n\
+    | measurement | events/s | p50 | p99 | p99.9 | WAL bytes | WAL syncs | CPU server | CPU clients |\n\
+    |---|---|---|---|---|---|---|---|---|\n";
 
 pub struct Table {
     rows: Vec<[String; 6]>,
+    spent: Vec<[String; 9]>,
     notes: Vec<String>,
 }
 
@@ -42,6 +49,7 @@ impl Table {
     pub fn new() -> Self {
         Self {
             rows: Vec::new(),
+            spent: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -60,20 +68,41 @@ impl Table {
         ]);
     }
 
-    /// A figure beside another's; their ratio is held against the bar.
-    pub fn beside(&mut self, what: &str, ours: f64, theirs: f64, unit: &str, bar: Bar) {
-        let ratio = ours / theirs;
+    /// Ours beside another's, round by round: the median of each round's own ratio is held against the bar.
+    /// What disturbs a round disturbs both.
+    pub fn beside(&mut self, what: &str, [ours, theirs]: [&[f64]; 2], unit: &str, bar: Bar) {
+        let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(a, b)| a / b).collect();
+        let ratio = median(&ratios);
         let holds = bar.holds(ratio).to_owned();
         let bar = bar.text();
         let ratio = format!("{ratio:.2}");
         self.push([
             what.to_owned(),
-            amount(ours, unit),
-            amount(theirs, unit),
+            amount(median(ours), unit),
+            amount(median(theirs), unit),
             ratio,
             bar,
             holds,
         ]);
+    }
+
+    /// How the time of a measurement was spent.
+    pub fn spent(&mut self, what: &str, measured: &Measured) {
+        let [p50, p99, p999] = [500, 990, 999].map(|it| measured.milliseconds(it));
+        let [server, client] = measured.processor();
+        let row = [
+            what.to_owned(),
+            format!("{:.0}", median(measured.per_second())),
+            format!("{p50:.2}"),
+            format!("{p99:.2}"),
+            format!("{p999:.2}"),
+            format!("{:.0}", measured.wal_bytes()),
+            format!("{:.4}", measured.wal_syncs()),
+            format!("{server:.1}"),
+            format!("{client:.1}"),
+        ];
+        eprintln!("{}", row.join("  "));
+        self.spent.push(row);
     }
 
     pub fn note(&mut self, text: &str) {
@@ -92,6 +121,10 @@ impl Table {
         for row in &self.rows {
             let _ = writeln!(page, "| {} |", row.join(" | "));
         }
+        page.push_str(SPENT);
+        for row in &self.spent {
+            let _ = writeln!(page, "| {} |", row.join(" | "));
+        }
         page.push('\n');
         for note in &self.notes {
             let _ = writeln!(page, "- {note}");
@@ -107,9 +140,10 @@ impl Table {
 }
 
 /// The middle one; of an even number the lower.
-pub fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[(values.len() - 1) / 2]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[(sorted.len() - 1) / 2]
 }
 
 fn amount(value: f64, unit: &str) -> String {

@@ -1,4 +1,4 @@
-//! The append in PostgreSQL: a batch becomes one call of `log.append`, which checks, numbers and writes.
+//! The append in PostgreSQL: optimistic at first, else by `log.append`, which checks, numbers and writes.
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgPool, PgRow};
@@ -8,6 +8,8 @@ use sqlx::{Row, query};
 use crate::adapters::batch;
 use crate::adapters::combiner::Backend;
 use crate::adapters::failure::Failure;
+use crate::adapters::postgres::columns::Columns;
+use crate::adapters::postgres::optimistic::Optimistic;
 use crate::adapters::postgres::{facts, rows};
 use crate::ports::event_store::{Append, AppendError, Appended, RecordedRequest, StoreError};
 
@@ -18,11 +20,39 @@ type Outcome = Result<Appended, AppendError>;
 
 pub struct Appender {
     pool: PgPool,
+    optimistic: Optimistic,
 }
 
 impl Appender {
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        let optimistic = Optimistic::new(pool.clone());
+        Self { pool, optimistic }
+    }
+
+    /// By the function of the database, which finds for each command what stands against it.
+    async fn append(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
+        let streams: Vec<_> = commands.iter().map(|c| c.stream_id).collect();
+        let expected: Vec<_> = commands.iter().map(|c| c.expected_version).collect();
+        let counts: Vec<_> = commands.iter().map(|c| c.events.len() as i32).collect();
+        let first_events: Vec<_> = commands.iter().map(|c| c.events[0].event_id).collect();
+        let whose = (1..).zip(&counts);
+        let whose = whose.flat_map(|(n, count)| (0..*count).map(move |_| n));
+        let query = query(APPEND)
+            .bind(streams)
+            .bind(expected)
+            .bind(&counts)
+            .bind(first_events)
+            .bind(whose.collect::<Vec<i32>>());
+        let query = Columns::of(commands).bind(query);
+        let found = query
+            .bind(facts::of(commands).map(Json))
+            .fetch_all(&self.pool)
+            .await?;
+        let mut outcomes = Vec::with_capacity(commands.len());
+        for (command, row) in commands.iter().zip(&found) {
+            outcomes.push(self.outcome(command, row).await?);
+        }
+        Ok(outcomes)
     }
 
     async fn outcome(&self, command: &Append, row: &PgRow) -> Result<Outcome, sqlx::Error> {
@@ -67,101 +97,10 @@ impl Backend for Appender {
     }
 
     async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
-        let per_command: Vec<_> = commands
-            .iter()
-            .map(|c| {
-                (
-                    c.stream_id,
-                    c.expected_version,
-                    c.events.len() as i32,
-                    c.events[0].event_id,
-                )
-            })
-            .collect();
-        let events: Vec<_> = (1..)
-            .zip(commands)
-            .flat_map(|(n, command)| command.events.iter().zip(1..).map(move |e| (n, command, e)))
-            .collect();
-        let found = query(APPEND)
-            .bind(per_command.iter().map(|c| c.0).collect::<Vec<_>>())
-            .bind(per_command.iter().map(|c| c.1).collect::<Vec<_>>())
-            .bind(per_command.iter().map(|c| c.2).collect::<Vec<_>>())
-            .bind(per_command.iter().map(|c| c.3).collect::<Vec<_>>())
-            .bind(events.iter().map(|(n, ..)| *n).collect::<Vec<i32>>())
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, _)| c.stream_id)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, (_, n))| c.expected_version + n)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, _, (e, _))| e.kind)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, _, (e, _))| e.schema)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, _, (e, _))| e.event_id)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, _)| c.command_id)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, _)| c.causation_id)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, _)| c.correlation_id)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, _)| c.actor.as_str())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, c, _)| rows::pg_time(c.recorded_at))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                events
-                    .iter()
-                    .map(|(_, _, (e, _))| e.payload.as_slice())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(facts::of(commands).map(Json))
-            .fetch_all(&self.pool)
-            .await?;
-        let mut outcomes = Vec::with_capacity(commands.len());
-        for (command, row) in commands.iter().zip(&found) {
-            outcomes.push(self.outcome(command, row).await?);
+        match self.optimistic.append(commands).await? {
+            Some(appended) => Ok(appended.into_iter().map(Ok).collect()),
+            None => self.append(commands).await,
         }
-        Ok(outcomes)
     }
 
     fn unavailable(error: StoreError) -> Outcome {

@@ -1,0 +1,99 @@
+//! An airline as a library, with pilots who have keys.
+
+use std::sync::Arc;
+
+use albatross::adapters::Stores;
+use albatross::adapters::memory::MemoryCache;
+use albatross::adapters::system::{SystemClock, SystemEntropy};
+use albatross::application::airline::Airline;
+use albatross::application::api_keys::NewKey;
+use albatross::application::identity::Identity;
+use albatross::application::passwords::Passwords;
+use albatross::application::pireps::FilePirep;
+use albatross::application::shared::Parts;
+use albatross::application::users::Register;
+use albatross::application::write::WriteOptions;
+use albatross::domain::actor::Person;
+use albatross::domain::ids::TenantId;
+use albatross::domain::pirep::{Intent, Plan, Source, SourceKind};
+use albatross::domain::roles::{Role, Scope, Scopes};
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+pub const TENANT_ID: Uuid = Uuid::from_u128(1);
+pub const TENANT_KEY: [u8; 32] = [9; 32];
+pub const PEPPER: [u8; 32] = [7; 32];
+
+/// The airline over this storage, its tables made ready.
+pub async fn over(stores: &Stores) -> Arc<Airline> {
+    let parts = Parts {
+        tenant: TenantId(TENANT_ID),
+        name: "skyways".to_owned(),
+        public_url: "http://skyways.localhost".to_owned(),
+        events: stores.events.clone(),
+        credentials: stores.credentials.clone(),
+        read_model: stores.read_model.clone(),
+        tracks: stores.tracks.clone(),
+        cache: Arc::new(MemoryCache::new()),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        tenant_key: TENANT_KEY,
+        pepper: PEPPER,
+        passwords: Arc::new(Passwords::new(2, Arc::new(SystemEntropy))),
+    };
+    let airline = Airline::new(parts, stores.schema_version);
+    airline.prepare().await.unwrap();
+    Arc::new(airline)
+}
+
+/// Somebody who has just registered.
+pub async fn pilot(airline: &Airline, name: &str) -> Identity {
+    let new = Register {
+        email: format!("{name}@skyways.example"),
+        display_name: name.to_owned(),
+        password: Some("correct horse battery staple".to_owned().into()),
+    };
+    let registered = airline.users.register(None, new, WriteOptions::default());
+    let id = registered.await.unwrap().entity.user.id;
+    Identity {
+        person: Person {
+            id,
+            roles: Role::Pilot.into(),
+            key: None,
+        },
+        session: None,
+    }
+}
+
+/// A key with which the pilot's programs file flights.
+pub async fn key(airline: &Airline, pilot: &Identity) -> String {
+    let new = NewKey {
+        name: "bench".to_owned(),
+        scopes: Scopes::from([Scope::PirepsRead, Scope::PirepsWrite]),
+        expires_at: None,
+    };
+    let keys = &airline.api_keys;
+    let issued = keys.issue(pilot, pilot.person.id, new, WriteOptions::default());
+    issued.await.unwrap().entity.key.expose_secret().to_owned()
+}
+
+/// A flight as an ACARS client prefiles it.
+pub fn flight() -> FilePirep {
+    let text = |text: &str| Some(text.to_owned());
+    FilePirep {
+        intent: Intent::Prefile,
+        source: Source {
+            kind: SourceKind::Acars,
+            client: text("bench 1.0"),
+        },
+        plan: Plan {
+            flight_number: text("SKY1"),
+            departure: text("LIRF"),
+            arrival: text("LLBG"),
+            aircraft_type: text("B744"),
+            ..Plan::default()
+        },
+        report: None,
+        remarks: None,
+    }
+}

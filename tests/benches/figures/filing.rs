@@ -1,0 +1,113 @@
+//! PIREPs filed over HTTP with API keys, by the executable on PostgreSQL.
+
+use std::time::{Duration, Instant};
+
+use albatross::adapters::{migrate, open};
+use albatross_tests::processes::{Process, albatross, free_port};
+use albatross_tests::servers::servers;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
+
+use crate::airline::{PEPPER, TENANT_ID, TENANT_KEY};
+use crate::http::Connection;
+use crate::table::{Bar, Table, median};
+use crate::{Effort, airline, processor};
+
+/// Each with a key of its own: one caller may file 1,200 times a minute.
+const CLIENTS: usize = 64;
+const BODY: &str = r#"{"intent":"prefile","plan":{"flightNumber":"SKY1","departure":"LIRF","arrival":"LLBG","aircraftType":"B744"}}"#;
+
+/// `append` is what a bare append takes of all processors together, in microseconds.
+pub async fn measure(table: &mut Table, effort: Effort, append: f64) {
+    let database = servers().await.database().await;
+    assert!(migrate(&database.url).await.unwrap() > 0);
+    let keys = keys(&database.url).await;
+    let (process, port) = serve(&database.url).await;
+    let (mut microseconds, mut milliseconds) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        let before = spent(&process, &database.url).await;
+        let mut latencies = file(port, &keys, effort.each).await;
+        let after = spent(&process, &database.url).await;
+        let each = after.saturating_sub(before).as_secs_f64() * 1e6 / latencies.len() as f64;
+        microseconds.push(each - append);
+        latencies.sort_unstable();
+        milliseconds.push(latencies[latencies.len() * 99 / 100].as_secs_f64() * 1e3);
+    }
+    let what = "PIREP filed over HTTP with a key: processor time above a bare append";
+    let bar = Bar::AtMost(60.0);
+    table.figure(what, median(&microseconds), "µs", bar);
+    let what = format!("PIREP filed over HTTP with a key: p99 at {CLIENTS} clients");
+    let bar = Bar::AtMost(25.0);
+    table.figure(&what, median(&milliseconds), "ms", bar);
+}
+
+async fn keys(url: &str) -> Vec<String> {
+    let airline = airline::over(&open(url).await.unwrap()).await;
+    let mut keys = Vec::with_capacity(CLIENTS);
+    for n in 0..CLIENTS {
+        let pilot = airline::pilot(&airline, &format!("pilot{n}")).await;
+        keys.push(airline::key(&airline, &pilot).await);
+    }
+    airline.catch_up().await.unwrap();
+    keys
+}
+
+/// One that serves and does not project: what is filed is what is measured.
+async fn serve(url: &str) -> (Process, u16) {
+    let (port, probes) = (free_port(), free_port());
+    let mut command = albatross(&["serve", "--log", "warn", "--worker", "false"]);
+    command
+        .env("DATABASE_URL", url)
+        .env("ALBATROSS_TENANT", "skyways")
+        .env("ALBATROSS_TENANT_ID", TENANT_ID.to_string())
+        .env("ALBATROSS_TENANT_KEY", BASE64_STANDARD.encode(TENANT_KEY))
+        .env("ALBATROSS_PEPPER", BASE64_STANDARD.encode(PEPPER))
+        .env("ALBATROSS_PUBLIC_URL", "http://skyways.localhost")
+        .env("ALBATROSS_LISTEN", format!("127.0.0.1:{port}"))
+        .env("ALBATROSS_PROBE_LISTEN", format!("127.0.0.1:{probes}"));
+    let mut process = Process::start(command);
+    let ready = format!("http://127.0.0.1:{probes}/readyz");
+    process.answers(&ready, 200).await;
+    (process, port)
+}
+
+/// How long each took.
+async fn file(port: u16, keys: &[String], each: Duration) -> Vec<Duration> {
+    let begun = Instant::now();
+    let one = |key: &String| {
+        let head = format!(
+            "Host: skyways.localhost\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        tokio::spawn(async move {
+            let mut connection = Connection::to(port).await;
+            let mut latencies = Vec::new();
+            while begun.elapsed() < each {
+                let request = format!("PUT /api/v1/pireps/{} HTTP/1.1\r\n{head}", Uuid::new_v4());
+                let asked = Instant::now();
+                assert_eq!(connection.ask(request.as_bytes()).await, 201);
+                latencies.push(asked.elapsed());
+            }
+            latencies
+        })
+    };
+    let running: Vec<_> = keys.iter().map(one).collect();
+    let mut latencies = Vec::new();
+    for client in running {
+        latencies.extend(client.await.unwrap());
+    }
+    latencies
+}
+
+/// Processor time of the process and of its server.
+async fn spent(process: &Process, url: &str) -> Duration {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let backend = sqlx::query_scalar::<_, i32>("SELECT pg_backend_pid()");
+    let backend = backend.fetch_one(&mut connection).await.unwrap();
+    let server = processor::parent_of(&backend.to_string()).unwrap();
+    let spent = processor::of(process.id()) + processor::of_family(server);
+    connection.close().await.unwrap();
+    spent
+}

@@ -1,0 +1,157 @@
+//! Reading the log forward and rebuilding the read model from it, beside a raw scan of the table; and how soon an event is seen.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use albatross::adapters::{Stores, migrate, open};
+use albatross::application::airline::Airline;
+use albatross::application::identity::Identity;
+use albatross::application::projections::tables::{FLIGHTS, FLIGHTS_TABLES};
+use albatross::application::write::WriteOptions;
+use albatross_tests::servers::servers;
+use futures::{StreamExt, TryStreamExt};
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::table::{Bar, Table};
+use crate::{Effort, airline};
+
+const PIREPS: usize = 10_000;
+const AT_ONCE: usize = 64;
+/// What a projection reads at once.
+const PAGE: usize = 1_000;
+
+pub async fn measure(table: &mut Table, effort: Effort) {
+    let database = servers().await.database().await;
+    assert!(migrate(&database.url).await.unwrap() > 0);
+    let stores = open(&database.url).await.unwrap();
+    let airline = airline::over(&stores).await;
+    let pilot = airline::pilot(&airline, "bob").await;
+    file(&airline, &pilot, PIREPS).await;
+    airline.catch_up().await.unwrap();
+    let (mut scans, mut reads, mut rebuilds) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..effort.rounds {
+        scans.push(scan(&database.url).await);
+        reads.push(read(&stores).await);
+        rebuilds.push(rebuild(&airline, &stores).await);
+    }
+    let bar = Bar::AtLeast(0.55);
+    let what = "reading the log forward ÷ raw SELECT scan";
+    table.beside(what, [&reads, &scans], "events/s", bar);
+    let bar = Bar::AtLeast(0.2);
+    let what = "rebuild of the PIREP read model ÷ raw SELECT scan";
+    table.beside(what, [&rebuilds, &scans], "events/s", bar);
+}
+
+/// Files so many PIREPs, many at once.
+async fn file(airline: &Arc<Airline>, pilot: &Identity, count: usize) {
+    let filing = futures::stream::iter(0..count).map(|_| {
+        let pireps = &airline.pireps;
+        pireps.create(pilot, airline::flight(), WriteOptions::default())
+    });
+    let filed: Vec<_> = filing
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(filed.len(), count);
+}
+
+/// Rows a second that the driver gives when nobody decodes them.
+async fn scan(url: &str) -> f64 {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let begun = Instant::now();
+    let mut rows = sqlx::query("SELECT * FROM log.events ORDER BY position").fetch(&mut connection);
+    let (mut count, mut bytes) = (0, 0);
+    while let Some(row) = rows.try_next().await.unwrap() {
+        count += 1;
+        bytes += row.get::<&[u8], _>("payload").len();
+    }
+    assert!(bytes > 0);
+    f64::from(count) / begun.elapsed().as_secs_f64()
+}
+
+async fn read(stores: &Stores) -> f64 {
+    let begun = Instant::now();
+    let (mut position, mut count) = (0, 0);
+    loop {
+        let events = stores.events.read_after(position, PAGE).await.unwrap();
+        let Some(last) = events.last() else {
+            return f64::from(count) / begun.elapsed().as_secs_f64();
+        };
+        position = last.position;
+        count += events.len() as u32;
+    }
+}
+
+async fn rebuild(airline: &Airline, stores: &Stores) -> f64 {
+    let head = stores.events.head().await.unwrap();
+    let read_model = &stores.read_model;
+    let reset = read_model.reset_lane(FLIGHTS, FLIGHTS_TABLES, head.epoch);
+    reset.await.unwrap();
+    let begun = Instant::now();
+    airline.catch_up().await.unwrap();
+    head.position as f64 / begun.elapsed().as_secs_f64()
+}
+
+const PER_SECOND: usize = 1_000;
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+/// From the answer to a command until its event is in the read model.
+pub async fn visible(table: &mut Table, effort: Effort) {
+    let database = servers().await.database().await;
+    assert!(migrate(&database.url).await.unwrap() > 0);
+    let stores = open(&database.url).await.unwrap();
+    let airline = airline::over(&stores).await;
+    let pilot = Arc::new(airline::pilot(&airline, "bob").await);
+    airline.catch_up().await.unwrap();
+    let projecting = tokio::spawn({
+        let airline = airline.clone();
+        async move {
+            airline
+                .project(tokio_util::sync::CancellationToken::new())
+                .await
+        }
+    });
+    let count = PER_SECOND * effort.each.as_secs().max(1) as usize * effort.rounds;
+    let (done, commits) = tokio::sync::mpsc::unbounded_channel();
+    let watching = tokio::spawn(watch(stores.clone(), commits, count));
+    let begun = Instant::now();
+    for n in 0..count {
+        let due = begun + Duration::from_secs_f64(n as f64 / PER_SECOND as f64);
+        tokio::time::sleep_until(due.into()).await;
+        let (airline, pilot, done) = (airline.clone(), pilot.clone(), done.clone());
+        tokio::spawn(async move {
+            let pireps = &airline.pireps;
+            let filed = pireps.create(&pilot, airline::flight(), WriteOptions::default());
+            let position = filed.await.unwrap().position;
+            done.send((position, Instant::now())).unwrap();
+        });
+    }
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    let mut delays = watching.await.unwrap();
+    projecting.abort();
+    delays.sort_unstable();
+    let p99 = delays[delays.len() * 99 / 100].as_secs_f64() * 1e3;
+    let what = format!("commit → visible in the read model, p99 at {rate:.0} PIREPs/s");
+    table.figure(&what, p99, "ms", Bar::AtMost(50.0));
+}
+
+/// How long after its commit each position was seen in the read model.
+async fn watch(
+    stores: Stores,
+    mut commits: tokio::sync::mpsc::UnboundedReceiver<(i64, Instant)>,
+    count: usize,
+) -> Vec<Duration> {
+    let (mut delays, mut waiting) = (Vec::with_capacity(count), Vec::new());
+    while delays.len() < count {
+        while let Ok(commit) = commits.try_recv() {
+            waiting.push(commit);
+        }
+        let checkpoint = stores.read_model.checkpoint(FLIGHTS).await.unwrap();
+        let now = Instant::now();
+        let seen = waiting.extract_if(.., |(position, _)| *position <= checkpoint.position);
+        delays.extend(seen.map(|(_, committed)| now.saturating_duration_since(committed)));
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    delays
+}
