@@ -11,6 +11,8 @@ DEMO ?=
 # Servers that are built for one machine and for an image alike: static, so that a scratch image can hold them.
 TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
+# Other event stores, which only benches compile.
+PEERS := $(CARGO_TARGET_DIR)/peers
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
 .PHONY: help run ui build image check fmt test soak bench cluster cluster-down generate
@@ -47,7 +49,9 @@ soak: ## Kill processes and PostgreSQL a thousand times under load; prints what 
 	ALBATROSS_CRASH_CYCLES=1000 cargo test --locked -p albatross-tests --test crash -- --nocapture
 
 bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 asks the cluster of KUBECONFIG too
-	RUSTFLAGS='-C target-feature=+crt-static' cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures
+	cargo build --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(PEERS)
+	ALBATROSS_PEERS=$(PEERS)/release/albatross-peers RUSTFLAGS='-C target-feature=+crt-static' \
+		cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate

@@ -1,6 +1,7 @@
-//! Appends, durable before they are answered: PostgreSQL beside pgbench and COPY, and SQLite.
+//! Appends, durable before they are answered: PostgreSQL beside pgbench, COPY and other event stores, and SQLite.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use albatross::adapters::{migrate, open};
 use albatross::ports::event_store::{Append, NewEvent};
@@ -10,9 +11,10 @@ use uuid::Uuid;
 
 use crate::load::{Run, clients};
 use crate::measured::Measured;
+use crate::peers::Peer;
 use crate::pgbench::Pgbench;
 use crate::table::{Bar, Table};
-use crate::{Effort, copy};
+use crate::{Effort, copy, peers};
 
 /// About what a PIREP's event takes.
 pub const PAYLOAD_BYTES: usize = 256;
@@ -21,65 +23,92 @@ pub const ACTOR: &str = "user:5f0d0c1e-7f5b-4a57-9d5e-0a4b9f6e1c11";
 /// Who appends, and how.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Contender {
-    Ours { clients: usize, events: usize },
-    Pgbench { clients: usize },
-    Copy,
-    Sqlite { clients: usize },
+    Ours {
+        clients: usize,
+        events: usize,
+    },
+    Pgbench {
+        clients: usize,
+    },
+    /// By `COPY`.
+    Copied,
+    Sqlite {
+        clients: usize,
+    },
+    Peer {
+        number: usize,
+        clients: usize,
+    },
 }
 
-use Contender::{Copy, Ours, Sqlite};
-
-/// In the order in which they take turns: side by side with what they are compared with.
-const CONTENDERS: [Contender; 9] = [
-    Ours {
-        clients: 1,
-        events: 1,
-    },
-    Contender::Pgbench { clients: 1 },
-    Ours {
-        clients: 64,
-        events: 1,
-    },
-    Contender::Pgbench { clients: 64 },
-    Ours {
-        clients: 256,
-        events: 1,
-    },
-    Copy,
-    Ours {
-        clients: 1,
-        events: 1_000,
-    },
-    Sqlite { clients: 1 },
-    Sqlite { clients: 64 },
-];
+use Contender::{Copied, Ours, Sqlite};
 
 struct Stage {
     effort: Effort,
     postgres: String,
     sqlite: String,
     pgbench: Pgbench,
+    peers: Vec<Peer>,
 }
 
-impl Contender {
-    fn name(self) -> String {
-        match self {
+impl Stage {
+    /// In the order in which they take turns: side by side with what they are compared with.
+    fn contenders(&self) -> Vec<Contender> {
+        let ours = |clients, events| Ours { clients, events };
+        let mut contenders = Vec::new();
+        for clients in [1, 64] {
+            contenders.extend([ours(clients, 1), Contender::Pgbench { clients }]);
+            let peers = 0..self.peers.len();
+            contenders.extend(peers.map(|number| Contender::Peer { number, clients }));
+        }
+        contenders.extend([ours(256, 1), Copied, ours(1, 1_000)]);
+        contenders.extend([1, 64].map(|clients| Sqlite { clients }));
+        contenders
+    }
+
+    fn name(&self, contender: Contender) -> String {
+        match contender {
             Ours { clients, events: 1 } => format!("append on PostgreSQL, {clients} clients"),
             Ours { events, .. } => format!("append on PostgreSQL, {events} events a command"),
-            Self::Pgbench { clients } => format!("pgbench inserts of one row, {clients} clients"),
-            Copy => "COPY, 1,000 rows a commit".to_owned(),
+            Contender::Pgbench { clients } => {
+                format!("pgbench inserts of one row, {clients} clients")
+            }
+            Copied => "COPY, 1,000 rows a commit".to_owned(),
             Sqlite { clients } => format!("append on SQLite, {clients} clients"),
+            Contender::Peer { number, clients } => {
+                format!("{}, {clients} clients", self.peers[number].name)
+            }
         }
     }
 
-    async fn run(self, stage: &Stage) -> Run {
-        let each = stage.effort.each;
-        match self {
-            Ours { clients, events } => append(&stage.postgres, clients, events, stage).await,
-            Self::Pgbench { clients } => stage.pgbench.run(clients, each).await,
-            Copy => copy::run(&stage.postgres, each).await,
-            Sqlite { clients } => append(&stage.sqlite, clients, 1, stage).await,
+    async fn run(&self, contender: Contender) -> Run {
+        let each = self.effort.each;
+        match contender {
+            Ours { clients, events } => append(&self.postgres, clients, events, each).await,
+            Contender::Pgbench { clients } => self.pgbench.run(clients, each).await,
+            Copied => copy::run(&self.postgres, each).await,
+            Sqlite { clients } => append(&self.sqlite, clients, 1, each).await,
+            Contender::Peer { number, clients } => self.peers[number].run(clients, each).await,
         }
+    }
+
+    /// Each pair whose ratio is promised.
+    fn comparisons(&self) -> Vec<(Contender, Contender, Bar)> {
+        let ours = |clients, events| Ours { clients, events };
+        let pgbench = |clients| Contender::Pgbench { clients };
+        let mut comparisons = vec![
+            (ours(1, 1), pgbench(1), Bar::AtLeast(0.9)),
+            (ours(64, 1), pgbench(64), Bar::AtLeast(3.0)),
+            (ours(256, 1), Copied, Bar::AtLeast(0.35)),
+            (ours(1, 1_000), Copied, Bar::AtLeast(1.0)),
+        ];
+        for number in 0..self.peers.len() {
+            for (clients, bar) in [(1, Bar::None), (64, Bar::AtLeast(7.0))] {
+                let peer = Contender::Peer { number, clients };
+                comparisons.push((ours(clients, 1), peer, bar));
+            }
+        }
+        comparisons
     }
 }
 
@@ -93,17 +122,25 @@ pub async fn measure(table: &mut Table, effort: Effort) -> f64 {
         sqlite: format!("sqlite:{}", directory.path().display()),
         pgbench: Pgbench::prepare(&database.url).await,
         postgres: database.url,
+        peers: peers::all().await,
     };
+    if stage.peers.is_empty() {
+        table.note("other event stores: not asked for (make bench builds them)");
+    }
     let mut measured = BTreeMap::<Contender, Measured>::new();
     for _ in 0..effort.rounds {
-        for contender in CONTENDERS {
+        for contender in stage.contenders() {
             let rounds = measured.entry(contender).or_default();
-            rounds.round(&stage.postgres, contender.run(&stage)).await;
+            rounds.round(&stage.postgres, stage.run(contender)).await;
         }
     }
-    compare(table, &measured);
-    for contender in CONTENDERS {
-        table.spent(&contender.name(), &measured[&contender]);
+    for (mine, other, bar) in stage.comparisons() {
+        let what = format!("{} ÷ {}", stage.name(mine), stage.name(other));
+        let rates = [mine, other].map(|it| measured[&it].per_second());
+        table.beside(&what, rates, "/s", bar);
+    }
+    for contender in stage.contenders() {
+        table.spent(&stage.name(contender), &measured[&contender]);
     }
     let many = Ours {
         clients: 64,
@@ -112,31 +149,11 @@ pub async fn measure(table: &mut Table, effort: Effort) -> f64 {
     measured[&many].processor().iter().sum()
 }
 
-fn compare(table: &mut Table, measured: &BTreeMap<Contender, Measured>) {
-    let ours = |clients, events| Ours { clients, events };
-    let pgbench = |clients| Contender::Pgbench { clients };
-    for (mine, other, bar) in [
-        (ours(1, 1), pgbench(1), 0.9),
-        (ours(64, 1), pgbench(64), 3.0),
-        (ours(256, 1), Copy, 0.35),
-        (ours(1, 1_000), Copy, 1.0),
-    ] {
-        let what = format!("{} ÷ {}", mine.name(), other.name());
-        let rates = [mine, other].map(|it| measured[&it].per_second());
-        table.beside(&what, rates, "/s", Bar::AtLeast(bar));
-    }
-    for clients in [1, 64] {
-        let sqlite = Sqlite { clients };
-        let rate = crate::table::median(measured[&sqlite].per_second());
-        table.figure(&sqlite.name(), rate, "/s", Bar::None);
-    }
-}
-
 /// Opens the storage for this run, so that afterwards all its connections are closed.
-async fn append(url: &str, count: usize, events: usize, stage: &Stage) -> Run {
+async fn append(url: &str, count: usize, events: usize, each: Duration) -> Run {
     let log = open(url).await.unwrap().events;
     log.append(command(1)).await.unwrap();
-    clients(count, stage.effort.each, move || {
+    clients(count, each, move || {
         let log = log.clone();
         async move {
             log.append(command(events)).await.unwrap();

@@ -16,6 +16,7 @@ mod http;
 mod key_check;
 mod load;
 mod measured;
+mod peers;
 mod pgbench;
 mod processor;
 mod reading;
