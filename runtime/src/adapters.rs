@@ -11,6 +11,7 @@ mod failure;
 mod lanes;
 mod limits;
 pub mod memory;
+pub mod packing;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;

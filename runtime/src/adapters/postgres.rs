@@ -7,6 +7,7 @@ mod database;
 mod event_store;
 mod facts;
 mod optimistic;
+mod packed_tracks;
 mod read_model;
 mod rows;
 mod track_store;

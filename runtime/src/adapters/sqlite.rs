@@ -4,6 +4,7 @@ mod append;
 mod credentials;
 mod database;
 mod event_store;
+mod packed_tracks;
 mod read_model;
 mod rows;
 mod track_store;

@@ -13,9 +13,12 @@ use crate::application::airline::Airline;
 use crate::application::event_names::event_name;
 use crate::application::relay::{Relay, RelayMetrics};
 use crate::application::wake_ups;
+use crate::ports::backoff::jittered;
 
 /// How often expired credentials are removed.
 const SWEEP: Duration = Duration::from_secs(3_600);
+/// About how often tracks of decided flights are packed: a late track has arrived by then.
+const PACK: Duration = Duration::from_secs(600);
 
 /// Background tasks of one airline.
 pub struct Background<'a> {
@@ -46,6 +49,8 @@ impl Background<'_> {
         self.tasks.spawn(async move { airline.project(stop).await });
         let (airline, stop) = (self.airline.clone(), self.stop.clone());
         self.tasks.spawn(sweep(airline, stop));
+        let (airline, stop) = (self.airline.clone(), self.stop.clone());
+        self.tasks.spawn(pack(airline, stop));
         if let Some(feed) = &self.backends.feed {
             let metrics = RelayMetrics::default();
             metrics.register(registry);
@@ -72,6 +77,20 @@ async fn sweep(airline: Arc<Airline>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+async fn pack(airline: Arc<Airline>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(jittered(PACK, &SystemEntropy)) => {}
+        }
+        match airline.tracks.pack_decided().await {
+            Ok(0) => {}
+            Ok(packed) => tracing::debug!(packed, "tracks packed"),
+            Err(error) => tracing::warn!(%error, "tracks stay unpacked for now"),
         }
     }
 }

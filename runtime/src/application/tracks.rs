@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -9,6 +10,8 @@ use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::pirep_queries::PirepQueries;
+use crate::application::projections::entities::document;
+use crate::application::projections::tables::PIREPS;
 use crate::application::shared::Shared;
 use crate::application::views::StoredPirep;
 use crate::domain::ids::PirepId;
@@ -20,7 +23,6 @@ use crate::ports::track_store::{Sample, Stored};
 pub const MAX_BATCH: usize = 500;
 /// Most samples of one flight: a day at one a second.
 pub const MAX_SAMPLES: usize = 86_400;
-const PAGE: usize = 10_000;
 const MAX_PHASE_CHARS: usize = 16;
 /// The phase in which a flight is interrupted.
 const PAUSED_PHASE: &str = "PSD";
@@ -41,9 +43,12 @@ impl Tracks {
         identity: &Identity,
         pirep: PirepId,
         batch_id: Uuid,
-        samples: Vec<Sample>,
+        mut samples: Vec<Sample>,
     ) -> Result<Stored, ServiceError> {
         check(&samples)?;
+        for sample in &mut samples {
+            sample.time = to_microsecond(sample.time);
+        }
         let stored: Option<StoredPirep> = self.shared.load(pirep.0).await?;
         let stored = stored.ok_or_else(|| ServiceError::not_found("PIREP"))?;
         if stored.entity.state == PirepState::Discarded {
@@ -80,17 +85,34 @@ impl Tracks {
 
     /// The whole track, in order.
     pub async fn all(&self, pirep: PirepId) -> Result<Vec<Sample>, ServiceError> {
-        let mut all: Vec<Sample> = Vec::new();
-        while all.len() < MAX_SAMPLES {
-            let after = all.last().map(|sample| sample.sequence);
-            let page = self.shared.tracks.samples(pirep.0, after, PAGE).await?;
-            if page.is_empty() {
-                break;
+        let tracks = &self.shared.tracks;
+        Ok(tracks.samples(pirep.0, None, MAX_SAMPLES).await?)
+    }
+
+    /// Packs the tracks of decided flights; answers how many. One that cannot be packed stays as it is.
+    pub async fn pack_decided(&self) -> Result<usize, ServiceError> {
+        let mut packed = 0;
+        for flight in self.shared.tracks.unpacked().await? {
+            if !self.is_decided(flight).await? {
+                continue;
             }
-            all.extend(page);
+            match self.shared.tracks.pack(flight).await {
+                Ok(true) => packed += 1,
+                Ok(false) => {}
+                Err(error) => tracing::error!(%flight, error, "track cannot be packed"),
+            }
         }
-        all.truncate(MAX_SAMPLES);
-        Ok(all)
+        Ok(packed)
+    }
+
+    async fn is_decided(&self, flight: Uuid) -> Result<bool, ServiceError> {
+        let row = self.shared.read_model.get(&PIREPS, flight).await?;
+        let stored = row.map(|row| document::<StoredPirep>(&PIREPS, row));
+        let state = stored.transpose()?.map(|stored| stored.entity.state);
+        Ok(state.is_some_and(|state| {
+            use PirepState::{Accepted, Cancelled, Rejected};
+            matches!(state, Accepted | Rejected | Cancelled)
+        }))
     }
 
     /// Whether somebody paused or resumed it meanwhile does not matter: the samples are stored.
@@ -133,10 +155,20 @@ fn check(samples: &[Sample]) -> Result<(), ServiceError> {
             "lon",
             "Must be from -180 to 180.",
         );
+        check(
+            sample.time >= Timestamp::UNIX_EPOCH,
+            "time",
+            "Must not be before 1970.",
+        );
         let phase = sample.phase.as_deref().unwrap_or_default();
         check(phase.len() <= MAX_PHASE_CHARS, "phase", "Is too long.");
     }
     Ok(faults.finish()?)
+}
+
+/// What every store keeps.
+fn to_microsecond(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 /// Tells a repeated batch from another one under the same id.

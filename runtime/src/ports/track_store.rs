@@ -13,6 +13,7 @@ use crate::ports::event_store::StoreError;
 pub struct Sample {
     /// The client's own number, from 0; unique within a flight.
     pub sequence: i32,
+    /// To the microsecond.
     pub time: Timestamp,
     /// WGS 84, in 1e-7 degrees.
     pub latitude_e7: i32,
@@ -81,4 +82,20 @@ pub trait TrackStore: Send + Sync {
 
     /// The extents of those of `flights` that have any samples.
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError>;
+
+    /// The flights whose samples are stored one by one.
+    async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Packs a flight's samples into one compressed value; false when there are none, or too many. They read as
+    /// before, to the byte: single samples go in the same transaction, after the value was read back and compared.
+    /// A later batch unpacks them again.
+    async fn pack(&self, flight: Uuid) -> Result<bool, StoreError>;
+}
+
+/// At most `limit` of the samples after a sequence number; they are in order of sequence.
+pub fn page(mut samples: Vec<Sample>, after: Option<i32>, limit: usize) -> Vec<Sample> {
+    let read = samples.partition_point(|sample| Some(sample.sequence) <= after);
+    samples.drain(..read);
+    samples.truncate(limit);
+    samples
 }

@@ -6,6 +6,7 @@ mod codec;
 mod commands;
 mod given;
 mod life_cycle;
+mod packing;
 mod pireps;
 mod samples;
 mod tenants;

@@ -14,4 +14,5 @@ mod log_in;
 mod pireps;
 mod projections;
 mod stage;
+mod tracks;
 mod users;

@@ -13,6 +13,7 @@ mod event_store;
 mod fixture;
 mod model;
 mod opening;
+mod packed_tracks;
 mod postgres;
 mod read_model;
 mod track_store;

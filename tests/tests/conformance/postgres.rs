@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::fixture::*;
+use crate::packed_tracks::samples;
 
 static TABLE: Table = Table {
     name: "things",
@@ -108,6 +109,14 @@ async fn the_applications_role_serves_but_cannot_change_the_log() {
         .store(stream, stream, [0; 32], time(1), vec![])
         .await;
     assert_eq!(stored.unwrap().count, 0);
+    for batch in [Uuid::new_v4(), Uuid::new_v4()] {
+        let samples = samples(0..3);
+        let stored = stores
+            .tracks
+            .store(stream, batch, [0; 32], time(1), samples);
+        assert_eq!(stored.await.unwrap().count, 3);
+        assert!(stores.tracks.pack(stream).await.unwrap());
+    }
 
     let mut app = PgConnection::connect(&tenant.url("app")).await.unwrap();
     for forbidden in [

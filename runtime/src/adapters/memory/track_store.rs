@@ -1,7 +1,7 @@
 //! Telemetry in memory.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, btree_map};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use crate::adapters::packing;
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
+use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
 
 /// The positions of one tenant's flights.
 #[derive(Default)]
@@ -20,7 +21,10 @@ pub struct MemoryTracks {
 
 #[derive(Default)]
 struct State {
+    /// Samples one by one; while a flight has any, its packed value does not count.
     flights: HashMap<Uuid, BTreeMap<i32, Sample>>,
+    packed: HashMap<Uuid, Vec<u8>>,
+    extents: HashMap<Uuid, Extent>,
     batches: HashMap<Uuid, Batch>,
 }
 
@@ -55,20 +59,34 @@ impl TrackStore for MemoryTracks {
             let same = batch.flight == flight && batch.digest == digest;
             return same.then_some(batch.answer).ok_or(TrackError::BatchReused);
         }
-        let track = state.flights.entry(flight).or_default();
+        let state = &mut *state;
+        let track = match state.flights.entry(flight) {
+            Entry::Occupied(rows) => rows.into_mut(),
+            Entry::Vacant(none) => {
+                let rows = unpacked(state.packed.get(&flight)).map_err(TrackError::Unavailable)?;
+                none.insert(rows.into_iter().map(|row| (row.sequence, row)).collect())
+            }
+        };
         let received = samples.len();
         let mut stored = 0;
         for sample in samples {
-            if let Entry::Vacant(place) = track.entry(sample.sequence) {
+            if let btree_map::Entry::Vacant(place) = track.entry(sample.sequence) {
                 place.insert(sample);
                 stored += 1;
             }
         }
+        let extent = Extent {
+            count: track.len() as i64,
+            last_sequence: track.keys().next_back().copied(),
+        };
+        if extent.count > 0 {
+            state.extents.insert(flight, extent);
+        }
         let answer = Stored {
             stored,
             duplicates: received - stored,
-            count: track.len() as i64,
-            last_sequence: track.keys().next_back().copied(),
+            count: extent.count,
+            last_sequence: extent.last_sequence,
         };
         let batch = Batch {
             flight,
@@ -86,8 +104,8 @@ impl TrackStore for MemoryTracks {
         limit: usize,
     ) -> Result<Vec<Sample>, StoreError> {
         let state = self.state();
-        let Some(track) = state.flights.get(&flight) else {
-            return Ok(Vec::new());
+        let Some(track) = state.flights.get(&flight).filter(|track| !track.is_empty()) else {
+            return Ok(page(unpacked(state.packed.get(&flight))?, after, limit));
         };
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let found = track.range((start, Bound::Unbounded));
@@ -100,16 +118,39 @@ impl TrackStore for MemoryTracks {
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
         let state = self.state();
         let known = flights.iter().filter_map(|flight| {
-            let track = state
-                .flights
-                .get(flight)
-                .filter(|track| !track.is_empty())?;
-            let extent = Extent {
-                count: track.len() as i64,
-                last_sequence: track.keys().next_back().copied(),
-            };
-            Some((*flight, extent))
+            let extent = state.extents.get(flight)?;
+            Some((*flight, *extent))
         });
         Ok(known.collect())
     }
+
+    async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {
+        let state = self.state();
+        let flights = state.flights.iter();
+        let with_rows = flights.filter(|(_, track)| !track.is_empty());
+        Ok(with_rows.map(|(flight, _)| *flight).collect())
+    }
+
+    async fn pack(&self, flight: Uuid) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let Some(track) = state.flights.get(&flight) else {
+            return Ok(false);
+        };
+        if track.is_empty() || track.len() > packing::MAX_SAMPLES {
+            return Ok(false);
+        }
+        let samples: Vec<_> = track.values().cloned().collect();
+        let value = packing::pack(&samples)?;
+        if packing::unpack(&value)? != samples {
+            return Err("what was packed does not read as what was stored".into());
+        }
+        state.packed.insert(flight, value);
+        state.flights.remove(&flight);
+        Ok(true)
+    }
+}
+
+fn unpacked(value: Option<&Vec<u8>>) -> Result<Vec<Sample>, StoreError> {
+    let samples = value.map(|value| packing::unpack(value)).transpose()?;
+    Ok(samples.unwrap_or_default())
 }

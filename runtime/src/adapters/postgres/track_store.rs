@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{Row, query};
+use sqlx::{PgExecutor, Row, query, query_scalar};
 use uuid::Uuid;
 
-use crate::adapters::postgres::rows;
+use crate::adapters::limits;
+use crate::adapters::postgres::{packed_tracks, rows};
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
+use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
 
 const STORE: &str = "SELECT * FROM track.store(\
      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -24,6 +25,14 @@ impl PostgresTracks {
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
     }
+
+    async fn unpack_and_store(&self, batch: &Batch) -> Result<Option<Stored>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        packed_tracks::unpack(&mut transaction, batch.flight).await?;
+        let stored = batch.store(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(stored)
+    }
 }
 
 #[async_trait]
@@ -36,51 +45,17 @@ impl TrackStore for PostgresTracks {
         received_at: Timestamp,
         samples: Vec<Sample>,
     ) -> Result<Stored, TrackError> {
-        let phase = |sample: &Sample| {
-            sample
-                .phase
-                .as_ref()
-                .map(|phase| phase.replace('\0', "\u{fffd}"))
+        let batch = Batch {
+            flight,
+            batch_id,
+            digest,
+            received_at,
+            samples,
         };
-        let stored = query(STORE)
-            .bind(batch_id)
-            .bind(flight)
-            .bind(&digest[..])
-            .bind(rows::pg_time(received_at))
-            .bind(samples.iter().map(|s| s.sequence).collect::<Vec<_>>())
-            .bind(
-                samples
-                    .iter()
-                    .map(|s| rows::pg_time(s.time))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(samples.iter().map(|s| s.latitude_e7).collect::<Vec<_>>())
-            .bind(samples.iter().map(|s| s.longitude_e7).collect::<Vec<_>>())
-            .bind(samples.iter().map(|s| s.altitude_ft).collect::<Vec<_>>())
-            .bind(samples.iter().map(|s| s.heading_deg).collect::<Vec<_>>())
-            .bind(
-                samples
-                    .iter()
-                    .map(|s| s.ground_speed_kt)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                samples
-                    .iter()
-                    .map(|s| s.indicated_airspeed_kt)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                samples
-                    .iter()
-                    .map(|s| s.vertical_speed_fpm)
-                    .collect::<Vec<_>>(),
-            )
-            .bind(samples.iter().map(|s| s.fuel_kg).collect::<Vec<_>>())
-            .bind(samples.iter().map(phase).collect::<Vec<_>>())
-            .try_map(answer)
-            .fetch_one(&self.pool)
-            .await;
+        let mut stored = batch.store(&self.pool).await;
+        if stored.as_ref().is_err_and(is_packed) {
+            stored = self.unpack_and_store(&batch).await;
+        }
         match stored {
             Ok(answer) => answer.ok_or(TrackError::BatchReused),
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -96,13 +71,14 @@ impl TrackStore for PostgresTracks {
         after: Option<i32>,
         limit: usize,
     ) -> Result<Vec<Sample>, StoreError> {
-        let sql = "SELECT * FROM track.positions \
-             WHERE flight = $1 AND ($2 IS NULL OR sequence > $2) ORDER BY sequence LIMIT $3";
-        let query = query(sql)
-            .bind(flight)
-            .bind(after)
-            .bind(i64::try_from(limit)?);
-        Ok(query.try_map(sample).fetch_all(&self.pool).await?)
+        let mut connection = self.pool.acquire().await?;
+        let rows = limits::rows(limit);
+        let samples = packed_tracks::samples(&mut connection, flight, after, rows).await?;
+        if !samples.is_empty() {
+            return Ok(samples);
+        }
+        let packed = packed_tracks::packed(&mut connection, flight).await?;
+        Ok(page(packed.unwrap_or_default(), after, limit))
     }
 
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
@@ -118,6 +94,47 @@ impl TrackStore for PostgresTracks {
         });
         extents.collect()
     }
+
+    async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {
+        let query = query_scalar(packed_tracks::UNPACKED);
+        Ok(query.fetch_all(&self.pool).await?)
+    }
+
+    async fn pack(&self, flight: Uuid) -> Result<bool, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let packed = packed_tracks::pack(&mut transaction, flight).await?;
+        transaction.commit().await?;
+        Ok(packed)
+    }
+}
+
+struct Batch {
+    flight: Uuid,
+    batch_id: Uuid,
+    digest: [u8; 32],
+    received_at: Timestamp,
+    samples: Vec<Sample>,
+}
+
+impl Batch {
+    /// None: the batch id was used for another batch.
+    async fn store(&self, executor: impl PgExecutor<'_>) -> Result<Option<Stored>, sqlx::Error> {
+        let query = query(STORE)
+            .bind(self.batch_id)
+            .bind(self.flight)
+            .bind(&self.digest[..])
+            .bind(rows::pg_time(self.received_at));
+        packed_tracks::bind(query, &self.samples)
+            .try_map(answer)
+            .fetch_one(executor)
+            .await
+    }
+}
+
+/// `track.store` refuses batches of a packed flight.
+fn is_packed(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("AL001")
 }
 
 /// None: the batch id was used for another batch.
@@ -135,20 +152,4 @@ fn answer(row: PgRow) -> Result<Option<Stored>, sqlx::Error> {
         count: row.try_get("samples")?,
         last_sequence: row.try_get("last_sequence")?,
     }))
-}
-
-fn sample(row: PgRow) -> Result<Sample, sqlx::Error> {
-    Ok(Sample {
-        sequence: row.try_get("sequence")?,
-        time: rows::time(row.try_get("time")?),
-        latitude_e7: row.try_get("latitude_e7")?,
-        longitude_e7: row.try_get("longitude_e7")?,
-        altitude_ft: row.try_get("altitude_ft")?,
-        heading_deg: row.try_get("heading_deg")?,
-        ground_speed_kt: row.try_get("ground_speed_kt")?,
-        indicated_airspeed_kt: row.try_get("indicated_airspeed_kt")?,
-        vertical_speed_fpm: row.try_get("vertical_speed_fpm")?,
-        fuel_kg: row.try_get("fuel_kg")?,
-        phase: row.try_get("phase")?,
-    })
 }

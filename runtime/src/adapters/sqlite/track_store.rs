@@ -4,19 +4,16 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
-use crate::adapters::batch;
 use crate::adapters::combiner::{Backend, Combiner};
 use crate::adapters::failure::Failure;
 use crate::adapters::sqlite::database::Database;
-use crate::adapters::sqlite::rows;
+use crate::adapters::sqlite::packed_tracks::{self, CHUNKS};
+use crate::adapters::{batch, limits};
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
-
-const CHUNKS: [usize; 4] = [256, 32, 4, 1];
+use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
 
 /// The positions of one tenant's flights.
 pub struct SqliteTracks {
@@ -62,16 +59,14 @@ impl TrackStore for SqliteTracks {
         after: Option<i32>,
         limit: usize,
     ) -> Result<Vec<Sample>, StoreError> {
-        let sql =
-            "SELECT * FROM positions WHERE flight = ? AND sequence > ? ORDER BY sequence LIMIT ?";
-        let query = sqlx::query(sql)
-            .bind(flight)
-            .bind(after.map_or(i64::MIN, i64::from))
-            .bind(i64::try_from(limit)?);
-        Ok(query
-            .try_map(sample)
-            .fetch_all(&self.database.reader)
-            .await?)
+        let mut connection = self.database.reader.acquire().await?;
+        let rows = limits::rows(limit);
+        let samples = packed_tracks::samples(&mut connection, flight, after, rows).await?;
+        if !samples.is_empty() {
+            return Ok(samples);
+        }
+        let packed = packed_tracks::packed(&mut connection, flight).await?;
+        Ok(page(packed.unwrap_or_default(), after, limit))
     }
 
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
@@ -95,6 +90,18 @@ impl TrackStore for SqliteTracks {
             }
         }
         Ok(extents)
+    }
+
+    async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {
+        let query = sqlx::query_scalar(packed_tracks::UNPACKED);
+        Ok(query.fetch_all(&self.database.reader).await?)
+    }
+
+    async fn pack(&self, flight: Uuid) -> Result<bool, StoreError> {
+        let mut transaction = self.database.write().await?;
+        let packed = packed_tracks::pack(&mut transaction, flight).await?;
+        transaction.commit().await?;
+        Ok(packed)
     }
 }
 
@@ -167,9 +174,10 @@ async fn first_answer(
 }
 
 async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Result<Stored, sqlx::Error> {
+    packed_tracks::unpack(connection, batch.flight).await?;
     let mut stored = 0;
     for chunk in batch::chunks(&batch.samples, &CHUNKS) {
-        stored += insert(connection, batch.flight, chunk).await?;
+        stored += packed_tracks::insert(connection, batch.flight, chunk).await?;
     }
     let sql = "INSERT INTO flights (flight, samples, last_sequence) VALUES (?, ?, ?) \
          ON CONFLICT (flight) DO UPDATE SET samples = samples + excluded.samples, \
@@ -202,46 +210,4 @@ async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Result<Store
     .execute(connection)
     .await?;
     Ok(answer)
-}
-
-/// How many of the samples were new.
-async fn insert(
-    connection: &mut SqliteConnection,
-    flight: Uuid,
-    samples: &[Sample],
-) -> Result<usize, sqlx::Error> {
-    let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO positions ");
-    query.push_values(samples, |mut row, sample| {
-        row.push_bind(flight)
-            .push_bind(sample.sequence)
-            .push_bind(sample.time.as_microsecond())
-            .push_bind(sample.latitude_e7)
-            .push_bind(sample.longitude_e7)
-            .push_bind(sample.altitude_ft)
-            .push_bind(sample.heading_deg)
-            .push_bind(sample.ground_speed_kt)
-            .push_bind(sample.indicated_airspeed_kt)
-            .push_bind(sample.vertical_speed_fpm)
-            .push_bind(sample.fuel_kg)
-            .push_bind(sample.phase.as_deref());
-    });
-    query.push(" ON CONFLICT DO NOTHING");
-    let done = query.build().execute(connection).await?;
-    Ok(done.rows_affected() as usize)
-}
-
-fn sample(row: SqliteRow) -> Result<Sample, sqlx::Error> {
-    Ok(Sample {
-        sequence: row.try_get("sequence")?,
-        time: rows::time(row.try_get("time")?)?,
-        latitude_e7: row.try_get("latitude_e7")?,
-        longitude_e7: row.try_get("longitude_e7")?,
-        altitude_ft: row.try_get("altitude_ft")?,
-        heading_deg: row.try_get("heading_deg")?,
-        ground_speed_kt: row.try_get("ground_speed_kt")?,
-        indicated_airspeed_kt: row.try_get("indicated_airspeed_kt")?,
-        vertical_speed_fpm: row.try_get("vertical_speed_fpm")?,
-        fuel_kg: row.try_get("fuel_kg")?,
-        phase: row.try_get("phase")?,
-    })
 }
