@@ -23,6 +23,7 @@ pub use error::{DecodeError, EncodeError};
 pub use keys::{DataKey, KEY_LENGTH, KeyRing, TenantKey};
 
 use sealing::{Opening, Sealing};
+use upcast::Upcast;
 
 /// An event as the log stores it, beside its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +79,19 @@ pub fn decode(
     payload: &[u8],
     keys: &KeyRing,
 ) -> Result<Decoded, DecodeError> {
+    decode_after(upcast::STEPS, kind, schema, event_id, payload, keys)
+}
+
+fn decode_after(
+    steps: &[Upcast],
+    kind: i16,
+    schema: i16,
+    event_id: Uuid,
+    payload: &[u8],
+    keys: &KeyRing,
+) -> Result<Decoded, DecodeError> {
     let known = EventKind::try_from(i32::from(kind)).map_err(|_| DecodeError::UnknownKind(kind))?;
-    let payload = upcast::upcast(upcast::STEPS, known, schema, payload)?;
+    let payload = upcast::upcast(steps, known, schema, payload)?;
     let opening = Opening {
         event_id,
         keys,
@@ -95,4 +107,48 @@ pub fn decode(
         event,
         missing: opening.missing.into_inner(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::tenant::{Settings, TenantEvent};
+
+    /// As if the first schema of SettingsChanged had kept the colour as a number: `bool self_review = 1; fixed32 rgb = 3`.
+    const STEPS: &[Upcast] = &[Upcast {
+        kind: EventKind::SettingsChanged,
+        from: 1,
+        rewrite: |old| {
+            let (kept, rgb) = old
+                .split_at_checked(old.len().wrapping_sub(5))
+                .ok_or(DecodeError::Missing("rgb"))?;
+            let rgb = <[u8; 4]>::try_from(&rgb[1..]).map_err(|_| DecodeError::Invalid("rgb"))?;
+            let color = format!("#{:06x}", u32::from_le_bytes(rgb));
+            Ok([kept, &[0x12, 7], color.as_bytes()].concat())
+        },
+    }];
+
+    fn read(schema: i16, payload: &[u8]) -> Result<DomainEvent, DecodeError> {
+        let kind = EventKind::SettingsChanged as i16;
+        let id = Uuid::nil();
+        let decoded = decode_after(STEPS, kind, schema, id, payload, &KeyRing::default());
+        Ok(decoded?.event)
+    }
+
+    #[test]
+    fn an_event_that_was_stored_in_an_old_schema_reads_as_one_of_today() {
+        let settings = TenantEvent::SettingsChanged(Settings {
+            self_review: true,
+            accent_color: Some("#1e40af".into()),
+        });
+        let stored = [0x08, 1, 0x1d, 0xaf, 0x40, 0x1e, 0];
+        assert_eq!(read(1, &stored), Ok(settings.clone().into()));
+        let today = tenant::encode(&settings).1;
+        assert_eq!(read(2, &today), Ok(settings.into()));
+    }
+
+    #[test]
+    fn an_old_payload_that_its_step_cannot_read_is_an_error() {
+        assert_eq!(read(1, &[0x08, 1]), Err(DecodeError::Missing("rgb")));
+    }
 }

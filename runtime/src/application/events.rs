@@ -39,8 +39,13 @@ impl DecodedEvent {
 /// An event that this release cannot read. It is never skipped.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("event at position {position}: {source}")]
-    Undecodable { position: i64, source: DecodeError },
+    #[error("event at position {position}, type {kind} in schema version {schema}: {source}")]
+    Undecodable {
+        position: i64,
+        kind: i16,
+        schema: i16,
+        source: DecodeError,
+    },
     #[error(transparent)]
     Keys(KeyError),
 }
@@ -72,6 +77,8 @@ pub fn decode_recorded(
     );
     let decoded = decoded.map_err(|source| ReadError::Undecodable {
         position: recorded.position,
+        kind: recorded.kind,
+        schema: recorded.schema,
         source,
     })?;
     let event = DecodedEvent {

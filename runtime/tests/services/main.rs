@@ -9,6 +9,7 @@ mod api_keys;
 mod changes;
 mod demo_flight;
 mod desired;
+mod evolution;
 mod faulty_log;
 mod log_in;
 mod pireps;
