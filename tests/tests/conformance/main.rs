@@ -17,3 +17,4 @@ mod packed_tracks;
 mod postgres;
 mod read_model;
 mod track_store;
+mod upgrade;
