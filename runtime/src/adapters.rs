@@ -4,6 +4,7 @@ use std::path::Path;
 
 pub use crate::adapters::stores::{OpenError, Stores};
 
+pub mod archive;
 mod batch;
 pub mod chain;
 mod combiner;

@@ -3,8 +3,11 @@
 mod admin;
 mod assemble;
 mod background;
+mod export;
+mod import;
 mod logging;
 mod migrate;
+mod progress;
 mod public;
 mod resources;
 mod serve;
@@ -51,6 +54,8 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Work(config) => work::run(config).await,
         Command::Migrate(config) => migrate::run(config).await,
         Command::Verify(config) => verify::run(config).await,
+        Command::Export(config) => export::run(config).await,
+        Command::Import(config) => import::run(config).await,
         Command::Admin(config) => admin::run(config).await,
     }
 }

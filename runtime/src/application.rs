@@ -6,6 +6,7 @@ pub mod api_keys;
 pub mod auth;
 pub mod changes;
 pub mod commands;
+pub mod derived;
 pub mod desired;
 pub mod envelope;
 pub mod error;

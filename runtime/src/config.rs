@@ -34,8 +34,12 @@ pub enum Command {
     Work(Work),
     /// Bring one airline's database to this version's schema
     Migrate(Migrate),
-    /// Check the hash chain of one airline's log
+    /// Check the hash chain of one airline's log, or an export of it
     Verify(Verify),
+    /// Write one airline's whole log, with its tracks, into a file
+    Export(Export),
+    /// Begin an airline's log with an export
+    Import(Import),
     /// Set up or reset an administrator; prints a one-time log-in link
     Admin(Admin),
 }
@@ -216,8 +220,41 @@ pub struct Migrate {
 
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// Log to check: `postgres://…` or `sqlite:DIRECTORY`; not used with an export
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        required_unless_present = "export",
+        value_name = "URL"
+    )]
+    pub database_url: Option<SecretString>,
+    /// Export to check instead of a log
+    #[arg(value_name = "EXPORT")]
+    pub export: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
     #[command(flatten)]
     pub database: Database,
+    /// File to write, which must not exist yet; `-` is standard output
+    #[arg(value_name = "EXPORT")]
+    pub export: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    pub tenant: Tenant,
+    #[command(flatten)]
+    pub database: Database,
+    /// File that `albatross export` wrote
+    #[arg(value_name = "EXPORT")]
+    pub export: PathBuf,
+    /// Leave out what came after this position; rounded down to the end of a commit
+    #[arg(long, value_name = "POSITION")]
+    pub until: Option<i64>,
 }
 
 #[derive(Debug, Args)]

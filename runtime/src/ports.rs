@@ -6,5 +6,6 @@ pub mod clock;
 pub mod credentials;
 pub mod event_bus;
 pub mod event_store;
+pub mod log_import;
 pub mod read_model;
 pub mod track_store;

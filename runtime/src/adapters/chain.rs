@@ -1,8 +1,10 @@
 //! The hash chain over the log: `hash = sha256(previous ‖ rows of the commit)`, the same bytes in every store.
 
+use std::collections::VecDeque;
+
 use sha2::{Digest, Sha256};
 
-use crate::ports::event_store::{EventStore, RecordedEvent, StoreError};
+use crate::ports::event_store::{ChainLink, EventStore, RecordedEvent, StoreError};
 
 /// What the first link follows. Not the epoch: a restore changes that, and the chain survives a restore.
 pub const GENESIS: [u8; 32] = [0; 32];
@@ -75,76 +77,127 @@ pub enum VerifyError {
 
 /// Walks the whole log and its chain; names the first bad position.
 pub async fn verify(store: &dyn EventStore) -> Result<Verified, VerifyError> {
-    let mut verified = Verified {
+    let mut commits = Commits::of(store);
+    while commits.next().await?.is_some() {}
+    Ok(commits.verified())
+}
+
+/// The events of one commit and the link that covers them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    pub events: Vec<RecordedEvent>,
+    pub link: ChainLink,
+}
+
+/// Reads a log from its start, one verified commit after the other.
+pub struct Commits<'a> {
+    store: &'a dyn EventStore,
+    verified: Verified,
+    links: VecDeque<ChainLink>,
+    /// Events that were read ahead.
+    pending: Vec<RecordedEvent>,
+}
+
+impl<'a> Commits<'a> {
+    pub fn of(store: &'a dyn EventStore) -> Self {
+        Self {
+            store,
+            verified: Verified::NOTHING,
+            links: VecDeque::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    /// What has been read so far.
+    pub fn verified(&self) -> Verified {
+        self.verified
+    }
+
+    /// The next commit; none at the end of the log.
+    ///
+    /// # Errors
+    /// At the first position that is not as it was written.
+    pub async fn next(&mut self) -> Result<Option<Commit>, VerifyError> {
+        if self.links.is_empty() {
+            let links = self.store.chain_after(self.verified.events, PAGE).await;
+            self.links = links.map_err(VerifyError::Unreadable)?.into();
+        }
+        let Some(link) = self.links.pop_front() else {
+            return self.end().await.map(|()| None);
+        };
+        let events = self.take(link.position).await?;
+        self.verified = self.verified.followed_by(&events, &link)?;
+        Ok(Some(Commit { events, link }))
+    }
+
+    /// Commits made while we walked have their links; an event still without one after a second look has none.
+    async fn end(&self) -> Result<(), VerifyError> {
+        let (store, end) = (self.store, self.verified.events);
+        let more = store.read_after(end, 1).await;
+        let links = store.chain_after(end, 1).await;
+        let is_covered = more.map_err(VerifyError::Unreadable)?.is_empty()
+            || !links.map_err(VerifyError::Unreadable)?.is_empty();
+        let position = end + 1;
+        is_covered
+            .then_some(())
+            .ok_or(VerifyError::Unchained { position })
+    }
+
+    /// The events up to `last`, without gaps.
+    async fn take(&mut self, last: i64) -> Result<Vec<RecordedEvent>, VerifyError> {
+        let mut read_to = match self.pending.last() {
+            Some(event) => event.position,
+            None => self.verified.events,
+        };
+        while read_to < last {
+            let page = self.store.read_after(read_to, PAGE).await;
+            let page = page.map_err(VerifyError::Unreadable)?;
+            let Some(end) = page.last().map(|event| event.position) else {
+                break;
+            };
+            self.pending.extend(page);
+            read_to = end;
+        }
+        let count = self.pending.partition_point(|event| event.position <= last);
+        Ok(self.pending.drain(..count).collect())
+    }
+}
+
+impl Verified {
+    /// Before the first commit.
+    pub const NOTHING: Self = Self {
         events: 0,
         commits: 0,
         hash: GENESIS,
     };
-    let mut pending = Vec::new();
-    loop {
-        let links = store
-            .chain_after(verified.events, PAGE)
-            .await
-            .map_err(VerifyError::Unreadable)?;
-        for link in &links {
-            let commit = take_commit(store, &mut pending, verified.events, link.position).await?;
-            verified.hash = self::link(&verified.hash, &commit);
-            if verified.hash != link.hash {
-                return Err(VerifyError::Altered {
-                    first: verified.events + 1,
-                    last: link.position,
-                });
+
+    /// What is verified with one commit more.
+    ///
+    /// # Errors
+    /// When the commit has a gap, or its link is not the one that follows.
+    pub fn followed_by(
+        self,
+        events: &[RecordedEvent],
+        link: &ChainLink,
+    ) -> Result<Self, VerifyError> {
+        for (position, index) in (self.events + 1..=link.position).zip(0..) {
+            if events.get(index).map(|event| event.position) != Some(position) {
+                return Err(VerifyError::Missing { position });
             }
-            verified.events = link.position;
-            verified.commits += 1;
         }
-        if links.is_empty() {
-            break;
+        let first = self.events + 1;
+        let hash = self::link(&self.hash, events);
+        let follows = hash == link.hash && events.last().map(|e| e.position) == Some(link.position);
+        if !follows {
+            let last = link.position;
+            return Err(VerifyError::Altered { first, last });
         }
+        Ok(Self {
+            events: link.position,
+            commits: self.commits + 1,
+            hash,
+        })
     }
-    // Commits made while we walked have their links; an event still without one after a second look has none.
-    if unchained(store, &verified).await? {
-        return Err(VerifyError::Unchained {
-            position: verified.events + 1,
-        });
-    }
-    Ok(verified)
-}
-
-async fn unchained(store: &dyn EventStore, verified: &Verified) -> Result<bool, VerifyError> {
-    let read = VerifyError::Unreadable;
-    let more = store.read_after(verified.events, 1).await.map_err(read)?;
-    let links = store.chain_after(verified.events, 1).await.map_err(read)?;
-    Ok(!more.is_empty() && links.is_empty())
-}
-
-/// The events after `done` up to `last`, without gaps; reads ahead into `pending`.
-async fn take_commit(
-    store: &dyn EventStore,
-    pending: &mut Vec<RecordedEvent>,
-    done: i64,
-    last: i64,
-) -> Result<Vec<RecordedEvent>, VerifyError> {
-    let mut read_to = pending.last().map_or(done, |event| event.position);
-    while read_to < last {
-        let page = store
-            .read_after(read_to, PAGE)
-            .await
-            .map_err(VerifyError::Unreadable)?;
-        let Some(end) = page.last().map(|event| event.position) else {
-            break;
-        };
-        pending.extend(page);
-        read_to = end;
-    }
-    let count = pending.partition_point(|event| event.position <= last);
-    let commit: Vec<_> = pending.drain(..count).collect();
-    for (position, index) in (done + 1..=last).zip(0..) {
-        if commit.get(index).map(|event| event.position) != Some(position) {
-            return Err(VerifyError::Missing { position });
-        }
-    }
-    Ok(commit)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod cache;
 mod credentials;
 mod event_bus;
 mod event_store;
+mod import;
 mod log;
 mod read_model;
 mod track_store;
@@ -28,7 +29,8 @@ pub fn open() -> Stores {
     let log = Arc::new(MemoryLog::new(Uuid::new_v4()));
     Stores {
         events: log.clone(),
-        credentials: log,
+        credentials: log.clone(),
+        import: log,
         read_model: Arc::new(MemoryReadModel::new()),
         tracks: Arc::new(MemoryTracks::new()),
         schema_version: 1,

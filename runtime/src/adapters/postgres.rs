@@ -6,6 +6,7 @@ mod credentials;
 mod database;
 mod event_store;
 mod facts;
+mod import;
 mod optimistic;
 mod packed_tracks;
 mod read_model;
@@ -29,7 +30,8 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
     let log = Arc::new(PostgresLog::start(database.clone()).await?);
     Ok(Stores {
         events: log.clone(),
-        credentials: log,
+        credentials: log.clone(),
+        import: log,
         read_model: Arc::new(PostgresReadModel::new(database.pool.clone())),
         tracks: Arc::new(PostgresTracks::new(database.pool)),
         schema_version,

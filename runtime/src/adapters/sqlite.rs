@@ -4,6 +4,7 @@ mod append;
 mod credentials;
 mod database;
 mod event_store;
+mod import;
 mod packed_tracks;
 mod read_model;
 mod rows;
@@ -55,7 +56,8 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
     let log = Arc::new(SqliteLog::start(log).await?);
     Ok(Stores {
         events: log.clone(),
-        credentials: log,
+        credentials: log.clone(),
+        import: log,
         read_model: Arc::new(SqliteReadModel::new(read)),
         tracks: Arc::new(SqliteTracks::start(track)),
         schema_version,

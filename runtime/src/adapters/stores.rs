@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::ports::credentials::Credentials;
 use crate::ports::event_store::{EventStore, StoreError};
+use crate::ports::log_import::LogImport;
 use crate::ports::read_model::ReadModel;
 use crate::ports::track_store::TrackStore;
 
@@ -21,6 +22,7 @@ pub struct Stores {
     pub credentials: Arc<dyn Credentials>,
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
+    pub import: Arc<dyn LogImport>,
     /// The highest migration that the storage has seen.
     pub schema_version: i64,
     pub(super) close: Close,

@@ -1,26 +1,55 @@
-//! `albatross verify`: the log is as it was written, or the first place where it is not.
+//! `albatross verify`: a log or an export is as it was written, or the first place where it is not.
 
-use std::fmt::Write;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
 
+use anyhow::Context;
 use secrecy::ExposeSecret;
 
-use crate::adapters::{self, chain};
+use crate::adapters;
+use crate::adapters::archive::Reader;
+use crate::adapters::chain::{Commits, Verified};
+use crate::app::progress::Progress;
 use crate::config::Verify;
 
 pub async fn run(config: Verify) -> anyhow::Result<()> {
-    let url = config.database.database_url.expose_secret();
-    let stores = adapters::open_existing(url).await?;
-    let verified = chain::verify(&*stores.events).await?;
-    let hash = verified
-        .hash
-        .iter()
-        .try_fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}")?;
-            Ok::<_, std::fmt::Error>(text)
-        })?;
-    println!(
-        "{} events in {} commits are as they were written; last link {hash}",
-        verified.events, verified.commits
-    );
+    if let Some(path) = &config.export {
+        return export(path).with_context(|| format!("{} does not hold", path.display()));
+    }
+    let url = config.database_url.context("DATABASE_URL names no log")?;
+    let stores = adapters::open_existing(url.expose_secret()).await?;
+    let head = stores.events.head().await;
+    let head = head.map_err(|error| anyhow::anyhow!("the log cannot be read: {error}"))?;
+    let mut progress = Progress::new("verifying");
+    let mut commits = Commits::of(&*stores.events);
+    while commits.next().await?.is_some() {
+        progress.at(commits.verified().events, head.position);
+    }
+    drop(progress);
+    println!("{}", said(commits.verified()));
     Ok(())
+}
+
+fn export(path: &Path) -> anyhow::Result<()> {
+    let file = File::open(path).context("it cannot be read")?;
+    let mut export = Reader::open(BufReader::new(file))?;
+    let mut progress = Progress::new("verifying");
+    while export.next_commit()?.is_some() {
+        progress.at(export.verified().events, export.header().head);
+    }
+    drop(progress);
+    let (keys, tracks) = export.counts();
+    println!("{}", said(export.verified()));
+    println!("{keys} keys and {tracks} tracks are as they were written");
+    Ok(())
+}
+
+fn said(verified: Verified) -> String {
+    let hash = verified.hash.iter();
+    let hash: String = hash.map(|byte| format!("{byte:02x}")).collect();
+    let Verified {
+        events, commits, ..
+    } = verified;
+    format!("{events} events in {commits} commits are as they were written; last link {hash}")
 }

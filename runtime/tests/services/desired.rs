@@ -7,6 +7,7 @@ use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::secrets::{ApiKeyText, LinkToken, Pepper};
 use albatross::domain::roles::Role;
+use albatross::ports::credentials::{CredentialChange, CredentialKind};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -102,6 +103,30 @@ async fn what_is_declared_holds_and_the_same_again_writes_nothing() {
     assert_eq!(stage.airline.desired.applied().await.unwrap(), Some(report));
     let tenant = stage.airline.tenant().await.unwrap().unwrap();
     assert_eq!(tenant.entity.profile.icao_code, "SKY");
+}
+
+/// An imported log knows its keys, and none of their digests.
+#[tokio::test]
+async fn a_declared_key_whose_digest_is_gone_opens_again() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let wish = |number, change| state(number, Vec::new(), vec![operator.key(change)]);
+    apply(&stage, wish(1, json!({}))).await;
+    let key = ApiKeyText::parse(operator.key.expose_secret()).unwrap();
+    let (kind, id) = (CredentialKind::ApiKey, key.id().to_owned());
+    let gone = vec![CredentialChange::Delete { kind, id }];
+    stage.stores.credentials.change(gone).await.unwrap();
+    let row = stage.stores.credentials.credential(kind, key.id());
+    assert_eq!(row.await.unwrap(), None);
+    let head = stage.stores.events.head().await.unwrap();
+    apply(&stage, wish(1, json!({}))).await;
+    assert_eq!(stage.stores.events.head().await.unwrap(), head);
+    assert!(operator.open(&stage).await.is_ok());
+
+    // What was revoked stays revoked.
+    apply(&stage, wish(2, json!({"revoked": true}))).await;
+    apply(&stage, wish(3, json!({}))).await;
+    assert!(operator.open(&stage).await.is_err());
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 mod api_keys;
 mod changes;
 mod demo_flight;
+mod derived;
 mod desired;
 mod evolution;
 mod faulty_log;

@@ -11,6 +11,7 @@ mod concurrency;
 mod credentials;
 mod event_store;
 mod fixture;
+mod import;
 mod model;
 mod opening;
 mod packed_tracks;

@@ -53,9 +53,10 @@ impl EventStore for MemoryLog {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
+        let state = self.state();
         Ok(Head {
-            epoch: self.epoch,
-            position: self.state().events.len() as i64,
+            epoch: state.epoch,
+            position: state.events.len() as i64,
         })
     }
 

@@ -1,7 +1,7 @@
 //! The state that the event store and the credentials share: one mutex is one transaction.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -12,13 +12,14 @@ use crate::ports::event_store::{ChainLink, RecordedEvent, RecordedRequest};
 
 /// The log of one tenant with its credentials.
 pub struct MemoryLog {
-    pub(super) epoch: Uuid,
     pub(super) appended: watch::Sender<i64>,
-    state: Mutex<State>,
+    /// Shared with an import that has begun.
+    pub(super) state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 pub(super) struct State {
+    pub epoch: Uuid,
     pub events: Vec<RecordedEvent>,
     pub chain: Vec<ChainLink>,
     /// Indices into `events`, by version.
@@ -33,9 +34,11 @@ impl MemoryLog {
     /// An empty log. Its epoch is given, so that two logs can be told apart.
     pub fn new(epoch: Uuid) -> Self {
         Self {
-            epoch,
             appended: watch::Sender::new(0),
-            state: Mutex::default(),
+            state: Arc::new(Mutex::new(State {
+                epoch,
+                ..State::default()
+            })),
         }
     }
 

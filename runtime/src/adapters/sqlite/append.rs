@@ -189,6 +189,20 @@ async fn write_events(
     head: &ChainLink,
     events: &[RecordedEvent],
 ) -> Result<(), sqlx::Error> {
+    insert_events(connection, events).await?;
+    sqlx::query("INSERT INTO log_chain (position, hash) VALUES (?, ?)")
+        .bind(head.position + events.len() as i64)
+        .bind(&chain::link(&head.hash, events)[..])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes rows of the log, within the caller's transaction.
+pub async fn insert_events(
+    connection: &mut SqliteConnection,
+    events: &[RecordedEvent],
+) -> Result<(), sqlx::Error> {
     for chunk in batch::chunks(events, &CHUNKS) {
         let mut query =
             QueryBuilder::<Sqlite>::new(format!("INSERT INTO events ({}) ", rows::EVENT_COLUMNS));
@@ -208,11 +222,6 @@ async fn write_events(
         });
         query.build().execute(&mut *connection).await?;
     }
-    sqlx::query("INSERT INTO log_chain (position, hash) VALUES (?, ?)")
-        .bind(head.position + events.len() as i64)
-        .bind(&chain::link(&head.hash, events)[..])
-        .execute(connection)
-        .await?;
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::domain::actor::Actor;
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::Roles;
 use crate::domain::user::{NewApiKey, NewUser, User, UserCommand};
-use crate::ports::credentials::CredentialChange;
+use crate::ports::credentials::{CredentialChange, CredentialKind};
 use crate::ports::read_model::{Filter, Value};
 
 pub struct Keys {
@@ -96,14 +96,29 @@ impl Keys {
         let now = self.shared.now();
         let row = key_row(user, &id, &digest, &key.scopes, now, key.expires_at);
         let command = UserCommand::EnsureApiKey(NewApiKey {
-            key_id: id,
+            key_id: id.clone(),
             name: key.machine_user.clone(),
             scopes: key.scopes.clone(),
             expires_at: key.expires_at,
         });
         let mut order = UserOrder::new(user, command, Actor::Operator);
-        order.beside.credentials.push(CredentialChange::Put(row));
-        self.accounts.execute(order).await?;
+        let put = CredentialChange::Put(row);
+        order.beside.credentials.push(put.clone());
+        let done = self.accounts.execute(order).await?;
+        let present = done.state.keys.get(&id);
+        let is_live = present.is_some_and(|key| key.revoked_at.is_none());
+        if done.events.is_empty() && is_live {
+            self.ensure_digest(&id, put).await?;
+        }
+        Ok(())
+    }
+
+    /// An imported log knows its keys, and none of their digests.
+    async fn ensure_digest(&self, id: &KeyId, put: CredentialChange) -> Result<(), ServiceError> {
+        let (credentials, kind) = (&self.shared.credentials, CredentialKind::ApiKey);
+        if credentials.credential(kind, id.as_str()).await?.is_none() {
+            credentials.change(vec![put]).await?;
+        }
         Ok(())
     }
 

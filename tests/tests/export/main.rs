@@ -1,0 +1,10 @@
+//! Exports: what `albatross export` writes, `albatross import` begins a log with, and `albatross verify` finds wrong.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may fail, and draws its ids"
+)]
+
+mod airline;
+mod damage;
+mod round_trip;
