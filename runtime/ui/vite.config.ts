@@ -2,6 +2,9 @@ import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react-swc";
 import { defineConfig } from "vitest/config";
 
+/** Against a real `albatross up`; one file at a time, for the sake of small machines. */
+const IN_CHROMIUM = { fileParallelism: false, testTimeout: 240_000, hookTimeout: 60_000 };
+
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   // The page runs under a policy without inline content, so nothing is inlined.
@@ -13,16 +16,8 @@ export default defineConfig({
         extends: true,
         test: { name: "unit", environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"] },
       },
-      {
-        // Against a real `albatross up` in Chromium; one at a time, for the sake of small machines.
-        test: {
-          name: "browser",
-          include: ["browser/**/*.test.ts"],
-          fileParallelism: false,
-          testTimeout: 240_000,
-          hookTimeout: 60_000,
-        },
-      },
+      { test: { ...IN_CHROMIUM, name: "browser", include: ["browser/**/*.test.ts"] } },
+      { test: { ...IN_CHROMIUM, name: "picture", include: ["browser/picture.ts"] } },
     ],
   },
 });

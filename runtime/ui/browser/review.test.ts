@@ -27,11 +27,7 @@ test("a recorded flight is drawn, accepted, and every open list knows", async ({
 
   await row(ada.page, id).click();
   await ada.heading("ELY1747").waitFor();
-  const track = ada.page.getByRole("img", { name: "Map of the flown track" }).locator("path.stroke-accent");
-  await expect
-    .poll(async () => (await track.getAttribute("d"))?.length, { timeout: PATIENCE_MS })
-    .toBeGreaterThan(5_000);
-  await profileIsDrawn(ada.page);
+  await trackIsDrawn(ada.page);
   await ada.page.getByText("2,110").waitFor();
 
   await ada.button("Accept").click();
@@ -45,20 +41,29 @@ test("a recorded flight is drawn, accepted, and every open list knows", async ({
   expect(await neverReloaded(list)).toBe(true);
 });
 
-/** Something is painted, and pointing at it points at the map too. */
-async function profileIsDrawn(page: Page): Promise<void> {
-  const profile = page.getByRole("img", { name: "Altitude and ground speed over time" });
-  const painted = () =>
-    profile.locator("canvas").evaluate((element) => {
-      const canvas = element as HTMLCanvasElement;
-      const pixels = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data;
-      return pixels?.some((value) => value > 0);
-    });
-  await expect.poll(painted, { timeout: PATIENCE_MS }).toBe(true);
-  const marks = page.getByRole("img", { name: "Map of the flown track" }).locator("circle");
-  const before = await marks.count();
+/** The line, the land below it, the profile; and a cursor that all of them share. */
+async function trackIsDrawn(page: Page): Promise<void> {
+  const map = page.getByRole("img", { name: "Map of the flown track" });
+  const profile = page.getByRole("slider", { name: "Moment of the flight" });
+  const drawn = async (line: Locator) => (await line.getAttribute("d"))?.length ?? 0;
+  const patient = { timeout: PATIENCE_MS };
+  await expect.poll(() => drawn(map.locator("path.stroke-accent")), patient).toBeGreaterThan(5_000);
+  await expect.poll(() => drawn(map.locator("path.fill-land")), patient).toBeGreaterThan(5_000);
+  await expect.poll(() => drawn(profile.locator("path.stroke-accent")), patient).toBeGreaterThan(5_000);
+
+  const marks = map.locator("circle");
+  const cursors = profile.locator("circle");
+  expect([await marks.count(), await cursors.count()]).toEqual([2, 0]);
   await profile.hover();
-  await expect.poll(() => marks.count(), { timeout: PATIENCE_MS }).toBe(before + 1);
+  await expect.poll(() => marks.count(), patient).toBe(3);
+  const before = await profile.getAttribute("aria-valuetext");
+  expect(before).toMatch(/^\d\d:\d\dZ, [\d,]+ ft, \d+ kt$/);
+  await map.hover();
+  await expect.poll(() => cursors.count(), patient).toBe(1);
+  await profile.focus();
+  await page.keyboard.press("End");
+  await page.keyboard.press("PageDown");
+  await expect.poll(() => profile.getAttribute("aria-valuetext"), patient).not.toBe(before);
 }
 
 test("a rejection needs a reason, which is shown", async ({ airline, visit }) => {
@@ -77,6 +82,22 @@ test("a rejection needs a reason, which is shown", async ({ airline, visit }) =>
   await ada.page.getByRole("region", { name: "Verdict" }).getByText("The aircraft is not ours").waitFor();
   await row(list, id).getByText("Rejected").waitFor();
   expect(await neverReloaded(list)).toBe(true);
+});
+
+test("a verdict is turned round", async ({ airline, visit }) => {
+  const id = await airline.fileFlight("ANZ4376");
+  const ada = await visit();
+  await ada.enter();
+  await ada.page.goto(`/pireps/${id}`);
+  await ada.button("Accept").click();
+  await ada.button("Change the verdict…").click();
+  await ada.page.getByLabel("Why?").fill("The track is somebody else's");
+  await ada.button("Reject").click();
+  const verdict = ada.page.getByRole("region", { name: "Verdict" });
+  await verdict.getByText("The track is somebody else's").waitFor();
+  await ada.button("Change the verdict…").click();
+  await ada.button("Accept after all").click();
+  await verdict.getByText("Accepted").waitFor();
 });
 
 test("a verdict by keyboard alone", async ({ airline, visit }) => {

@@ -7,8 +7,7 @@ const REFUSED = /status of 401/;
 test("a one-time link, a password, sign-out and sign-in", async ({ airline, visit }) => {
   const ada = await visit();
   await ada.enter();
-  await ada.button("Sign out").click();
-  await ada.heading("Skyways").waitFor();
+  await ada.signOut();
 
   await ada.signIn(EMAIL, "not the password");
   await ada.page.getByRole("alert").waitFor();
@@ -22,6 +21,37 @@ test("a one-time link, a password, sign-out and sign-in", async ({ airline, visi
   await another.button("Continue").click();
   await another.page.getByRole("alert").waitFor();
   another.forgive(REFUSED);
+});
+
+test("who is not signed in gets to the page that was asked for afterwards", async ({ airline, visit }) => {
+  const id = await airline.fileFlight("ANZ4376");
+  const ada = await visit();
+  await ada.enter();
+  await ada.signOut();
+  await ada.page.goto(`/pireps/${id}`);
+  await ada.signIn(EMAIL);
+  await ada.heading("ANZ4376").waitFor();
+  expect(new URL(ada.page.url()).pathname).toBe(`/pireps/${id}`);
+
+  await ada.signOut();
+  await ada.page.goto("/sign-in?next=//elsewhere.example/");
+  await ada.signIn(EMAIL);
+  await ada.heading("Logbook").waitFor();
+  ada.forgive(REFUSED);
+});
+
+test("a new password counts from the next sign-in on", async ({ visit }) => {
+  const ada = await visit();
+  await ada.enter();
+  await ada.page.getByRole("link", { name: "Ada Lovelace" }).click();
+  await ada.page.getByLabel("Current password").fill(PASSWORD);
+  await ada.page.getByLabel("New password").fill("five words make another one");
+  await ada.button("Save password").click();
+  await ada.page.getByText("Your password is changed.").waitFor();
+  await ada.signOut();
+  await ada.signIn(EMAIL, "five words make another one");
+  await ada.heading("Logbook").waitFor();
+  ada.forgive(REFUSED);
 });
 
 test("sign-in by keyboard alone", async ({ visit }) => {

@@ -49,7 +49,7 @@ export class Visitor {
 
   static async open(airline: Airline, options: BrowserContextOptions = {}): Promise<Visitor> {
     const browser = await chromium.launch({ executablePath: executable(), args: QUIET });
-    const context = await browser.newContext({ baseURL: airline.url, ...options });
+    const context = await browser.newContext({ baseURL: airline.url, locale: "en-US", ...options });
     context.setDefaultTimeout(PATIENCE_MS);
     const visitor = new Visitor(airline, browser, context, await context.newPage());
     context.on("console", (message) => {
@@ -78,6 +78,11 @@ export class Visitor {
     await this.page.getByLabel("E-mail").fill(email);
     await this.page.getByLabel("Password").fill(password);
     await this.button("Sign in").click();
+  }
+
+  async signOut(): Promise<void> {
+    await this.button("Sign out").click();
+    await this.button("Sign in").waitFor();
   }
 
   button(name: string): Locator {
@@ -110,11 +115,34 @@ export class Visitor {
     expect(found, page.url()).toEqual([]);
   }
 
-  /** Nothing sticks out of the side of the screen. */
-  async expectNoSidewaysScroll(): Promise<void> {
+  /** Nothing sticks out of the side of the screen, or of a box that cuts it off. */
+  async expectFits(): Promise<void> {
     const tooWide = () =>
-      this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    await expect.poll(tooWide, { message: this.page.url(), timeout: PATIENCE_MS }).toBeLessThanOrEqual(0);
+      this.page.evaluate(() => {
+        const isCutOff = (element: Element) => {
+          const { overflowX, textOverflow } = getComputedStyle(element);
+          const cuts =
+            element === document.documentElement || (overflowX === "hidden" && textOverflow !== "ellipsis");
+          return cuts && element.clientWidth > 1 && element.scrollWidth > element.clientWidth;
+        };
+        return [...document.querySelectorAll("*")]
+          .filter(isCutOff)
+          .map((element) => element.outerHTML.slice(0, 200));
+      });
+    await expect.poll(tooWide, { message: this.page.url(), timeout: PATIENCE_MS }).toEqual([]);
+  }
+
+  /** A finger hits every control: 44 px at least in height. */
+  async expectTouchable(): Promise<void> {
+    const small = await this.page.evaluate(() =>
+      [...document.querySelectorAll("button, input:not([hidden]), nav a, li > a, summary")]
+        .map((element) => ({
+          height: element.getBoundingClientRect().height,
+          html: element.outerHTML.slice(0, 200),
+        }))
+        .filter(({ height }) => height > 0 && height < 44),
+    );
+    expect(small, this.page.url()).toEqual([]);
   }
 
   /** What every open page shows, for those who look into a failure. */

@@ -10,7 +10,10 @@ const RETRIES = 2;
 
 const queries = new QueryClient({
   defaultOptions: {
+    // The server may be this machine, which is reached without any network.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 10_000,
       // A refusal will be refused again; only silence and overload are worth another try.
       retry: (count, error) => count < RETRIES && (!(error instanceof Failure) || error.status >= 500),

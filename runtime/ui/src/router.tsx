@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
+import { PIREP_STATES, type PirepState } from "./api/types";
 import { Account } from "./screens/account";
-import { FilePirep } from "./screens/file-pirep";
+import { EditDraft, FilePirep } from "./screens/file-pirep";
 import { NotFound } from "./screens/not-found";
 import { PirepList } from "./screens/pirep-list";
 import { PirepPage } from "./screens/pirep-page";
@@ -9,26 +10,58 @@ import { SignIn } from "./screens/sign-in";
 import { Welcome } from "./screens/welcome";
 
 const root = createRootRoute({ notFoundComponent: NotFound });
-const signIn = createRoute({ getParentRoute: () => root, path: "/sign-in", component: SignIn });
 const welcome = createRoute({ getParentRoute: () => root, path: "/welcome", component: Welcome });
-
-/** Everything behind the sign-in shares the shell: header, navigation, live updates. */
-const shell = createRoute({ getParentRoute: () => root, id: "shell", component: Shell });
-const list = createRoute({ getParentRoute: () => shell, path: "/", component: PirepList });
-const file = createRoute({ getParentRoute: () => shell, path: "/file", component: FilePirep });
-const account = createRoute({ getParentRoute: () => shell, path: "/account", component: Account });
-export const pirep = createRoute({
-  getParentRoute: () => shell,
-  path: "/pireps/$id",
-  component: function PirepRoute() {
-    const { id } = pirep.useParams();
-    return <PirepPage id={id} />;
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  // Named even when it is refused: what a route does not name passes through.
+  validateSearch: ({ next }: Record<string, unknown>): { next?: string | undefined } => ({
+    next: isPage(next) ? next : undefined,
+  }),
+  component: function SignInRoute() {
+    const { next = "/" } = signIn.useSearch();
+    return <SignIn next={next} />;
   },
 });
 
+/** Everything behind the sign-in shares the shell: header, navigation, live updates. */
+const shell = createRoute({ getParentRoute: () => root, id: "shell", component: Shell });
+const list = createRoute({
+  getParentRoute: () => shell,
+  path: "/",
+  validateSearch: ({ state }: Record<string, unknown>): { state?: PirepState | undefined } => ({
+    state: PIREP_STATES.find((name) => name === state),
+  }),
+  component: function ListRoute() {
+    return <PirepList state={list.useSearch().state} />;
+  },
+});
+const file = createRoute({ getParentRoute: () => shell, path: "/file", component: () => <FilePirep /> });
+const draft = createRoute({
+  getParentRoute: () => shell,
+  path: "/pireps/$id/edit",
+  component: function DraftRoute() {
+    return <EditDraft id={draft.useParams().id} />;
+  },
+});
+const account = createRoute({ getParentRoute: () => shell, path: "/account", component: Account });
+const pirep = createRoute({
+  getParentRoute: () => shell,
+  path: "/pireps/$id",
+  component: function PirepRoute() {
+    return <PirepPage id={pirep.useParams().id} />;
+  },
+});
+
+/** One of this site's own pages: never a way to somebody else's. */
+function isPage(next: unknown): next is string {
+  return typeof next === "string" && /^\/(?![/\\])/.test(next);
+}
+
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, welcome, shell.addChildren([list, file, account, pirep])]),
+  routeTree: root.addChildren([signIn, welcome, shell.addChildren([list, file, account, pirep, draft])]),
   defaultPreload: "intent",
+  scrollRestoration: true,
 });
 
 declare module "@tanstack/react-router" {

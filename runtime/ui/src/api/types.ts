@@ -9,3 +9,13 @@ export type Pirep = Schemas["Pirep"];
 export type PirepState = Pirep["state"];
 export type HistoryEntry = Schemas["HistoryEntry"];
 export type Problem = Schemas["Problem"];
+
+export const PIREP_STATES = [
+  "Draft",
+  "InProgress",
+  "Paused",
+  "Submitted",
+  "Accepted",
+  "Rejected",
+  "Cancelled",
+] as const satisfies PirepState[];

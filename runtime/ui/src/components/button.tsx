@@ -17,7 +17,7 @@ export function Button({ tone = "plain", busy = false, className = "", children,
       {...rest}
       aria-busy={busy}
       disabled={busy || rest.disabled}
-      className={`inline-flex h-9 items-center justify-center gap-2 rounded-md border px-3 font-medium transition-opacity duration-150 disabled:opacity-50 pointer-coarse:h-11 ${TONES[tone]} ${className}`}
+      className={`inline-flex h-9 shrink-0 items-center justify-center gap-2 rounded-md border px-3 font-medium transition-opacity duration-150 disabled:opacity-50 pointer-coarse:h-11 ${TONES[tone]} ${className}`}
     >
       {children}
     </button>

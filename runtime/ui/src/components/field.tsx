@@ -1,22 +1,33 @@
-import { Description, Field as HeadlessField, Input, Label } from "@headlessui/react";
+import { Description, Field as HeadlessField, Input, Label, Textarea } from "@headlessui/react";
 import type { ComponentProps } from "react";
 
 type Props = ComponentProps<"input"> & {
   label: string;
   hint?: string;
   error?: string | undefined;
+  /** ICAO codes, callsigns and registrations are set apart. */
   code?: boolean;
+  /** What stands behind the value, such as `kg`. */
+  unit?: string;
+  /** More than one line. */
+  long?: boolean;
 };
 
-/** A labelled input; `code` sets ICAO codes, callsigns and registrations apart. */
-export function Field({ label, hint, error, code = false, className = "", ...input }: Props) {
+const BOX = "w-full rounded-md border border-line bg-surface px-3 data-invalid:border-bad";
+
+/** A labelled input with its hint or complaint. */
+export function Field({ label, hint, error, code, unit, long, className = "", ...input }: Props) {
   return (
     <HeadlessField className={`flex flex-col gap-1 ${className}`}>
-      <Label className="font-medium">{label}</Label>
+      <Label className="font-medium">
+        {label}
+        {unit && <span className="font-normal text-muted"> ({unit})</span>}
+      </Label>
       <Input
         {...input}
+        {...(long ? { as: Textarea, rows: 3 } : {})}
         invalid={error !== undefined}
-        className={`h-9 rounded-md border border-line bg-surface px-3 data-invalid:border-bad pointer-coarse:h-11 ${code ? "font-mono uppercase" : ""}`}
+        className={`${BOX} ${long ? "py-2" : "h-9 pointer-coarse:h-11"} ${code ? "font-mono uppercase" : ""}`}
       />
       {(error || hint) && (
         <Description className={`text-xs ${error ? "text-bad" : "text-muted"}`}>{error ?? hint}</Description>

@@ -2,16 +2,19 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { answer, api } from "../api/client";
 import type { Pirep } from "../api/types";
+import { clock } from "../lib/format";
 import type { Track } from "../lib/geo";
 import { FailureNotice, Skeleton } from "./notice";
+import { Profile } from "./profile";
+import { Readout } from "./readout";
 
-/** The map's library is a third of the page; only those who look at a flight load it. */
+/** The map's projections are loaded by those who look at a flight. */
 const TrackMap = lazy(() => import("./track-map").then(({ TrackMap }) => ({ default: TrackMap })));
-const Profile = lazy(() => import("./profile").then(({ Profile }) => ({ default: Profile })));
+
+const MAP_HEIGHT = "h-64 sm:h-105";
 
 /** Map and profile of one flight; they share a cursor. */
 export function FlightTrack({ pirep }: { pirep: Pirep }) {
-  const [cursor, setCursor] = useState<number | null>(null);
   const { id } = pirep;
   const track = useQuery({
     queryKey: ["track", id, pirep.track.positions],
@@ -23,14 +26,31 @@ export function FlightTrack({ pirep }: { pirep: Pirep }) {
     },
   });
   if (pirep.track.positions <= 1) return null;
-  if (track.error) return <FailureNotice error={track.error} onRetry={() => track.refetch()} />;
-  if (!track.data) return <Skeleton rows={8} />;
   return (
     <section aria-label="Track" className="flex flex-col gap-3">
-      <Suspense fallback={<Skeleton rows={8} />}>
-        <TrackMap track={track.data} cursor={cursor} />
-        <Profile track={track.data} onCursor={setCursor} />
-      </Suspense>
+      {track.error && <FailureNotice error={track.error} onRetry={() => track.refetch()} />}
+      {track.isPending && <Skeleton blocks={[MAP_HEIGHT, "h-60"]} />}
+      {track.data && <Drawn track={track.data} pirep={pirep} />}
     </section>
+  );
+}
+
+function Drawn({ track, pirep }: { track: Track; pirep: Pirep }) {
+  const [cursor, setCursor] = useState<number | null>(null);
+  const { departure, arrival } = pirep.plan;
+  // Who is still flying has not arrived: the end of the line is where and when they were last seen.
+  const flying = pirep.state === "InProgress" || pirep.state === "Paused";
+  const end = flying ? clock(track.properties.times.at(-1)) : (pirep.report.actualArrival ?? arrival);
+  const ends: [string, string] = [departure ?? "", end ?? ""];
+  return (
+    <>
+      <Suspense fallback={<Skeleton blocks={[MAP_HEIGHT]} />}>
+        <TrackMap track={track} ends={ends} cursor={cursor} onCursor={setCursor} className={MAP_HEIGHT} />
+      </Suspense>
+      <div className="rounded-lg border border-line bg-surface">
+        <Readout track={track} cursor={cursor} />
+        <Profile track={track} cursor={cursor} onCursor={setCursor} />
+      </div>
+    </>
   );
 }

@@ -2,7 +2,12 @@ import { useQuery } from "@tanstack/react-query";
 import { answer, api } from "../api/client";
 import type { HistoryEntry, Pirep } from "../api/types";
 import { dateTime } from "../lib/format";
+import { fieldName, fieldValue, words } from "../lib/words";
+import { Icon } from "./icon";
 import { FailureNotice, Skeleton } from "./notice";
+
+/** What the event's name and the badge say already. */
+const TOLD_ELSEWHERE = ["/state", "/awaits"];
 
 /** Who changed what, when and why; read again whenever the report has a new version. */
 export function History({ pirep }: { pirep: Pirep }) {
@@ -18,8 +23,8 @@ export function History({ pirep }: { pirep: Pirep }) {
         History
       </h2>
       {history.error && <FailureNotice error={history.error} onRetry={() => history.refetch()} />}
-      {history.isPending && <Skeleton rows={3} />}
-      <ol className="flex flex-col gap-3 border-line border-l-2 pl-4">
+      {history.isPending && <Skeleton blocks={["h-9", "h-9", "h-9"]} />}
+      <ol className="flex flex-col gap-4 border-line border-l-2 pl-4">
         {history.data?.items.map((entry) => (
           <li key={entry.version}>
             <Entry entry={entry} />
@@ -31,35 +36,41 @@ export function History({ pirep }: { pirep: Pirep }) {
 }
 
 function Entry({ entry }: { entry: HistoryEntry }) {
+  const changes = entry.changes.filter(({ path }) => !TOLD_ELSEWHERE.includes(path));
   return (
     <>
       <p>
-        <span className="font-medium">{inWords(entry.event)}</span>{" "}
+        <span className="font-medium">{words(entry.event)}</span>{" "}
         <span className="text-muted">
-          by {entry.actor.displayName ?? entry.actor.kind}, {dateTime(entry.at)}
+          by {entry.actor.displayName ?? words(entry.actor.kind).toLowerCase()}, {dateTime(entry.at)}
         </span>
       </p>
-      {entry.reason && <p className="text-muted">“{entry.reason}”</p>}
-      {entry.changes.length > 0 && (
-        <ul className="mt-1 flex flex-col gap-0.5 text-xs">
-          {entry.changes.map((change) => (
-            <li key={change.path} className="break-words font-mono text-muted">
-              {change.path}: {written(change.from)} → <span className="text-ink">{written(change.to)}</span>
-            </li>
-          ))}
-        </ul>
+      {entry.reason && <p className="mt-1 text-muted">“{entry.reason}”</p>}
+      {changes.length > 0 && (
+        <details className="group mt-1 text-muted text-xs">
+          <summary className="inline-flex cursor-pointer items-center gap-1 rounded-md py-1 hover:text-ink pointer-coarse:h-11">
+            <Icon name="chevron" className="size-3 group-open:rotate-90" />
+            {changes.length === 1 ? "1 value" : `${changes.length} values`}
+          </summary>
+          <dl className="mt-1 grid grid-cols-1 gap-x-6 gap-y-1 sm:grid-cols-[max-content_1fr]">
+            {changes.map(({ path, from, to }) => (
+              <div key={path} className="contents">
+                <dt>{fieldName(path)}</dt>
+                <dd className="break-words pl-3 text-ink sm:pl-0">
+                  {!isBlank(from) && (
+                    <span className="text-muted line-through">{fieldValue(path, from)}</span>
+                  )}{" "}
+                  {fieldValue(path, to)}
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </details>
       )}
     </>
   );
 }
 
-/** `FlightPaused` as `Flight paused`. */
-function inWords(event: string): string {
-  const words = event.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-function written(value: unknown): string {
-  if (value === null || value === undefined) return "–";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+function isBlank(value: unknown): boolean {
+  return value === null || value === undefined || value === "";
 }

@@ -10,8 +10,10 @@ const MIN_LENGTH = 12;
 
 type Passwords = { currentPassword?: string; newPassword: string };
 
+type Props = { email: string | null | undefined; askCurrent: boolean; onDone: () => void };
+
 /** Sets a password; the first one after a one-time link needs no old one. */
-export function PasswordForm({ askCurrent, onDone }: { askCurrent: boolean; onDone: () => void }) {
+export function PasswordForm({ email, askCurrent, onDone }: Props) {
   const change = useMutation({
     mutationFn: (body: Passwords) => answer(api.PUT("/api/v1/me/password", { body })),
     onSuccess: onDone,
@@ -27,6 +29,8 @@ export function PasswordForm({ askCurrent, onDone }: { askCurrent: boolean; onDo
   const complaint = change.error instanceof Failure ? change.error.field("/newPassword") : undefined;
   return (
     <form onSubmit={submit} className="flex flex-col gap-4">
+      {/* Whose password it is, for the browser that keeps it. */}
+      <input type="email" autoComplete="username" defaultValue={email ?? ""} readOnly hidden />
       {askCurrent && (
         <Field
           label="Current password"

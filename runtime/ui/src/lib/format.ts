@@ -38,7 +38,7 @@ export function duration(minutes: number | null | undefined): string {
 
 /** A number with its unit, such as `35,000 ft`. */
 export function quantity(value: number | null | undefined, unit: string): string {
-  return value === null || value === undefined ? MISSING : `${whole.format(value)} ${unit}`;
+  return value === null || value === undefined ? MISSING : `${whole.format(value)} ${unit}`.trimEnd();
 }
 
 /** What is there, or a dash. */

@@ -1,7 +1,9 @@
 import { Link } from "@tanstack/react-router";
 import { Empty } from "../components/notice";
+import { usePageTitle } from "../lib/use-page-title";
 
 export function NotFound() {
+  usePageTitle("Not found", undefined);
   return (
     <main className="mx-auto max-w-3xl p-4">
       <Empty title="There is nothing here">

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useRouter } from "@tanstack/react-router";
 import type { FormEvent } from "react";
 import { answer, api } from "../api/client";
 import { Button } from "../components/button";
@@ -7,15 +7,16 @@ import { AirlineCard } from "../components/card";
 import { Field } from "../components/field";
 import { FailureNotice } from "../components/notice";
 
-export function SignIn() {
+/** Leads to the page that was asked for before. */
+export function SignIn({ next }: { next: string }) {
   const queries = useQueryClient();
-  const navigate = useNavigate();
+  const router = useRouter();
   const signIn = useMutation({
     mutationFn: (body: { email: string; password: string }) =>
       answer(api.POST("/api/v1/auth/login", { body })),
     onSuccess: () => {
       queries.clear();
-      navigate({ to: "/" });
+      router.history.push(next);
     },
   });
   const submit = (event: FormEvent<HTMLFormElement>) => {
@@ -24,7 +25,7 @@ export function SignIn() {
     signIn.mutate({ email: String(form.get("email")), password: String(form.get("password")) });
   };
   return (
-    <AirlineCard>
+    <AirlineCard title="Sign in">
       <form onSubmit={submit} className="flex flex-col gap-4">
         <Field label="E-mail" name="email" type="email" autoComplete="username" required autoFocus />
         <Field label="Password" name="password" type="password" autoComplete="current-password" required />

@@ -21,14 +21,14 @@ export function Welcome() {
   });
   if (enter.isSuccess) {
     return (
-      <AirlineCard>
+      <AirlineCard title="Welcome">
         <p>You are signed in. Choose a password for the next time.</p>
-        <PasswordForm askCurrent={false} onDone={() => navigate({ to: "/" })} />
+        <PasswordForm email={enter.data.user.email} askCurrent={false} onDone={() => navigate({ to: "/" })} />
       </AirlineCard>
     );
   }
   return (
-    <AirlineCard>
+    <AirlineCard title="Welcome">
       {token ? (
         <>
           <p>This link signs you in once. It is used up when you continue.</p>
