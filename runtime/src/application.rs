@@ -20,6 +20,7 @@ pub mod pirep_queries;
 pub mod pireps;
 pub mod projections;
 pub mod queries;
+pub mod readiness;
 pub mod relay;
 pub mod secrets;
 pub mod shared;

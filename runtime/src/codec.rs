@@ -41,6 +41,24 @@ pub struct Decoded {
     pub missing: BTreeSet<UserId>,
 }
 
+/// The kind of stream that an event belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Tenant,
+    User,
+    Pirep,
+}
+
+/// Whose an event of this type is, without decoding it; none when this release cannot tell.
+pub fn family(kind: i16) -> Option<Family> {
+    match kind / 100 {
+        1 => Some(Family::Tenant),
+        2 => Some(Family::User),
+        3 => Some(Family::Pirep),
+        _ => None,
+    }
+}
+
 /// Writes an event. The same event, id and key give the same bytes.
 ///
 /// # Errors
@@ -97,11 +115,10 @@ fn decode_after(
         keys,
         missing: RefCell::default(),
     };
-    let event = match kind / 100 {
-        1 => tenant::decode(known, &payload)?.into(),
-        2 => user::decode(known, &payload, &opening)?.into(),
-        3 => pirep::decode(known, &payload, &opening)?.into(),
-        _ => return Err(DecodeError::UnknownKind(kind)),
+    let event = match family(kind).ok_or(DecodeError::UnknownKind(kind))? {
+        Family::Tenant => tenant::decode(known, &payload)?.into(),
+        Family::User => user::decode(known, &payload, &opening)?.into(),
+        Family::Pirep => pirep::decode(known, &payload, &opening)?.into(),
     };
     Ok(Decoded {
         event,

@@ -8,4 +8,5 @@ pub mod event_bus;
 pub mod event_store;
 pub mod log_import;
 pub mod read_model;
+pub mod supervisor;
 pub mod track_store;

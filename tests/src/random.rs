@@ -1,6 +1,9 @@
 //! The machine's randomness behind the runtime's port.
 
+use std::sync::Arc;
+
 use albatross::ports::clock::Entropy;
+use albatross::ports::supervisor::Supervisor;
 use rand::Rng;
 
 pub struct Random;
@@ -13,4 +16,9 @@ impl Entropy for Random {
     fn fill(&self, bytes: &mut [u8]) {
         rand::rng().fill_bytes(bytes);
     }
+}
+
+/// Keeps background tasks going.
+pub fn supervisor() -> Supervisor {
+    Supervisor::new(Arc::new(Random))
 }

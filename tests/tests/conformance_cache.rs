@@ -9,7 +9,7 @@ use albatross::adapters::memory::MemoryCache;
 use albatross::adapters::redis::Redis;
 use albatross::ports::cache::Cache;
 use albatross_tests::proxy::{Mode, Proxy};
-use albatross_tests::random::Random;
+use albatross_tests::random::{Random, supervisor};
 use albatross_tests::servers::{RedisUser, servers};
 use albatross_tests::wait::until;
 use bytes::Bytes;
@@ -49,7 +49,7 @@ async fn redis() -> Processes {
 }
 
 async fn connect(user: &RedisUser, url: &str) -> Redis {
-    let redis = Redis::open(url, &user.prefix, Arc::new(Random)).unwrap();
+    let redis = Redis::open(url, &user.prefix, Arc::new(Random), &supervisor()).unwrap();
     redis.connected().await;
     redis
 }

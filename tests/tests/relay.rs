@@ -54,7 +54,8 @@ impl Airline {
             names: |_| Some(("Pirep", "PirepSubmitted")),
             metrics: RelayMetrics::default(),
         };
-        tokio::spawn(relay.run(stop.clone()));
+        let running = stop.clone();
+        tokio::spawn(async move { relay.run(&running).await });
         stop.drop_guard()
     }
 
@@ -270,7 +271,8 @@ async fn a_process_hears_of_what_another_appended_and_tells_it_no_further() {
     );
     let mut woken = other.appended();
     for log in [one.clone(), other.clone()] {
-        tokio::spawn(wake_ups::run(log, hints.clone(), stop.clone()));
+        let (hints, stop) = (hints.clone(), stop.clone());
+        tokio::spawn(async move { wake_ups::run(log, hints, &stop).await });
     }
     until("both listen", async || {
         hints

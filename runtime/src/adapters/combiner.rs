@@ -1,8 +1,10 @@
 //! The write combiner: one commit at a time, and each carries whatever queued up while the previous one ran.
 
 use std::collections::{HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::adapters::failure::Failure;
@@ -54,7 +56,7 @@ impl<B: Backend> Combiner<B> {
     /// Queues a command and waits for its answer. Once queued it is executed, even if the caller goes away.
     pub async fn submit(&self, command: B::Command) -> B::Answer {
         let (reply, answer) = oneshot::channel();
-        let stopped = || B::unavailable("the writer has stopped".into());
+        let stopped = || B::unavailable("the write was broken off".into());
         if self.queue.send(Pending { command, reply }).await.is_err() {
             return stopped();
         }
@@ -77,7 +79,11 @@ async fn run<B: Backend>(backend: B, mut queue: mpsc::Receiver<Pending<B>>) {
                 Err(_) => break,
             }
         }
-        commit(&backend, next_batch(&mut waiting)).await;
+        let commit = commit(&backend, next_batch(&mut waiting));
+        // Whose command it was gets no answer, and may ask again; everybody else goes on.
+        if AssertUnwindSafe(commit).catch_unwind().await.is_err() {
+            tracing::error!("a commit panicked");
+        }
     }
 }
 
@@ -188,6 +194,7 @@ mod tests {
         async fn execute(&self, commands: &[u64]) -> Result<Vec<Self::Answer>, Failure> {
             self.gate.acquire().await.unwrap().forget();
             self.batches.lock().unwrap().push(commands.to_vec());
+            assert!(!commands.contains(&99), "a fault of ours");
             if commands.contains(&13) {
                 return Err(Failure::Failed("poison".into()));
             }
@@ -236,6 +243,14 @@ mod tests {
         let (answers, batches) = combine(&[66, 1, 2]).await;
         assert_eq!(batches, [vec![66, 1, 2], vec![66]]);
         assert!(answers.iter().all(|answer| *answer == Err("away".into())));
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_panics_stops_nobody_who_comes_later() {
+        let (answers, batches) = combine(&[99, 1, 101]).await;
+        assert_eq!(batches, [vec![99, 1], vec![101]]);
+        let stopped = || Err("the write was broken off".to_owned());
+        assert_eq!(answers, [stopped(), stopped(), Ok(101)]);
     }
 
     #[tokio::test]

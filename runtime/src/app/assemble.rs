@@ -18,6 +18,7 @@ use crate::config::{Database, Servers, Tenant};
 use crate::domain::ids::TenantId;
 use crate::ports::cache::Cache;
 use crate::ports::event_bus::{Feed, WakeUps};
+use crate::ports::supervisor::Supervisor;
 
 /// What an airline's process reaches of the outside world.
 pub struct Backends {
@@ -26,6 +27,8 @@ pub struct Backends {
     pub wake_ups: Arc<dyn WakeUps>,
     /// Where every event is published, if anywhere.
     pub feed: Option<Arc<dyn Feed>>,
+    /// Watches over the airline's background tasks.
+    pub supervisor: Supervisor,
     /// Keeps the connection for as long as the process lives.
     redis: Option<Redis>,
 }
@@ -38,6 +41,7 @@ impl Backends {
             cache: Arc::new(MemoryCache::new()),
             wake_ups: Arc::new(MemoryWakeUps::new()),
             feed: None,
+            supervisor: Supervisor::new(Arc::new(SystemEntropy)),
             redis: None,
         }
     }
@@ -47,7 +51,8 @@ impl Backends {
         let mut backends = Self::local(stores(database).await?);
         if let Some(url) = &servers.redis_url {
             let entropy = Arc::new(SystemEntropy);
-            let redis = Redis::open(url.expose_secret(), &servers.redis_prefix, entropy)
+            let (url, prefix) = (url.expose_secret(), &servers.redis_prefix);
+            let redis = Redis::open(url, prefix, entropy, &backends.supervisor)
                 .map_err(|error| anyhow::anyhow!("REDIS_URL: {error}"))?;
             backends.cache = redis.cache.clone();
             backends.wake_ups = redis.wake_ups.clone();
@@ -62,6 +67,7 @@ impl Backends {
     }
 
     pub fn register_metrics(&self, registry: &mut Registry) {
+        self.supervisor.register_metrics(registry);
         if let Some(redis) = &self.redis {
             redis.register_metrics(registry);
         }

@@ -31,39 +31,64 @@ pub struct Background<'a> {
 impl Background<'_> {
     /// What every process does: hints from and to the others.
     pub fn listen(&self) {
-        let (events, hints) = (&self.backends.stores.events, &self.backends.wake_ups);
-        let listening = wake_ups::run(events.clone(), hints.clone(), self.stop.clone());
-        self.tasks.spawn(listening);
+        let (events, hints) = (
+            self.backends.stores.events.clone(),
+            self.backends.wake_ups.clone(),
+        );
+        self.keep("wake-ups", move |stop| {
+            let (events, hints) = (events.clone(), hints.clone());
+            async move { wake_ups::run(events, hints, &stop).await }
+        });
     }
 
     /// What a process with an API does: the stream of changes.
     pub fn tell(&self) {
-        let (airline, stop) = (self.airline.clone(), self.stop.clone());
-        self.tasks
-            .spawn(async move { airline.changes.run(stop).await });
+        let airline = self.airline.clone();
+        self.keep("changes", move |stop| {
+            let airline = airline.clone();
+            async move { airline.changes.run(&stop).await }
+        });
     }
 
     /// What one process at a time does: projections, feed, tidying up.
     pub fn work(&self, registry: &mut Registry) {
         let (airline, stop) = (self.airline.clone(), self.stop.clone());
-        self.tasks.spawn(async move { airline.project(stop).await });
-        let (airline, stop) = (self.airline.clone(), self.stop.clone());
-        self.tasks.spawn(sweep(airline, stop));
-        let (airline, stop) = (self.airline.clone(), self.stop.clone());
-        self.tasks.spawn(pack(airline, stop));
+        let supervisor = self.backends.supervisor.clone();
+        self.tasks
+            .spawn(async move { airline.project(&supervisor, &stop).await });
+        let airline = self.airline.clone();
+        self.keep("sweep", move |stop| sweep(airline.clone(), stop));
+        let airline = self.airline.clone();
+        self.keep("pack", move |stop| pack(airline.clone(), stop));
         if let Some(feed) = &self.backends.feed {
             let metrics = RelayMetrics::default();
             metrics.register(registry);
-            let relay = Relay {
+            let relay = Arc::new(Relay {
                 events: self.backends.stores.events.clone(),
                 read_model: self.backends.stores.read_model.clone(),
                 feed: feed.clone(),
                 entropy: Arc::new(SystemEntropy),
                 names: event_name,
                 metrics,
-            };
-            self.tasks.spawn(relay.run(self.stop.clone()));
+            });
+            self.keep("relay", move |stop| {
+                let relay = relay.clone();
+                async move { relay.run(&stop).await }
+            });
         }
+    }
+
+    /// Runs a task until the stop, again and again if need be.
+    fn keep<F: Future<Output = ()> + Send>(
+        &self,
+        task: &'static str,
+        begin: impl Fn(CancellationToken) -> F + Send + Sync + 'static,
+    ) {
+        let (supervisor, stop) = (self.backends.supervisor.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            let begin = || begin(stop.clone());
+            supervisor.keep(task, &stop, begin).await;
+        });
     }
 }
 

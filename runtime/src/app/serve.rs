@@ -65,7 +65,7 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ready once the log can be read and the desired state that the operator asks for has been applied.
+/// Ready once the desired state that the operator asks for has been applied and the read model shows the airline.
 fn readiness(airline: Arc<Airline>, required: u64, shutdown: &Shutdown) -> Readiness {
     let announced = shutdown.announced.clone();
     Arc::new(move || {
@@ -81,7 +81,74 @@ fn readiness(airline: Arc<Airline>, required: u64, shutdown: &Shutdown) -> Readi
                     "desired state {required} is awaited, {number} is applied"
                 ));
             }
-            Ok(())
+            airline.ready().await
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ports::event_store::{Append, MAX_EVENTS_PER_APPEND, NewEvent};
+
+    const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+
+    /// More events than a page of the read model is allowed to lack.
+    fn long_history() -> [Append; 2] {
+        [1, 2].map(|stream| Append {
+            command_id: Uuid::from_u128(stream),
+            stream_id: Uuid::from_u128(stream),
+            expected_version: 0,
+            events: (0..MAX_EVENTS_PER_APPEND as u128)
+                .map(|n| NewEvent {
+                    event_id: Uuid::from_u128(stream << 64 | n),
+                    kind: 305,
+                    schema: 1,
+                    payload: Vec::new(),
+                })
+                .collect(),
+            causation_id: None,
+            correlation_id: None,
+            actor: "test".to_owned(),
+            recorded_at: jiff::Timestamp::UNIX_EPOCH,
+            claims: Vec::new(),
+            request: None,
+            credentials: Vec::new(),
+            subject_keys: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_process_is_ready_once_its_read_model_has_caught_up() {
+        let tenant = crate::config::Tenant {
+            tenant: "skyways".to_owned(),
+            tenant_id: Uuid::from_u128(9),
+            tenant_key: KEY.parse().unwrap(),
+            pepper: KEY.parse().unwrap(),
+            public_url: "http://skyways.localhost".to_owned(),
+        };
+        let backends = Backends::local(crate::adapters::open("memory:").await.unwrap());
+        let passwords = resources::passwords(Arc::new(SystemEntropy));
+        let airline = assemble::airline(&tenant, &backends, passwords)
+            .await
+            .unwrap();
+        for append in long_history() {
+            backends.stores.events.append(append).await.unwrap();
+        }
+        let shutdown = Shutdown::default();
+        let ready = readiness(airline.clone(), 0, &shutdown);
+        let reason = ready().await.unwrap_err();
+        assert!(
+            reason.contains("projection flights is 2000 events behind"),
+            "{reason}"
+        );
+        airline.catch_up().await.unwrap();
+        assert_eq!(ready().await, Ok(Vec::new()));
+        let ahead = readiness(airline, 7, &shutdown);
+        assert!(ahead().await.unwrap_err().contains("desired state 7"));
+        shutdown.announced.cancel();
+        assert_eq!(ready().await, Err("shutting down".to_owned()));
+    }
 }

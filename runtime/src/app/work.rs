@@ -33,7 +33,7 @@ pub async fn run(config: Work) -> anyhow::Result<()> {
     let probes = ProbeState {
         ready: Arc::new(move || {
             let airline = airline.clone();
-            Box::pin(async move { airline.check().await.map_err(|error| error.to_string()) })
+            Box::pin(async move { airline.ready().await })
         }),
         registry: Arc::new(registry),
     };

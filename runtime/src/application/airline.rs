@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::application::admin_setup::AdminSetup;
@@ -20,10 +21,12 @@ use crate::application::projections::LaneStatus;
 use crate::application::projections::entities::document;
 use crate::application::projections::lane::Lane;
 use crate::application::projections::tables::TENANTS;
+use crate::application::readiness::Readiness;
 use crate::application::shared::{Parts, Shared};
 use crate::application::tracks::Tracks;
 use crate::application::users::Users;
 use crate::application::views::TenantView;
+use crate::ports::supervisor::Supervisor;
 
 /// One tenant's services.
 pub struct Airline {
@@ -36,6 +39,7 @@ pub struct Airline {
     pub desired: Desired,
     pub changes: Changes,
     pub admin_setup: AdminSetup,
+    readiness: Readiness,
     shared: Arc<Shared>,
 }
 
@@ -60,6 +64,7 @@ impl Airline {
             desired: Desired::new(shared.clone(), accounts.clone(), schema_version),
             admin_setup: AdminSetup::new(shared.clone(), accounts),
             changes: Changes::new(shared.clone()),
+            readiness: Readiness::default(),
             shared,
         }
     }
@@ -87,8 +92,8 @@ impl Airline {
     }
 
     /// Follows the log with the read model until it is cancelled.
-    pub async fn project(&self, cancel: CancellationToken) {
-        self.shared.projections.run(cancel).await;
+    pub async fn project(&self, supervisor: &Supervisor, cancel: &CancellationToken) {
+        self.shared.projections.run(supervisor, cancel).await;
     }
 
     /// Projects all that is in the log now.
@@ -98,7 +103,7 @@ impl Airline {
 
     /// Projects what is known about the airline and its people, of all that is in the log now.
     pub async fn catch_up_with_people(&self) -> Result<(), ServiceError> {
-        self.shared.projections.catch_up_with(Lane::People).await
+        self.shared.projections.catch_up_lane(Lane::People).await
     }
 
     /// Waits until everything up to `position` can be seen by queries.
@@ -106,7 +111,13 @@ impl Airline {
     /// # Errors
     /// `NotYetVisible` after two seconds.
     pub async fn wait_for(&self, position: i64) -> Result<(), ServiceError> {
-        self.shared.projections.wait_for(position).await
+        self.shared.projections.wait_for(&Lane::ALL, position).await
+    }
+
+    /// The same for queries about people only, whatever becomes of flights.
+    pub async fn wait_for_people(&self, position: i64) -> Result<(), ServiceError> {
+        let people = [Lane::People];
+        self.shared.projections.wait_for(&people, position).await
     }
 
     /// How far each lane is.
@@ -119,10 +130,13 @@ impl Airline {
         self.shared.projections.metrics.register(registry);
     }
 
-    /// Whether the log can be read.
-    pub async fn check(&self) -> Result<(), ServiceError> {
-        self.shared.events.head().await?;
-        Ok(())
+    /// Whether requests may be sent here, and what is degraded all the same.
+    ///
+    /// # Errors
+    /// While the log cannot be read, or a part of the read model has yet to catch up: one line that names it.
+    pub async fn ready(&self) -> Result<Vec<String>, String> {
+        let lanes = self.lanes().await.map_err(|error| error.to_string())?;
+        self.readiness.judge(&lanes, Instant::now())
     }
 
     /// Removes credentials that have expired; returns how many.

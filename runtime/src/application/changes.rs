@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::application::changes::notice::{Change, Notice};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
+use crate::application::projections::lane::Lane;
 use crate::application::shared::Shared;
 use crate::ports::event_store::Head;
 
@@ -41,7 +42,7 @@ impl Changes {
     }
 
     /// Tells subscribers what the log gains, as soon as queries show it, until it is cancelled.
-    pub async fn run(&self, cancel: CancellationToken) {
+    pub async fn run(&self, cancel: &CancellationToken) {
         let mut appended = self.shared.events.appended();
         let mut told: Option<Head> = None;
         loop {
@@ -190,7 +191,7 @@ async fn page(
     let mut recorded = shared.events.read_after(from, PAGE).await?;
     recorded.retain(|event| event.position <= head);
     let until = recorded.last().map_or(head, |event| event.position);
-    shared.projections.wait_for(until).await?;
+    shared.projections.wait_for(&Lane::ALL, until).await?;
     let mut changes = Vec::new();
     for envelope in shared.reader.decode(&recorded).await? {
         changes.extend(Change::of(shared, epoch, &envelope).await?);

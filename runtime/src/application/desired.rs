@@ -65,13 +65,13 @@ impl Desired {
         self.admins.ensure(&desired.admins).await?;
         self.keys.ensure(&desired.api_keys).await?;
         // What is managed but not wanted any more is found by a query: it must have seen all of this.
-        self.shared.projections.catch_up_with(Lane::People).await?;
+        self.catch_up().await?;
         self.admins.release(&desired.admins).await?;
         self.keys.revoke_unwanted(&desired.api_keys).await?;
         let number = desired.number;
         self.execute(TenantCommand::RecordDesired { number })
             .await?;
-        self.shared.projections.catch_up_with(Lane::People).await?;
+        self.catch_up().await?;
         tracing::info!(number, "desired state applied");
         Ok(self.report(number).await?)
     }
@@ -99,6 +99,11 @@ impl Desired {
             admins: self.admins.report().await?,
             api_keys: self.keys.report().await?,
         })
+    }
+
+    /// What is declared concerns people alone; flights may lag or have stopped.
+    async fn catch_up(&self) -> Result<(), ServiceError> {
+        self.shared.projections.catch_up_lane(Lane::People).await
     }
 
     async fn declare(&self, tenant: &DesiredTenant) -> Result<(), ServiceError> {

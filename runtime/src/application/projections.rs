@@ -7,7 +7,7 @@ pub mod metrics;
 pub mod people;
 pub mod tables;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,9 +18,10 @@ use crate::application::error::ServiceError;
 use crate::application::events::EventReader;
 use crate::application::projections::lane::{Advance, Lane, Sources};
 use crate::application::projections::metrics::ProjectionMetrics;
-use crate::ports::clock::Entropy;
+use crate::ports::clock::{Clock, Entropy};
 use crate::ports::event_store::EventStore;
 use crate::ports::read_model::ReadModel;
+use crate::ports::supervisor::Supervisor;
 
 /// Most events of one transaction.
 const BATCH: usize = 1_000;
@@ -40,12 +41,21 @@ pub struct Projections {
     events: Arc<dyn EventStore>,
     reader: EventReader,
     read_model: Arc<dyn ReadModel>,
+    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     batch: usize,
     /// Changes with every commit of a lane in this process.
     committed: watch::Sender<u64>,
-    stopped: Mutex<[Option<i64>; Lane::ALL.len()]>,
+    notes: Mutex<[Note; Lane::ALL.len()]>,
     pub metrics: ProjectionMetrics,
+}
+
+/// What this process knows of a lane from one attempt to the next.
+#[derive(Clone, Copy, Default)]
+struct Note {
+    stopped_at: Option<i64>,
+    /// Up to here events were in the log before this process looked, or have been visible before.
+    replayed: Option<i64>,
 }
 
 /// How far a lane is.
@@ -65,16 +75,18 @@ impl Projections {
         events: Arc<dyn EventStore>,
         reader: EventReader,
         read_model: Arc<dyn ReadModel>,
+        clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self {
             events,
             reader,
             read_model,
+            clock,
             entropy,
             batch: BATCH,
             committed: watch::Sender::new(0),
-            stopped: Mutex::default(),
+            notes: Mutex::default(),
             metrics: ProjectionMetrics::default(),
         }
     }
@@ -90,9 +102,12 @@ impl Projections {
         Ok(self.read_model.prepare(tables::ALL).await?)
     }
 
-    /// Follows the log until it is cancelled.
-    pub async fn run(&self, cancel: CancellationToken) {
-        let [people, flights] = Lane::ALL.map(|lane| self.follow(lane, &cancel));
+    /// Follows the log until it is cancelled, each lane by itself.
+    pub async fn run(&self, supervisor: &Supervisor, cancel: &CancellationToken) {
+        let [people, flights] = Lane::ALL.map(|lane| {
+            let follow = move || self.follow(lane, cancel);
+            supervisor.keep(lane.name(), cancel, follow)
+        });
         tokio::join!(people, flights);
     }
 
@@ -102,34 +117,31 @@ impl Projections {
     /// When a store is unavailable or an event cannot be projected.
     pub async fn catch_up(&self) -> Result<(), ServiceError> {
         for lane in Lane::ALL {
-            self.catch_up_with(lane).await?;
+            self.catch_up_lane(lane).await?;
         }
         Ok(())
     }
 
-    /// Projects what one lane needs of all that is in the log now.
-    ///
-    /// # Errors
-    /// When a store is unavailable or an event cannot be projected.
-    pub async fn catch_up_with(&self, lane: Lane) -> Result<(), ServiceError> {
+    /// The same for one lane.
+    pub async fn catch_up_lane(&self, lane: Lane) -> Result<(), ServiceError> {
         loop {
             match self.advance(lane).await? {
-                Advance::UpToDate => return Ok(()),
-                Advance::Moved { .. } => {}
+                Advance::UpToDate(_) => return Ok(()),
+                Advance::Moved(_) | Advance::Restarted => {}
                 Advance::Held => sleep(LOOK_EVERY).await,
                 Advance::Stopped { error, .. } => return Err(error),
             }
         }
     }
 
-    /// Waits until everything up to `position` can be seen by queries.
+    /// Waits until these lanes show everything up to `position`.
     ///
     /// # Errors
     /// `NotYetVisible` after two seconds.
-    pub async fn wait_for(&self, position: i64) -> Result<(), ServiceError> {
+    pub async fn wait_for(&self, lanes: &[Lane], position: i64) -> Result<(), ServiceError> {
         let deadline = Instant::now() + VISIBLE_WITHIN;
         let mut committed = self.committed.subscribe();
-        while self.position().await? < position {
+        while self.position(lanes).await? < position {
             let look = Instant::now() + LOOK_EVERY;
             if look >= deadline {
                 return Err(ServiceError::NotYetVisible);
@@ -140,10 +152,10 @@ impl Projections {
         Ok(())
     }
 
-    /// Up to where every lane has come.
-    pub async fn position(&self) -> Result<i64, ServiceError> {
+    /// Up to where each of these lanes has come.
+    async fn position(&self, lanes: &[Lane]) -> Result<i64, ServiceError> {
         let mut least = i64::MAX;
-        for lane in Lane::ALL {
+        for lane in lanes {
             let checkpoint = self.read_model.checkpoint(lane.name()).await?;
             least = least.min(checkpoint.position);
         }
@@ -153,9 +165,9 @@ impl Projections {
     /// How far each lane is, for metrics.
     pub async fn status(&self) -> Result<Vec<LaneStatus>, ServiceError> {
         let head = self.events.head().await?;
-        let stopped = *self.stopped();
+        let notes = *self.notes();
         let mut lanes = Vec::with_capacity(Lane::ALL.len());
-        for (lane, stopped_at) in Lane::ALL.into_iter().zip(stopped) {
+        for (lane, note) in Lane::ALL.into_iter().zip(notes) {
             let checkpoint = self.read_model.checkpoint(lane.name()).await?;
             let same_log = checkpoint.epoch == head.epoch;
             let position = if same_log { checkpoint.position } else { 0 };
@@ -163,7 +175,8 @@ impl Projections {
                 lane: lane.name(),
                 position,
                 behind: head.position - position,
-                stopped_at,
+                // Another process may have got past it.
+                stopped_at: note.stopped_at.filter(|stopped| position <= *stopped),
             });
         }
         Ok(lanes)
@@ -175,8 +188,8 @@ impl Projections {
         loop {
             appended.mark_unchanged();
             let wait = match self.advance(lane).await {
-                Ok(Advance::Moved { .. }) => continue,
-                Ok(Advance::UpToDate | Advance::Held) => {
+                Ok(Advance::Moved(_) | Advance::Restarted) => continue,
+                Ok(Advance::UpToDate(_) | Advance::Held) => {
                     retry = RETRY;
                     self.sweep()
                 }
@@ -210,7 +223,7 @@ impl Projections {
         };
         let advance = lane.advance(sources).await?;
         self.note(lane, &advance);
-        if matches!(advance, Advance::Moved { .. }) {
+        if matches!(advance, Advance::Moved(_) | Advance::Stopped { .. }) {
             self.committed.send_modify(|count| *count += 1);
         }
         Ok(advance)
@@ -218,21 +231,35 @@ impl Projections {
 
     /// Says once that a lane stopped, not at every attempt.
     fn note(&self, lane: Lane, advance: &Advance) {
-        let mut stopped = self.stopped();
-        let stopped = &mut stopped[lane as usize];
-        self.metrics.note(lane.name(), advance);
+        let mut notes = self.notes();
+        let note = &mut notes[lane as usize];
         match advance {
-            Advance::Stopped { position, error } if *stopped != Some(*position) => {
-                tracing::error!(lane = lane.name(), position, %error, "projection stopped");
-                *stopped = Some(*position);
+            Advance::Stopped { reached, error } => {
+                let position = reached.position;
+                if note.stopped_at.replace(position) != Some(position) {
+                    tracing::error!(lane = lane.name(), position, %error, "projection stopped");
+                }
             }
-            Advance::Stopped { .. } | Advance::Held => {}
-            Advance::UpToDate | Advance::Moved { .. } => *stopped = None,
+            Advance::Held => {}
+            Advance::UpToDate(_) | Advance::Moved(_) | Advance::Restarted => note.stopped_at = None,
+        }
+        match advance {
+            Advance::Held => {}
+            Advance::Restarted => note.replayed = None,
+            Advance::UpToDate(reached)
+            | Advance::Moved(reached)
+            | Advance::Stopped { reached, .. } => {
+                let head = reached.position + reached.behind;
+                let replayed = *note.replayed.get_or_insert(head);
+                let now = self.clock.now();
+                self.metrics.note(lane.name(), advance, replayed, now);
+                note.replayed = Some(replayed.max(reached.position));
+            }
         }
     }
 
-    fn stopped(&self) -> std::sync::MutexGuard<'_, [Option<i64>; Lane::ALL.len()]> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    fn notes(&self) -> MutexGuard<'_, [Note; Lane::ALL.len()]> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sweep(&self) -> Duration {

@@ -46,17 +46,17 @@ pub struct RelayMetrics {
 impl RelayMetrics {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
-            "relay_published",
+            "albatross_relay_published",
             "Events that the broker confirmed",
             self.published.clone(),
         );
         registry.register(
-            "relay_failures",
+            "albatross_relay_failures",
             "Rounds that ended with an error",
             self.failures.clone(),
         );
         registry.register(
-            "relay_behind",
+            "albatross_relay_behind",
             "Events that are in the log but not confirmed yet",
             self.behind.clone(),
         );
@@ -77,7 +77,7 @@ enum Round {
 
 impl Relay {
     /// Runs until `stop`. Nothing is lost when it ends in the middle: what was not confirmed is sent again.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(&self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.run_forever()).await;
     }
 

@@ -82,6 +82,7 @@ impl Shared {
                 parts.events.clone(),
                 reader.clone(),
                 parts.read_model.clone(),
+                parts.clock.clone(),
                 parts.entropy.clone(),
             ),
             reader,

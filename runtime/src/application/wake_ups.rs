@@ -10,7 +10,11 @@ use crate::ports::event_bus::{Hint, WakeUps};
 use crate::ports::event_store::EventStore;
 
 /// Runs until `stop`. Best effort: whoever misses a hint finds the events by its own sweep.
-pub async fn run(events: Arc<dyn EventStore>, wake_ups: Arc<dyn WakeUps>, stop: CancellationToken) {
+pub async fn run(
+    events: Arc<dyn EventStore>,
+    wake_ups: Arc<dyn WakeUps>,
+    stop: &CancellationToken,
+) {
     stop.run_until_cancelled(run_forever(events, wake_ups))
         .await;
 }

@@ -12,9 +12,9 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use prometheus_client::registry::Registry;
 
-type Answer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = Result<Vec<String>, String>> + Send>>;
 
-/// Says whether this process can serve, or why not, in one line.
+/// Says whether this process can serve, with what is degraded all the same, or why not; each in one line.
 pub type Readiness = Arc<dyn Fn() -> Answer + Send + Sync>;
 
 /// What the probes look at.
@@ -35,7 +35,12 @@ pub fn probe_router(state: ProbeState) -> Router {
 
 async fn ready(State(state): State<ProbeState>) -> Response {
     match (state.ready)().await {
-        Ok(()) => "ready\n".into_response(),
+        Ok(degraded) => {
+            let degraded = degraded.iter().map(|part| format!("degraded: {part}\n"));
+            degraded
+                .fold("ready\n".to_owned(), |text, line| text + &line)
+                .into_response()
+        }
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }
@@ -55,5 +60,38 @@ async fn metrics(State(state): State<ProbeState>) -> Response {
             tracing::error!(%error, "metrics cannot be written");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn probe(answer: Result<Vec<String>, String>) -> (u16, String) {
+        let router = probe_router(ProbeState {
+            ready: Arc::new(move || {
+                let answer = answer.clone();
+                Box::pin(async { answer })
+            }),
+            registry: Arc::default(),
+        });
+        let request = Request::get("/readyz").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1_024).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_degraded_is_told_with_200_and_what_is_awaited_with_503() {
+        assert_eq!(probe(Ok(Vec::new())).await, (200, "ready\n".to_owned()));
+        let degraded = probe(Ok(vec!["flights".to_owned()])).await;
+        assert_eq!(degraded, (200, "ready\ndegraded: flights\n".to_owned()));
+        let awaited = probe(Err("flights".to_owned())).await;
+        assert_eq!(awaited, (503, "flights\n".to_owned()));
     }
 }

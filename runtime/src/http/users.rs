@@ -21,7 +21,7 @@ use crate::http::lists::page;
 use crate::http::problem::Problem;
 use crate::http::respond::Entity;
 use crate::http::state::HttpState;
-use crate::http::visible::Visible;
+use crate::http::visible::{PeopleVisible, Visible};
 use dto::{RegisterUser, RegisteredUser, SetRoles, User, UserPage};
 
 pub fn routes() -> OpenApiRouter<HttpState> {
@@ -92,7 +92,7 @@ struct ListParams {
 async fn list_users(
     State(state): State<HttpState>,
     known: Known,
-    _visible: Visible,
+    _visible: PeopleVisible,
     Query(params): Query<ListParams>,
 ) -> Result<axum::Json<UserPage>, Problem> {
     let page = page(params.limit, params.cursor)?;
@@ -120,7 +120,7 @@ async fn list_users(
 async fn get_user(
     State(state): State<HttpState>,
     known: Known,
-    _visible: Visible,
+    _visible: PeopleVisible,
     Path(id): Path<Uuid>,
 ) -> Result<Entity<User>, Problem> {
     let user = state

@@ -24,6 +24,20 @@ impl FromRequestParts<HttpState> for Visible {
     }
 }
 
+/// The same for a route that shows people only.
+pub struct PeopleVisible;
+
+impl FromRequestParts<HttpState> for PeopleVisible {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        if let AtPosition(Some(position)) = AtPosition::from_request_parts(parts, state).await? {
+            state.airline().wait_for_people(position).await?;
+        }
+        Ok(Self)
+    }
+}
+
 impl IntoParams for Visible {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let schema = ObjectBuilder::new().schema_type(Type::Integer);

@@ -20,6 +20,7 @@ use albatross::http::site::Site;
 use albatross::http::state::{HttpParts, HttpState};
 use albatross::ports::cache::Cache;
 use albatross::ports::clock::{Clock, Entropy};
+use albatross::ports::supervisor::Supervisor;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -119,8 +120,9 @@ impl Stack {
         let shutdown = CancellationToken::new();
         let (project, tell) = (airline.clone(), airline.clone());
         let (cancel, end) = (shutdown.clone(), shutdown.clone());
-        tokio::spawn(async move { project.project(cancel).await });
-        tokio::spawn(async move { tell.changes.run(end).await });
+        let supervisor = Supervisor::new(entropy.clone());
+        tokio::spawn(async move { project.project(&supervisor, &cancel).await });
+        tokio::spawn(async move { tell.changes.run(&end).await });
         let ids = MakeId(entropy);
         let public = router(HttpState::new(HttpParts {
             airline: airline.clone(),

@@ -19,9 +19,9 @@ async fn followed() -> (Stage, DropGuard) {
     let stage = Stage::new().await;
     let cancel = CancellationToken::new();
     let (airline, stop) = (stage.airline.clone(), cancel.clone());
-    tokio::spawn(async move { airline.project(stop).await });
+    tokio::spawn(async move { airline.project(&supervisor(), &stop).await });
     let (airline, stop) = (stage.airline.clone(), cancel.clone());
-    tokio::spawn(async move { airline.changes.run(stop).await });
+    tokio::spawn(async move { airline.changes.run(&stop).await });
     (stage, cancel.drop_guard())
 }
 

@@ -14,6 +14,14 @@ use serde_json::{Value, json};
 
 use crate::stage::*;
 
+/// An airline without admins and keys.
+pub fn nothing(number: u64) -> DesiredState {
+    let tenant = json!({
+        "displayName": "Skyways", "icaoCode": "SKY", "publicUrl": "http://skyways.localhost:8080",
+    });
+    serde_json::from_value(json!({"number": number, "tenant": tenant})).unwrap()
+}
+
 /// What an operator would have generated.
 struct Operator {
     pepper: Pepper,

@@ -18,6 +18,8 @@ pub struct FaultyLog {
     pub again: AtomicI64,
     /// The event at this position cannot be read.
     pub poisoned: AtomicI64,
+    /// How many reads are yet to panic.
+    pub panics: AtomicI64,
     /// What the log claims to be after a restore.
     pub epoch: Mutex<Option<Uuid>>,
 }
@@ -28,6 +30,7 @@ impl FaultyLog {
             inner,
             again: AtomicI64::new(0),
             poisoned: AtomicI64::new(0),
+            panics: AtomicI64::new(0),
             epoch: Mutex::default(),
         })
     }
@@ -52,6 +55,10 @@ impl EventStore for FaultyLog {
         position: i64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
+        assert!(
+            self.panics.fetch_sub(1, Ordering::Relaxed) <= 0,
+            "a fault of ours"
+        );
         let again = self.again.load(Ordering::Relaxed).min(position);
         let limit = limit + usize::try_from(again)?;
         let mut events = self.inner.read_after(position - again, limit).await?;

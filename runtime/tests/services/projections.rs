@@ -7,15 +7,23 @@ use std::time::Duration;
 use albatross::adapters::memory::{self, MemoryReadModel};
 use albatross::application::error::ServiceError;
 use albatross::application::events::EventReader;
+use albatross::application::identity::Identity;
+use albatross::application::paging::Page;
+use albatross::application::pirep_queries::PirepFilter;
 use albatross::application::pireps::{Accept, Reject, Submit};
 use albatross::application::projections::{Projections, tables};
 use albatross::application::subject_keys::SubjectKeys;
+use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::codec::TenantKey;
+use albatross::domain::ids::PirepId;
 use albatross::domain::pirep::Credit;
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::EventStore;
 use albatross::ports::read_model::{Query, ReadModel, Row};
+use jiff::SignedDuration;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -56,7 +64,13 @@ async fn rebuilt(
         stage.clock.clone(),
     );
     let reader = EventReader::new(Arc::new(keys));
-    let projections = Projections::new(events, reader, read_model.clone(), Arc::new(Randomness));
+    let projections = Projections::new(
+        events,
+        reader,
+        read_model.clone(),
+        stage.clock.clone(),
+        Arc::new(Randomness),
+    );
     let projections = projections.with_batch(batch);
     projections.prepare().await.unwrap();
     projections.catch_up().await.unwrap();
@@ -150,11 +164,11 @@ async fn faulty_stage() -> (Stage, Arc<FaultyLog>) {
     (Stage::over(stores, log.clone()).await, log)
 }
 
-#[tokio::test]
-async fn an_event_that_cannot_be_read_stops_its_lane_and_no_other() {
+/// The next event of the log cannot be read, and is a flight's.
+async fn poisoned() -> (Stage, Arc<FaultyLog>, Identity, PirepId) {
     let (stage, log) = faulty_stage().await;
     let bob = stage.pilot("Bob").await;
-    let before = stage.prefiled(&bob).await.entity.id;
+    stage.prefiled(&bob).await;
     let poisoned = log.inner.head().await.unwrap().position + 1;
     log.poisoned.store(poisoned, Ordering::Relaxed);
     let pireps = &stage.airline.pireps;
@@ -168,28 +182,150 @@ async fn an_event_that_cannot_be_read_stops_its_lane_and_no_other() {
         matches!(stopped, Err(ServiceError::Corrupt(_))),
         "{stopped:?}"
     );
+    (stage, log, bob, after.entity.id)
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_stops_its_lane_and_no_other() {
+    let (stage, log, bob, after) = poisoned().await;
+    let poisoned = log.poisoned.load(Ordering::Relaxed);
+    let registered = Register {
+        email: email("Eve"),
+        display_name: "Eve".to_owned(),
+        password: Some(secret(PASSWORD)),
+    };
+    let users = &stage.airline.users;
+    let eve = users
+        .register(None, registered, WriteOptions::default())
+        .await
+        .unwrap();
+    // The operator's wishes are about people, and are carried out.
+    let wish = stage
+        .airline
+        .desired
+        .apply(crate::desired::nothing(1))
+        .await;
+    assert_eq!(wish.unwrap().number, 1);
+    let head = log.inner.head().await.unwrap().position;
+    stage.airline.wait_for_people(head).await.unwrap();
+    let id = eve.entity.user.id;
+    assert!(users.get(&somebody(id, &[Role::Pilot]), id).await.is_ok());
+    assert!(matches!(
+        stage.airline.wait_for(head).await,
+        Err(ServiceError::NotYetVisible)
+    ));
     let lanes = stage.airline.lanes().await.unwrap();
-    let stopped: Vec<_> = lanes
-        .iter()
-        .map(|lane| (lane.lane, lane.stopped_at, lane.behind))
-        .collect();
-    let expected = [("people", None, 0), ("flights", Some(poisoned - 1), 1)];
-    assert_eq!(stopped, expected);
-    // The old rows are still served, and writing goes on.
-    assert!(pireps.get(&bob, before).await.is_ok());
+    let stopped: Vec<_> = lanes.iter().map(|it| (it.lane, it.stopped_at)).collect();
+    assert_eq!(stopped, [("people", None), ("flights", Some(poisoned - 1))]);
+    // Flights that were there before are served, and written.
+    let pireps = &stage.airline.pireps;
+    let page = Page {
+        limit: 10,
+        cursor: None,
+    };
+    let listed = pireps.list(&bob, PirepFilter::default(), page).await;
+    let before = listed.unwrap().items[0].id;
     pireps
         .pause(&bob, before, WriteOptions::default())
         .await
         .unwrap();
     log.poisoned.store(0, Ordering::Relaxed);
     stage.airline.catch_up().await.unwrap();
-    assert!(pireps.get(&bob, after.entity.id).await.is_ok());
+    assert!(pireps.get(&bob, after).await.is_ok());
     let lanes = stage.airline.lanes().await.unwrap();
     assert!(
         lanes
             .iter()
             .all(|lane| lane.stopped_at.is_none() && lane.behind == 0)
     );
+}
+
+#[tokio::test]
+async fn a_process_that_starts_before_such_an_event_says_so_and_is_not_ready() {
+    let (stage, log, _, _) = poisoned().await;
+    let reason = stage.airline.ready().await.unwrap_err();
+    let position = log.poisoned.load(Ordering::Relaxed);
+    let expected = format!("flights stopped before position {position}");
+    assert!(reason.contains(&expected), "{reason}");
+    log.poisoned.store(0, Ordering::Relaxed);
+    stage.airline.catch_up().await.unwrap();
+    assert_eq!(stage.airline.ready().await, Ok(Vec::new()));
+    // From now on it serves, whatever becomes of a lane.
+    let eve = stage.pilot("Eve").await;
+    log.poisoned.store(
+        log.inner.head().await.unwrap().position + 1,
+        Ordering::Relaxed,
+    );
+    let pireps = &stage.airline.pireps;
+    let filed = pireps.create(&eve, flight("SKY3"), WriteOptions::default());
+    filed.await.unwrap();
+    assert!(stage.airline.catch_up().await.is_err());
+    let degraded = stage.airline.ready().await.unwrap();
+    assert!(degraded[0].contains("flights stopped"), "{degraded:?}");
+}
+
+#[tokio::test]
+async fn metrics_tell_how_far_behind_a_lane_is_and_for_how_long() {
+    let (stage, log, bob, _) = poisoned().await;
+    let mut registry = Registry::default();
+    stage.airline.register_metrics(&mut registry);
+    let shows = |line: &str| {
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        assert!(
+            text.lines().any(|it| it == line),
+            "{line} is not in\n{text}"
+        );
+    };
+    stage.clock.advance(SignedDuration::from_secs(90));
+    assert!(stage.airline.catch_up().await.is_err());
+    shows("albatross_projection_stopped{lane=\"flights\"} 1");
+    shows("albatross_projection_stopped{lane=\"people\"} 0");
+    shows("albatross_projection_behind{lane=\"flights\"} 1");
+    shows("albatross_projection_waiting_seconds{lane=\"flights\"} 90.0");
+    shows("albatross_projection_waiting_seconds{lane=\"people\"} 0.0");
+    let seen = "albatross_projection_visible_seconds_count{lane=\"flights\"}";
+    let text = |registry| {
+        let mut text = String::new();
+        encode(&mut text, registry).unwrap();
+        text
+    };
+    let count = |text: String| -> u32 {
+        let line = text.lines().find_map(|line| line.strip_prefix(seen));
+        line.unwrap().trim().parse().unwrap()
+    };
+    let before = count(text(&registry));
+    log.poisoned.store(0, Ordering::Relaxed);
+    stage.prefiled(&bob).await;
+    // The event that could not be read, 90 s late, and the one that was just written.
+    assert_eq!(count(text(&registry)), before + 2);
+    shows("albatross_projection_behind{lane=\"flights\"} 0");
+    shows("albatross_projection_waiting_seconds{lane=\"flights\"} 0.0");
+    // A replay is no news.
+    let count_before = count(text(&registry));
+    *log.epoch.lock().unwrap() = Some(Uuid::new_v4());
+    stage.airline.catch_up().await.unwrap();
+    assert_eq!(count(text(&registry)), count_before);
+}
+
+#[tokio::test]
+async fn a_lane_that_panics_goes_on_after_a_moment() {
+    let (stage, log) = faulty_stage().await;
+    let bob = stage.pilot("Bob").await;
+    log.panics.store(2, Ordering::Relaxed);
+    let cancel = CancellationToken::new();
+    let (airline, stop) = (stage.airline.clone(), cancel.clone());
+    let following = tokio::spawn(async move { airline.project(&supervisor(), &stop).await });
+    let pireps = &stage.airline.pireps;
+    let filed = pireps
+        .create(&bob, flight("SKY1"), WriteOptions::default())
+        .await
+        .unwrap();
+    let visible = async { while stage.airline.wait_for(filed.position).await.is_err() {} };
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, visible).await.unwrap();
+    cancel.cancel();
+    following.await.unwrap();
 }
 
 #[tokio::test]
@@ -219,7 +355,7 @@ async fn a_reader_sees_its_own_write_as_soon_as_it_is_projected() {
     let airline = stage.airline.clone();
     let following = tokio::spawn({
         let cancel = cancel.clone();
-        async move { airline.project(cancel).await }
+        async move { airline.project(&supervisor(), &cancel).await }
     });
     for _ in 0..20 {
         let pireps = &stage.airline.pireps;

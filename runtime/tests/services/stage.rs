@@ -20,6 +20,7 @@ use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Roles};
 use albatross::ports::clock::{Clock, Entropy};
 use albatross::ports::event_store::EventStore;
+use albatross::ports::supervisor::Supervisor;
 use albatross::ports::track_store::Sample;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -50,6 +51,10 @@ impl Entropy for Randomness {
     fn fill(&self, bytes: &mut [u8]) {
         rand::fill(bytes);
     }
+}
+
+pub fn supervisor() -> Supervisor {
+    Supervisor::new(Arc::new(Randomness))
 }
 
 pub struct Stage {

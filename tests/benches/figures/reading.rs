@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use albatross::adapters::system::SystemEntropy;
 use albatross::adapters::{Stores, migrate, open};
 use albatross::application::airline::Airline;
 use albatross::application::identity::Identity;
 use albatross::application::projections::tables::{FLIGHTS, FLIGHTS_TABLES};
 use albatross::application::write::WriteOptions;
+use albatross::ports::supervisor::Supervisor;
 use albatross_tests::servers::servers;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::{Connection, PgConnection, Row};
+use tokio_util::sync::CancellationToken;
 
 use crate::table::{Bar, Table};
 use crate::{Effort, airline};
@@ -107,8 +110,9 @@ pub async fn visible(table: &mut Table, effort: Effort) {
     let projecting = tokio::spawn({
         let airline = airline.clone();
         async move {
+            let supervisor = Supervisor::new(Arc::new(SystemEntropy));
             airline
-                .project(tokio_util::sync::CancellationToken::new())
+                .project(&supervisor, &CancellationToken::new())
                 .await
         }
     });

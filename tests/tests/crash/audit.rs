@@ -130,7 +130,8 @@ async fn read_model_agrees(stores: &Stores, tenant_key: [u8; 32]) {
     let reader = EventReader::new(Arc::new(keys));
     let rebuilt = Arc::new(MemoryReadModel::new());
     let events = stores.events.clone();
-    let projections = Projections::new(events, reader, rebuilt.clone(), Arc::new(Random));
+    let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Random));
+    let projections = Projections::new(events, reader, rebuilt.clone(), clock, entropy);
     projections.prepare().await.expect("tables in memory");
     projections.catch_up().await.expect("the log can be read");
     let (living, rebuilt) = (rows(&*stores.read_model).await, rows(&*rebuilt).await);

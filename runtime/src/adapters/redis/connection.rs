@@ -72,12 +72,12 @@ impl Connection {
 
     pub fn register_metrics(&self, registry: &mut Registry) {
         registry.register(
-            "redis_errors",
+            "albatross_redis_errors",
             "Commands and connection attempts that failed",
             self.errors.clone(),
         );
         registry.register(
-            "redis_connected",
+            "albatross_redis_connected",
             "1 while Redis answers",
             self.connected.clone(),
         );

@@ -9,6 +9,7 @@ use crate::application::auth::principal::Principal;
 use crate::application::auth::sessions::Sessions;
 use crate::application::commands::{Beside, CommandError, Done, Order};
 use crate::application::error::ServiceError;
+use crate::application::projections::lane::Lane;
 use crate::application::projections::tables::USERS;
 use crate::application::shared::Shared;
 use crate::domain::actor::Actor;
@@ -124,7 +125,10 @@ impl Accounts {
         let unavailable = |error: ServiceError| CommandError::Unavailable(error.into());
         let head = self.shared.events.head().await;
         let head = head.map_err(CommandError::Unavailable)?;
-        let visible = self.shared.projections.wait_for(head.position);
+        let visible = self
+            .shared
+            .projections
+            .wait_for(&[Lane::People], head.position);
         visible.await.map_err(unavailable)?;
         let active = Value::Text(UserStatus::Active.as_str().to_owned());
         let filters = vec![

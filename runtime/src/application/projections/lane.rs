@@ -1,9 +1,11 @@
 //! One lane: a part of the read model that advances by itself, a batch at a time.
 
+use jiff::Timestamp;
+
 use crate::application::error::ServiceError;
-use crate::application::event_names::event_name;
 use crate::application::events::{DecodedEvent, EventReader, ReadError};
 use crate::application::projections::{flights, people, tables};
+use crate::codec::{Family, family};
 use crate::ports::event_store::{EventStore, RecordedEvent};
 use crate::ports::read_model::{Change, Checkpoint, LaneGuard, ReadModel, Table};
 
@@ -19,13 +21,31 @@ pub enum Lane {
 #[derive(Debug)]
 pub enum Advance {
     /// Nothing is left to do.
-    UpToDate,
+    UpToDate(Reached),
     /// Somebody else advances this lane.
     Held,
-    /// So many events are left, as far as is known.
-    Moved { behind: i64 },
-    /// The event behind `position` cannot be projected. What came before it is.
-    Stopped { position: i64, error: ServiceError },
+    /// Some of the log was projected.
+    Moved(Reached),
+    /// The log is another one: the lane begins anew.
+    Restarted,
+    /// The event behind what was reached cannot be projected. What came before it is.
+    Stopped {
+        reached: Reached,
+        error: ServiceError,
+    },
+}
+
+/// How far a lane is after an attempt.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// Position of the last event that is projected.
+    pub position: i64,
+    /// Events that are not, as far as is known.
+    pub behind: i64,
+    /// When the oldest of those was recorded, or an event just before it.
+    pub waiting_since: Option<Timestamp>,
+    /// What this attempt made visible: each event's position, and when it was recorded.
+    pub visible: Vec<(i64, Timestamp)>,
 }
 
 /// What lanes read and write.
@@ -48,20 +68,19 @@ impl Lane {
         }
     }
 
-    /// Whether an event of this type concerns it: one that cannot be read stops nobody else.
-    fn reads(self, kind: i16) -> bool {
-        match event_name(kind) {
-            Some(("Pirep", _)) => self == Self::Flights,
-            Some(_) => self == Self::People,
-            // A later release wrote it: it may concern anybody.
-            None => true,
-        }
-    }
-
-    fn tables(self) -> &'static [&'static Table] {
+    pub fn tables(self) -> &'static [&'static Table] {
         match self {
             Self::People => tables::PEOPLE_TABLES,
             Self::Flights => tables::FLIGHTS_TABLES,
+        }
+    }
+
+    /// Whether the lane reads events of this type. What nobody knows may be anybody's.
+    fn reads(self, kind: i16) -> bool {
+        match (self, family(kind)) {
+            (_, None) => true,
+            (Self::People, Some(family)) => family != Family::Pirep,
+            (Self::Flights, Some(family)) => family == Family::Pirep,
         }
     }
 
@@ -90,8 +109,12 @@ impl Lane {
             drop(guard);
             return self.restart(sources, head.epoch).await;
         }
+        let up_to_date = Advance::UpToDate(Reached {
+            position: checkpoint.position,
+            ..Reached::default()
+        });
         if checkpoint.position >= head.position {
-            return Ok(Advance::UpToDate);
+            return Ok(up_to_date);
         }
         let mut recorded = sources
             .events
@@ -99,6 +122,9 @@ impl Lane {
             .await?;
         // Whatever is delivered twice counts once.
         recorded.retain(|event| event.position > checkpoint.position);
+        if recorded.is_empty() {
+            return Ok(up_to_date);
+        }
         self.commit(sources, guard, recorded, head.position).await
     }
 
@@ -113,7 +139,7 @@ impl Lane {
             .read_model
             .reset_lane(self.name(), self.tables(), epoch)
             .await?;
-        Ok(Advance::Moved { behind: 0 })
+        Ok(Advance::Restarted)
     }
 
     async fn commit(
@@ -124,51 +150,66 @@ impl Lane {
         head: i64,
     ) -> Result<Advance, ServiceError> {
         let before = guard.checkpoint();
-        let last = recorded.last().map(|event| event.position);
-        recorded.retain(|event| self.reads(event.kind));
-        let (events, failure) = decode(sources.reader, &recorded).await?;
-        let position = match &failure {
-            Some((unreadable, _)) => unreadable - 1,
-            None => last.unwrap_or(before.position),
-        };
-        if position > before.position {
-            let changes = match self.project(&mut *guard, &events).await {
-                Ok(changes) => changes,
+        let (events, mut failure) = self.decode(sources.reader, &recorded).await?;
+        let mut stopped_by = None;
+        if let Some((position, _)) = &failure {
+            let readable = recorded.partition_point(|event| event.position < *position);
+            stopped_by = recorded.drain(readable..).next();
+        }
+        if let Some(last) = recorded.last() {
+            let position = last.position;
+            match self.project(&mut *guard, &events).await {
+                Ok(changes) => {
+                    let checkpoint = Checkpoint { position, ..before };
+                    guard.commit(changes, checkpoint).await?;
+                }
                 Err(error @ ServiceError::Corrupt(_)) => {
-                    let position = before.position;
-                    return Ok(Advance::Stopped { position, error });
+                    failure = Some((before.position + 1, error));
+                    stopped_by = recorded.drain(..).next();
                 }
                 Err(error) => return Err(error),
-            };
-            let checkpoint = Checkpoint { position, ..before };
-            guard.commit(changes, checkpoint).await?;
+            }
         }
+        let visible = recorded
+            .iter()
+            .map(|event| (event.position, event.recorded_at));
+        let visible: Vec<_> = visible.collect();
+        let (position, last) = visible
+            .last()
+            .map_or((before.position, None), |(position, at)| {
+                (*position, Some(*at))
+            });
+        let behind = (head - position).max(0);
+        let waiting_since = stopped_by.map(|event| event.recorded_at).or(last);
+        let reached = Reached {
+            position,
+            behind,
+            waiting_since: waiting_since.filter(|_| behind > 0),
+            visible,
+        };
         Ok(match failure {
-            None if last.is_none() => Advance::UpToDate,
-            None => Advance::Moved {
-                behind: head - position,
-            },
-            Some((_, error)) => Advance::Stopped { position, error },
+            None => Advance::Moved(reached),
+            Some((_, error)) => Advance::Stopped { reached, error },
         })
     }
-}
 
-/// The events up to the first that this release cannot read; that one's position, and why it cannot.
-async fn decode(
-    reader: &EventReader,
-    recorded: &[RecordedEvent],
-) -> Result<(Vec<DecodedEvent>, Option<(i64, ServiceError)>), ServiceError> {
-    let error = match reader.decode(recorded).await {
-        Ok(events) => return Ok((events, None)),
-        Err(error) => error,
-    };
-    let ReadError::Undecodable { position, .. } = error else {
-        return Err(error.into());
-    };
-    let readable = recorded
-        .iter()
-        .take_while(|event| event.position < position);
-    let readable: Vec<RecordedEvent> = readable.cloned().collect();
-    let events = reader.decode(&readable).await?;
-    Ok((events, Some((position, error.into()))))
+    /// What this lane reads of the events, up to the first that this release cannot read; where that is, and why.
+    async fn decode(
+        self,
+        reader: &EventReader,
+        recorded: &[RecordedEvent],
+    ) -> Result<(Vec<DecodedEvent>, Option<(i64, ServiceError)>), ServiceError> {
+        let own = recorded.iter().filter(|event| self.reads(event.kind));
+        let mut own: Vec<RecordedEvent> = own.cloned().collect();
+        let error = match reader.decode(&own).await {
+            Ok(events) => return Ok((events, None)),
+            Err(error) => error,
+        };
+        let ReadError::Undecodable { position, .. } = error else {
+            return Err(error.into());
+        };
+        own.retain(|event| event.position < position);
+        let events = reader.decode(&own).await?;
+        Ok((events, Some((position, error.into()))))
+    }
 }
