@@ -95,6 +95,7 @@ pub async fn airline(
         read_model: stores.read_model.clone(),
         tracks: stores.tracks.clone(),
         cache: backends.cache.clone(),
+        wake_ups: backends.wake_ups.clone(),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         tenant_key: tenant.tenant_key.bytes(),

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod keys;
 pub mod limits;
 pub mod principal;
+pub mod revocations;
 pub mod rows;
 pub mod sessions;
 

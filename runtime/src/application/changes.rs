@@ -6,13 +6,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
 use futures::stream::unfold;
+use futures::{Stream, StreamExt};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::application::auth::revocations::Watch;
 use crate::application::changes::notice::{Change, Notice};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
@@ -62,12 +63,14 @@ impl Changes {
         }
     }
 
-    /// What changes from now on, or since `resume` (epoch and position of the last notice).
+    /// What changes from now on, or since `resume` (epoch and position of the last notice), until the caller
+    /// is not any more who they were: whoever comes back has what they may do now.
     pub async fn subscribe(
         &self,
         identity: Identity,
         resume: Option<(Uuid, i64)>,
     ) -> Result<impl Stream<Item = Notice> + Send + use<>, ServiceError> {
+        let watch = Watch::begin(self.shared.clone(), identity.clone()).await?;
         // Before the head is read: what is appended later is certain to be received.
         let receiver = self.sender.subscribe();
         let head = self.shared.events.head().await?;
@@ -84,10 +87,11 @@ impl Changes {
             seen: known.map_or(head.position, |(_, position)| position),
             backlog: VecDeque::new(),
         };
-        Ok(unfold(subscription, |mut subscription| async {
+        let notices = unfold(subscription, |mut subscription| async {
             let notice = subscription.next().await?;
             Some((notice, subscription))
-        }))
+        });
+        Ok(notices.take_until(watch.ended()))
     }
 
     async fn tell(&self, told: &mut Option<Head>) -> Result<(), ServiceError> {
@@ -140,9 +144,6 @@ impl Subscription {
                     return None;
                 }
             };
-            if change.ends(&self.identity) {
-                return None;
-            }
             if change.concerns(&self.identity) {
                 return Some(Notice::Changed(change.changed.clone()));
             }

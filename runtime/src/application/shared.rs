@@ -20,6 +20,7 @@ use crate::domain::refusal::Refusal;
 use crate::ports::cache::Cache;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::credentials::Credentials;
+use crate::ports::event_bus::WakeUps;
 use crate::ports::event_store::EventStore;
 use crate::ports::read_model::ReadModel;
 use crate::ports::track_store::TrackStore;
@@ -36,6 +37,7 @@ pub struct Parts {
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
     pub cache: Arc<dyn Cache>,
+    pub wake_ups: Arc<dyn WakeUps>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     /// Wraps the keys of people's data.
@@ -56,6 +58,7 @@ pub struct Shared {
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
     pub cache: Arc<dyn Cache>,
+    pub wake_ups: Arc<dyn WakeUps>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub pepper: Pepper,
@@ -94,6 +97,7 @@ impl Shared {
             read_model: parts.read_model,
             tracks: parts.tracks,
             cache: parts.cache,
+            wake_ups: parts.wake_ups,
             clock: parts.clock,
             entropy: parts.entropy,
             pepper: Pepper::new(parts.pepper),

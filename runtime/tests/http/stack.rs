@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albatross::adapters::memory;
+use albatross::adapters::memory::{self, MemoryWakeUps};
 use albatross::application::airline::Airline;
 use albatross::application::passwords::Passwords;
 use albatross::application::secrets::{LinkToken, Pepper};
@@ -108,6 +108,7 @@ impl Stack {
                 read_model: stores.read_model,
                 tracks: stores.tracks,
                 cache: Arc::new(NoCache),
+                wake_ups: Arc::new(MemoryWakeUps::new()),
                 clock: Arc::new(RealClock),
                 entropy: entropy.clone(),
                 tenant_key: [9; 32],

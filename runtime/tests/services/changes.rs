@@ -1,17 +1,24 @@
 //! The stream of changes: to whom, from where, until when.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use albatross::adapters::memory::{self, MemoryWakeUps};
+use albatross::application::api_keys::NewKey;
 use albatross::application::changes::notice::Notice;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::Accept;
 use albatross::application::write::WriteOptions;
 use albatross::domain::pirep::Credit;
-use albatross::domain::roles::{Role, Roles};
+use albatross::domain::roles::{Role, Roles, Scope};
+use albatross::ports::event_bus::WakeUps;
 use futures::{Stream, StreamExt};
+use secrecy::ExposeSecret;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
 /// A stage whose projections and stream follow the log.
@@ -135,6 +142,7 @@ async fn a_stream_ends_when_its_reader_is_not_who_they_were() {
     let rita = stage.person("Rita", &[Role::Reviewer]).await;
     let mut staff = subscribe(&stage, &rita, None).await;
     let mut admin = subscribe(&stage, &ada, None).await;
+    let seen = stage.stores.events.head().await.unwrap();
     let users = &stage.airline.users;
     let pilot = Roles::from(Role::Pilot);
     users
@@ -143,4 +151,133 @@ async fn a_stream_ends_when_its_reader_is_not_who_they_were() {
         .unwrap();
     assert_eq!(next(&mut staff).await, None);
     assert_eq!(kind(&mut admin).await, "RolesChanged");
+    // Whoever comes back as what they are now is told what they missed, that change too, and stays.
+    let rita = somebody(rita.user(), &[Role::Pilot]);
+    let resume = Some((seen.epoch, seen.position));
+    let mut again = subscribe(&stage, &rita, resume).await;
+    assert_eq!(kind(&mut again).await, "RolesChanged");
+    stage.prefiled(&rita).await;
+    assert_eq!(kind(&mut again).await, "PirepPrefiled");
+}
+
+async fn logged_in(stage: &Stage, name: &str) -> Identity {
+    let auth = &stage.airline.auth;
+    let session = auth.log_in(&email(name), secret(PASSWORD), CLIENT).await;
+    let cookie = session.unwrap().cookie;
+    auth.by_session(cookie.expose_secret()).await.unwrap()
+}
+
+async fn with_key(stage: &Stage, owner: &Identity) -> Identity {
+    let key = NewKey {
+        name: "k".to_owned(),
+        scopes: [Scope::PirepsRead].into(),
+        expires_at: None,
+    };
+    let keys = &stage.airline.api_keys;
+    let issued = keys.issue(owner, owner.user(), key, WriteOptions::default());
+    let issued = issued.await.unwrap().entity;
+    let auth = &stage.airline.auth;
+    auth.by_key(issued.key.expose_secret()).await.unwrap()
+}
+
+/// Two processes of one airline, which hear each other's notices or do not.
+async fn two_processes(heard: bool) -> (Stage, Stage) {
+    let stores = memory::open();
+    let first: Arc<dyn WakeUps> = Arc::new(MemoryWakeUps::new());
+    let second = match heard {
+        true => first.clone(),
+        false => Arc::new(MemoryWakeUps::new()),
+    };
+    let process = async |wake_ups| {
+        let (stores, events) = (stores.clone(), stores.events.clone());
+        Stage::beside(stores, events, wake_ups).await
+    };
+    (process(first).await, process(second).await)
+}
+
+#[tokio::test]
+async fn whatever_ends_a_proof_ends_the_streams_of_every_process() {
+    let (here, there) = two_processes(true).await;
+    let ada = here.person("Ada", &[Role::TenantAdmin]).await;
+    for (name, way) in [("Bob", 0), ("Eve", 1), ("Jim", 2), ("Kim", 3)] {
+        let pilot = here.pilot(name).await;
+        let (session, other) = (logged_in(&here, name).await, logged_in(&here, name).await);
+        let key = with_key(&here, &pilot).await;
+        let mut streams = Vec::new();
+        for who in [&session, &other, &key] {
+            streams.push(subscribe(&there, who, None).await);
+        }
+        let options = WriteOptions::default();
+        let airline = &here.airline;
+        // Which of session, other session and key it ends.
+        let ended = match way {
+            0 => {
+                airline.auth.log_out(&session).await.unwrap();
+                [true, false, false]
+            }
+            1 => {
+                let (old, new) = (secret(PASSWORD), secret("quite another password"));
+                let changed = airline.auth.change_password(&session, Some(old), new);
+                changed.await.unwrap();
+                [true, true, false]
+            }
+            2 => {
+                let key = key.person.key.as_ref().unwrap().id.to_string();
+                let keys = &airline.api_keys;
+                let revoked = keys.revoke(&pilot, pilot.user(), &key, options);
+                revoked.await.unwrap();
+                [false, false, true]
+            }
+            _ => {
+                let reason = "spam".to_owned();
+                let suspended = airline.users.suspend(&ada, pilot.user(), reason, options);
+                suspended.await.unwrap();
+                [true, true, true]
+            }
+        };
+        for (stream, ended) in streams.iter_mut().zip(ended) {
+            if ended {
+                // The limit is below the backstop's minute: it was told.
+                assert_eq!(next(stream).await, None, "{name}");
+            } else {
+                let open = futures::FutureExt::now_or_never(stream.next());
+                assert!(open.is_none(), "{name}: {open:?}");
+            }
+        }
+        // What has ended opens no new stream either.
+        let again = there.airline.changes.subscribe(session, None).await;
+        assert_eq!(again.is_err(), ended[0], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_that_was_lost_is_made_up_for_within_a_minute() {
+    let (here, there) = two_processes(false).await;
+    here.pilot("Bob").await;
+    let bob = logged_in(&here, "Bob").await;
+    let mut stream = subscribe(&there, &bob, None).await;
+    here.airline.auth.log_out(&bob).await.unwrap();
+    tokio::time::pause();
+    let limit = Duration::from_secs(61);
+    let ended = tokio::time::timeout(limit, stream.next()).await;
+    assert_eq!(ended.expect("the stream is still open"), None);
+}
+
+#[tokio::test]
+async fn a_lane_that_has_stopped_keeps_no_stream_open() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let stage = Stage::over(stores, log.clone()).await;
+    let pilot = stage.pilot("Bob").await;
+    log.poisoned.store(
+        log.inner.head().await.unwrap().position + 1,
+        Ordering::Relaxed,
+    );
+    let pireps = &stage.airline.pireps;
+    let filed = pireps.create(&pilot, flight("SKY1"), WriteOptions::default());
+    filed.await.unwrap();
+    let bob = logged_in(&stage, "Bob").await;
+    let mut stream = subscribe(&stage, &bob, None).await;
+    stage.airline.auth.log_out(&bob).await.unwrap();
+    assert_eq!(next(&mut stream).await, None);
 }

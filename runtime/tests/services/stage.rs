@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use albatross::adapters::Stores;
-use albatross::adapters::memory::{self, MemoryCache};
+use albatross::adapters::memory::{self, MemoryCache, MemoryWakeUps};
 use albatross::application::airline::Airline;
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
@@ -19,6 +19,7 @@ use albatross::domain::pirep::{Intent, Plan, Source, SourceKind};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Roles};
 use albatross::ports::clock::{Clock, Entropy};
+use albatross::ports::event_bus::WakeUps;
 use albatross::ports::event_store::EventStore;
 use albatross::ports::supervisor::Supervisor;
 use albatross::ports::track_store::Sample;
@@ -73,6 +74,15 @@ impl Stage {
 
     /// The same with a log of the test's own in front of the stored one.
     pub async fn over(stores: Stores, events: Arc<dyn EventStore>) -> Self {
+        Self::beside(stores, events, Arc::new(MemoryWakeUps::new())).await
+    }
+
+    /// A process that hears the others through `wake_ups`.
+    pub async fn beside(
+        stores: Stores,
+        events: Arc<dyn EventStore>,
+        wake_ups: Arc<dyn WakeUps>,
+    ) -> Self {
         let start = "2026-11-24T12:00:00Z".parse().unwrap();
         let clock = Arc::new(HandClock(Mutex::new(start)));
         let tenant = TenantId(Uuid::from_u128(0x5c1));
@@ -85,6 +95,7 @@ impl Stage {
             read_model: stores.read_model.clone(),
             tracks: stores.tracks.clone(),
             cache: Arc::new(MemoryCache::new()),
+            wake_ups,
             clock: clock.clone(),
             entropy: Arc::new(Randomness),
             tenant_key: [9; 32],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use albatross::adapters::Stores;
-use albatross::adapters::memory::MemoryCache;
+use albatross::adapters::memory::{MemoryCache, MemoryWakeUps};
 use albatross::adapters::system::{SystemClock, SystemEntropy};
 use albatross::application::airline::Airline;
 use albatross::application::api_keys::NewKey;
@@ -35,6 +35,7 @@ pub async fn over(stores: &Stores) -> Arc<Airline> {
         read_model: stores.read_model.clone(),
         tracks: stores.tracks.clone(),
         cache: Arc::new(MemoryCache::new()),
+        wake_ups: Arc::new(MemoryWakeUps::new()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         tenant_key: TENANT_KEY,

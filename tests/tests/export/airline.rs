@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 
-use albatross::adapters::memory::MemoryCache;
+use albatross::adapters::memory::{MemoryCache, MemoryWakeUps};
 use albatross::adapters::system::SystemClock;
 use albatross::adapters::{Stores, migrate, open};
 use albatross::application::airline::Airline;
@@ -160,6 +160,7 @@ pub async fn airline(stores: &Stores) -> Arc<Airline> {
         read_model: stores.read_model.clone(),
         tracks: stores.tracks.clone(),
         cache: Arc::new(MemoryCache::new()),
+        wake_ups: Arc::new(MemoryWakeUps::new()),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(Random),
         tenant_key: TENANT_KEY,

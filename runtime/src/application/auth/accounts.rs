@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::application::auth::keys::KeyCheck;
 use crate::application::auth::principal::Principal;
+use crate::application::auth::revocations::Revocation;
 use crate::application::auth::sessions::Sessions;
 use crate::application::commands::{Beside, CommandError, Done, Order};
 use crate::application::error::ServiceError;
@@ -13,6 +14,7 @@ use crate::application::projections::lane::Lane;
 use crate::application::projections::tables::USERS;
 use crate::application::shared::Shared;
 use crate::domain::actor::Actor;
+use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
 use crate::domain::roles::Role;
 use crate::domain::user::{User, UserCommand, UserEvent, UserFacts, UserStatus};
@@ -76,8 +78,20 @@ impl Accounts {
         if !done.events.is_empty() {
             let keys = done.state.keys.keys();
             self.keys.forget(keys, done.position).await;
+            self.tell(user, &done).await;
         }
         Ok(done)
+    }
+
+    /// After caches have forgotten: whoever is thrown out and comes back is known for what they are now.
+    async fn tell(&self, user: UserId, done: &Done<User>) {
+        for envelope in &done.events {
+            if let DomainEvent::User(event) = &envelope.event
+                && let Some(revocation) = Revocation::of(user, event)
+            {
+                revocation.tell(&self.shared).await;
+            }
+        }
     }
 
     /// The account that holds this e-mail address.

@@ -170,7 +170,7 @@ pub fn key_data(row: &Credential) -> Result<KeyData, ServiceError> {
 }
 
 /// A suspended pilot's programs may finish the flight that has begun: they act as a pilot and no more.
-fn standing(principal: Principal) -> Result<Roles, ServiceError> {
+pub fn standing(principal: Principal) -> Result<Roles, ServiceError> {
     match principal.status {
         UserStatus::Active => Ok(principal.roles),
         UserStatus::Suspended => Ok(Role::Pilot.into()),

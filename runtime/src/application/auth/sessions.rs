@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::application::auth::principal::Principal;
+use crate::application::auth::revocations::Revocation;
 use crate::application::error::ServiceError;
 use crate::application::identity::{Identity, SessionUse};
 use crate::application::secrets::{self, SessionToken};
@@ -104,12 +105,15 @@ impl Sessions {
         })
     }
 
+    /// Ends a session, and what is open in its name.
     pub async fn end(&self, id: &str) -> Result<(), ServiceError> {
         let delete = CredentialChange::Delete {
             kind: CredentialKind::Session,
             id: id.to_owned(),
         };
-        Ok(self.shared.credentials.change(vec![delete]).await?)
+        self.shared.credentials.change(vec![delete]).await?;
+        Revocation::Session(id.to_owned()).tell(&self.shared).await;
+        Ok(())
     }
 
     /// The change that ends every session of a user.

@@ -13,7 +13,6 @@ use crate::application::views::StoredPirep;
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
 use crate::domain::pirep::PirepState;
-use crate::domain::user::UserEvent;
 
 /// What a subscriber is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +40,6 @@ pub struct Changed {
 pub struct Change {
     pub changed: Changed,
     audience: Audience,
-    ends: Ends,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -52,15 +50,6 @@ enum Audience {
     User,
 }
 
-/// Whose subscription a change ends: they come back with what they may do now.
-#[derive(Clone, Debug)]
-enum Ends {
-    Nothing,
-    Everything,
-    Sessions,
-    Key(String),
-}
-
 impl Change {
     /// None for what nobody is told of.
     pub async fn of(
@@ -68,16 +57,16 @@ impl Change {
         epoch: Uuid,
         envelope: &DecodedEvent,
     ) -> Result<Option<Self>, ServiceError> {
-        let (topic, audience, ends) = match &envelope.event {
+        let (topic, audience) = match &envelope.event {
             DomainEvent::Tenant(_) => return Ok(None),
-            DomainEvent::User(event) => ("user", Audience::User, ends(event)),
+            DomainEvent::User(_) => ("user", Audience::User),
             DomainEvent::Pirep(_) => {
                 let Some(row) = shared.read_model.get(&PIREPS, envelope.stream_id).await? else {
                     return Ok(None);
                 };
                 let pirep = document::<StoredPirep>(&PIREPS, row)?.entity;
                 let (pilot, state) = (pirep.pilot, pirep.state);
-                ("pirep", Audience::Pirep { pilot, state }, Ends::Nothing)
+                ("pirep", Audience::Pirep { pilot, state })
             }
         };
         Ok(Some(Self {
@@ -90,7 +79,6 @@ impl Change {
                 version: envelope.version,
             },
             audience,
-            ends,
         }))
     }
 
@@ -101,30 +89,7 @@ impl Change {
         }
     }
 
-    /// Whether the caller's rights are not any more what they were.
-    pub fn ends(&self, identity: &Identity) -> bool {
-        let key = identity.person.key.as_ref();
-        self.is_about(identity)
-            && match &self.ends {
-                Ends::Nothing => false,
-                Ends::Everything => true,
-                Ends::Sessions => identity.session.is_some(),
-                Ends::Key(id) => key.is_some_and(|key| key.id.as_str() == id),
-            }
-    }
-
     fn is_about(&self, identity: &Identity) -> bool {
         self.changed.topic == "user" && self.changed.id == identity.user().0
-    }
-}
-
-fn ends(event: &UserEvent) -> Ends {
-    match event {
-        UserEvent::RolesChanged { .. } | UserEvent::Suspended { .. } | UserEvent::Erased => {
-            Ends::Everything
-        }
-        UserEvent::PasswordChanged => Ends::Sessions,
-        UserEvent::ApiKeyRevoked { key_id } => Ends::Key(key_id.to_string()),
-        _ => Ends::Nothing,
     }
 }

@@ -1,0 +1,72 @@
+//! Who logs out in one process is told no more by another: over a real Redis.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
+
+use std::sync::Arc;
+
+use albatross::adapters::redis::Redis;
+use albatross::adapters::system::SystemClock;
+use albatross::adapters::{Stores, memory};
+use albatross::application::airline::Airline;
+use albatross::application::passwords::Passwords;
+use albatross::application::shared::Parts;
+use albatross::application::users::Register;
+use albatross::application::write::WriteOptions;
+use albatross::domain::ids::TenantId;
+use albatross_tests::random::{Random, supervisor};
+use albatross_tests::servers::{RedisUser, servers};
+use albatross_tests::wait::within;
+use futures::StreamExt;
+use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
+
+const EMAIL: &str = "ada@skyways.example";
+
+/// One of the airline's processes, with a connection of its own.
+async fn process(stores: &Stores, user: &RedisUser) -> (Airline, Redis) {
+    let redis = Redis::open(&user.url, &user.prefix, Arc::new(Random), &supervisor()).unwrap();
+    within("Redis", redis.connected()).await;
+    let parts = Parts {
+        tenant: TenantId(Uuid::from_u128(1)),
+        name: "skyways".to_owned(),
+        public_url: "http://skyways.localhost".to_owned(),
+        events: stores.events.clone(),
+        credentials: stores.credentials.clone(),
+        read_model: stores.read_model.clone(),
+        tracks: stores.tracks.clone(),
+        cache: redis.cache.clone(),
+        wake_ups: redis.wake_ups.clone(),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(Random),
+        tenant_key: [9; 32],
+        pepper: [7; 32],
+        passwords: Arc::new(Passwords::new(1, Arc::new(Random))),
+    };
+    let airline = Airline::new(parts, stores.schema_version);
+    airline.prepare().await.unwrap();
+    (airline, redis)
+}
+
+#[tokio::test]
+async fn who_logs_out_in_one_process_is_told_no_more_by_another() {
+    let user = servers().await.redis_user().await;
+    let stores = memory::open();
+    let (here, _here) = process(&stores, &user).await;
+    let (there, _there) = process(&stores, &user).await;
+    let password = || SecretString::from("correct horse battery staple");
+    let ada = Register {
+        email: EMAIL.to_owned(),
+        display_name: "Ada".to_owned(),
+        password: Some(password()),
+    };
+    let registered = here.users.register(None, ada, WriteOptions::default());
+    registered.await.unwrap();
+    let address = std::net::Ipv4Addr::LOCALHOST.into();
+    let session = here.auth.log_in(EMAIL, password(), address).await.unwrap();
+    let cookie = session.cookie.expose_secret();
+    let ada = there.auth.by_session(cookie).await.unwrap();
+    let stream = there.changes.subscribe(ada.clone(), None).await.unwrap();
+    here.auth.log_out(&ada).await.unwrap();
+    // The limit is below the minute after which a lost notice is made up for: it was told.
+    assert_eq!(within("the end", Box::pin(stream).next()).await, None);
+}
