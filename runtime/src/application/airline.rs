@@ -10,7 +10,7 @@ use crate::application::admin_setup::AdminSetup;
 use crate::application::api_keys::ApiKeys;
 use crate::application::auth::Auth;
 use crate::application::auth::accounts::Accounts;
-use crate::application::auth::keys::KeyCheck;
+use crate::application::auth::keys::{self, KeyCheck};
 use crate::application::changes::Changes;
 use crate::application::desired::Desired;
 use crate::application::error::ServiceError;
@@ -139,9 +139,10 @@ impl Airline {
         self.readiness.judge(&lanes, Instant::now())
     }
 
-    /// Removes credentials that have expired; returns how many.
+    /// Removes credentials that have expired and serve no flight any more; returns how many.
     pub async fn sweep(&self) -> Result<u64, ServiceError> {
         let now = self.shared.now();
-        Ok(self.shared.credentials.sweep(now).await?)
+        let horizon = now.saturating_sub(keys::GRACE).unwrap_or(now);
+        Ok(self.shared.credentials.sweep(horizon).await?)
     }
 }

@@ -7,12 +7,14 @@ pub mod principal;
 pub mod revocations;
 pub mod rows;
 pub mod sessions;
+pub mod turns;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use crate::application::auth::accounts::{Accounts, UserOrder};
 use crate::application::auth::keys::KeyCheck;
@@ -135,6 +137,15 @@ impl Auth {
     /// Who calls with this API key.
     pub async fn by_key(&self, text: &str) -> Result<Identity, ServiceError> {
         self.keys.identify(text).await
+    }
+
+    /// Who calls with this API key about a flight, which an expired key may have begun.
+    pub async fn by_key_in_flight(
+        &self,
+        text: &str,
+        flight: Uuid,
+    ) -> Result<Identity, ServiceError> {
+        self.keys.identify_in_flight(text, flight).await
     }
 
     /// Sets a new password and ends every session; the caller goes on in a new one.

@@ -6,8 +6,8 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method};
 use uuid::Uuid;
 
 use crate::application::error::ServiceError;
@@ -16,7 +16,7 @@ use crate::domain::roles::{Role, Roles};
 use crate::http::authorisation::decision::{
     Reach, Relation, Shown, check_credential, check_relation, forbidden, reach,
 };
-use crate::http::authorisation::table::{Need, Owner, Rule, find, methods};
+use crate::http::authorisation::table::{Key, Need, Owner, Rule, find, methods};
 use crate::http::caller::Caller;
 use crate::http::problem::{Problem, kind};
 use crate::http::rate_limit::{Headers, Policy};
@@ -47,7 +47,8 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
     let address = state
         .proxies()
         .client_address(request.headers(), request.extensions());
-    let identity = identify(state, rule, request.method(), request.headers()).await?;
+    let (headers, target) = (request.headers(), request.uri().path());
+    let identity = identify(state, rule, target, headers).await?;
     let counted = count(
         state,
         rule,
@@ -64,15 +65,17 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
 async fn identify(
     state: &HttpState,
     rule: &Rule,
-    method: &Method,
+    path: &str,
     headers: &HeaderMap,
 ) -> Result<Option<Identity>, Problem> {
-    let write = !method.is_safe();
+    let write = rule.method != "GET";
     if let Some(key) = key(headers)? {
-        return match state.airline().auth.by_key(&key).await {
-            Ok(identity) => Ok(Some(identity)),
-            Err(error) => Err(error.into()),
+        let auth = &state.airline().auth;
+        let identity = match (rule.key, id_in(path)) {
+            (Key::Flight(_), Some(flight)) => auth.by_key_in_flight(&key, flight).await?,
+            _ => auth.by_key(&key).await?,
         };
+        return Ok(Some(identity));
     }
     let jar = CookieJar::from_headers(headers);
     let Some(cookie) = jar.get(state.site().cookie_name()) else {

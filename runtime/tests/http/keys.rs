@@ -1,8 +1,9 @@
 //! API keys: issued once, used in either header, revoked at once.
 
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::stack::{Call, Stack};
+use crate::stack::{Call, Stack, plan};
 
 #[tokio::test]
 async fn a_key_works_until_it_is_revoked() {
@@ -105,4 +106,49 @@ async fn a_key_never_exceeds_its_owner() {
         .ask(Call::new("POST", &keys).by(&pilot).named().json(staff))
         .await;
     assert!([403, 422].contains(&refused.status.as_u16()), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_key_that_expires_in_flight_sends_positions_and_submits_and_does_no_more() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let scopes = ["pireps:read", "pireps:write", "track:write"];
+    let key = stack.hourly_key(&pilot, &scopes).await;
+    let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+    let filed = stack.ask(Call::new("PUT", &path).key(&key).json(plan()));
+    assert_eq!(filed.await.status, 201);
+    let another = stack.flight(&pilot).await;
+    stack.clock.advance_hours(2);
+
+    let post = async |path: &str, action: &str, body: serde_json::Value| {
+        let call = Call::new("POST", &format!("{path}/{action}")).key(&key);
+        stack.ask(call.named().json(body)).await.status.as_u16()
+    };
+    let batch = || {
+        json!({"batchId": Uuid::new_v4(), "positions": [
+            {"sequence": 0, "time": "2026-11-24T12:00:00Z", "lat": 41.8, "lon": 12.2},
+        ]})
+    };
+    for (method, path, body) in [
+        ("GET", &path, None),
+        ("PUT", &path, Some(plan())),
+        (
+            "PUT",
+            &format!("/api/v1/pireps/{}", Uuid::new_v4()),
+            Some(plan()),
+        ),
+    ] {
+        let call = Call::new(method, path).key(&key);
+        let call = match body {
+            Some(body) => call.json(body),
+            None => call,
+        };
+        assert_eq!(stack.ask(call).await.status, 401, "{method} {path}");
+    }
+    assert_eq!(post(&path, "cancel", json!({})).await, 401);
+    assert_eq!(post(&another, "positions", batch()).await, 401);
+    assert_eq!(post(&path, "positions", batch()).await, 200);
+    assert_eq!(post(&path, "submit", json!({})).await, 200);
+    stack.clock.advance_hours(24);
+    assert_eq!(post(&path, "positions", batch()).await, 401);
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use albatross::adapters::memory::{self, MemoryWakeUps};
@@ -28,7 +29,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -39,11 +40,20 @@ pub const URL: &str = "http://skyways.localhost:8080";
 pub const TOKEN: &str = "operator-token";
 const PASSWORD: &str = "correct horse battery staple";
 
-struct RealClock;
+/// The real time, and what a test has added to it.
+#[derive(Default)]
+pub struct AheadClock(AtomicI64);
 
-impl Clock for RealClock {
+impl AheadClock {
+    pub fn advance_hours(&self, hours: i64) {
+        self.0.fetch_add(hours * 3_600_000_000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for AheadClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
+        let now = Timestamp::now().as_microsecond() + self.0.load(Ordering::Relaxed);
+        Timestamp::from_microsecond(now).unwrap()
     }
 }
 
@@ -72,6 +82,7 @@ pub struct Stack {
     pub public: Router,
     pub internal: Router,
     pub shutdown: CancellationToken,
+    pub clock: Arc<AheadClock>,
     pepper: [u8; 32],
 }
 
@@ -98,6 +109,7 @@ impl Stack {
         let pepper = [7; 32];
         let entropy: Arc<dyn Entropy> = Arc::new(RealEntropy);
         let stores = memory::open();
+        let clock = Arc::new(AheadClock::default());
         let airline = Arc::new(Airline::new(
             Parts {
                 tenant: TenantId(Uuid::new_v4()),
@@ -109,7 +121,7 @@ impl Stack {
                 tracks: stores.tracks,
                 cache: Arc::new(NoCache),
                 wake_ups: Arc::new(MemoryWakeUps::new()),
-                clock: Arc::new(RealClock),
+                clock: clock.clone(),
                 entropy: entropy.clone(),
                 tenant_key: [9; 32],
                 pepper,
@@ -143,6 +155,7 @@ impl Stack {
             public,
             internal,
             shutdown,
+            clock,
             pepper,
         }
     }
@@ -241,6 +254,17 @@ impl Stack {
         let answer = self
             .ask(call.json(json!({"name": "test", "scopes": scopes})))
             .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["key"].as_str().unwrap().to_owned()
+    }
+
+    /// The same, for an hour.
+    pub async fn hourly_key(&self, owner: &Person, scopes: &[&str]) -> String {
+        let path = format!("/api/v1/users/{}/apikeys", owner.id);
+        let end = self.clock.now() + SignedDuration::from_hours(1);
+        let call = Call::new("POST", &path).by(owner).named();
+        let new = json!({"name": "test", "scopes": scopes, "expiresAt": end});
+        let answer = self.ask(call.json(new)).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer.body["key"].as_str().unwrap().to_owned()
     }

@@ -3,11 +3,15 @@
 use albatross::application::api_keys::{IssuedKey, NewKey};
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
+use albatross::application::pireps::Submit;
 use albatross::application::write::{Idempotency, WriteOptions};
+use albatross::domain::ids::PirepId;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Roles, Scope, Scopes};
+use albatross::ports::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use uuid::Uuid;
 
 use crate::stage::*;
 
@@ -195,4 +199,57 @@ async fn a_suspended_pilots_programs_act_as_a_pilot_and_begin_nothing() {
         WriteOptions::default(),
     );
     assert!(submit.await.unwrap().entity.pirep.held);
+}
+
+#[tokio::test]
+async fn a_key_that_expires_in_flight_serves_that_flight_for_a_day_and_nothing_else() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let later = |hours| stage.clock.now() + SignedDuration::from_hours(hours);
+    let key = issue(&stage, &bob, acars(), Some(later(5))).await.unwrap();
+    let program = opens(&stage, &key).await.unwrap();
+    let begun = stage.prefiled(&program).await.entity.id;
+    let by_hand = stage.prefiled(&bob).await.entity.id;
+    let auth = &stage.airline.auth;
+    let in_flight = async |flight: PirepId| {
+        auth.by_key_in_flight(key.key.expose_secret(), flight.0)
+            .await
+    };
+    stage.clock.advance(SignedDuration::from_hours(6));
+    stage.airline.sweep().await.unwrap();
+    assert!(is_closed(opens(&stage, &key).await));
+    assert!(is_closed(in_flight(by_hand).await));
+    assert!(is_closed(in_flight(PirepId(Uuid::new_v4())).await));
+    let expired = in_flight(begun).await.unwrap();
+    assert_eq!(expired, program);
+    stage.positions(&expired, begun, vec![sample(0, 120)]).await;
+    let options = WriteOptions::default();
+    let submitted = stage
+        .airline
+        .pireps
+        .submit(&expired, begun, Submit::default(), options);
+    submitted.await.unwrap();
+    stage.clock.advance(SignedDuration::from_hours(22));
+    assert!(in_flight(begun).await.is_ok());
+    stage.clock.advance(SignedDuration::from_hours(1));
+    assert!(is_closed(in_flight(begun).await));
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_closed_at_once_in_flight_too() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let end = stage.clock.now() + SignedDuration::from_hours(5);
+    let key = issue(&stage, &bob, acars(), Some(end)).await.unwrap();
+    let program = opens(&stage, &key).await.unwrap();
+    let flight = stage.prefiled(&program).await.entity.id;
+    stage.clock.advance(SignedDuration::from_hours(6));
+    let auth = &stage.airline.auth;
+    let text = key.key.expose_secret();
+    assert!(auth.by_key_in_flight(text, flight.0).await.is_ok());
+    let keys = &stage.airline.api_keys;
+    let id = key.view.id.as_str();
+    let revoked = keys.revoke(&bob, bob.user(), id, WriteOptions::default());
+    revoked.await.unwrap();
+    assert!(is_closed(auth.by_key_in_flight(text, flight.0).await));
 }

@@ -1,5 +1,6 @@
 //! A log that delivers twice, cannot be read in one place, or has been restored.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,6 +13,8 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 pub struct FaultyLog {
     pub inner: Arc<dyn EventStore>,
     /// How many events before the wanted one are delivered again.
@@ -20,6 +23,8 @@ pub struct FaultyLog {
     pub poisoned: AtomicI64,
     /// How many reads are yet to panic.
     pub panics: AtomicI64,
+    /// What somebody else does just before the next append.
+    pub meanwhile: Mutex<Option<Meanwhile>>,
     /// What the log claims to be after a restore.
     pub epoch: Mutex<Option<Uuid>>,
 }
@@ -31,6 +36,7 @@ impl FaultyLog {
             again: AtomicI64::new(0),
             poisoned: AtomicI64::new(0),
             panics: AtomicI64::new(0),
+            meanwhile: Mutex::default(),
             epoch: Mutex::default(),
         })
     }
@@ -39,6 +45,10 @@ impl FaultyLog {
 #[async_trait]
 impl EventStore for FaultyLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
         self.inner.append(append).await
     }
 

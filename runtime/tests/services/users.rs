@@ -1,14 +1,21 @@
 //! Users: registration, roles, and who reads about whom.
 
+use std::sync::Arc;
+
+use albatross::adapters::memory;
 use albatross::application::error::ServiceError;
 use albatross::application::paging::Page;
 use albatross::application::users::{Register, UserFilter};
 use albatross::application::write::{Idempotency, Outcome, WriteOptions};
+use albatross::domain::ids::UserId;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Roles};
+use albatross::domain::user::UserStatus;
 use secrecy::ExposeSecret;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
 fn register(email: &str, password: Option<&str>) -> Register {
@@ -184,4 +191,73 @@ async fn a_cursor_belongs_to_its_list() {
     };
     let (_, kind) = refused(users.list(&ada, other, page(1, next)).await);
     assert!(matches!(kind, RefusalKind::Invalid { .. }));
+}
+
+/// Two processes over one storage, whose projections follow the log; the first one's log can be interrupted.
+async fn two_processes() -> (Stage, Stage, Arc<FaultyLog>, DropGuard) {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let here = Stage::over(stores.clone(), log.clone()).await;
+    let there = Stage::over(stores.clone(), stores.events.clone()).await;
+    let cancel = CancellationToken::new();
+    let (airline, stop) = (there.airline.clone(), cancel.clone());
+    tokio::spawn(async move { airline.project(&supervisor(), &stop).await });
+    (here, there, log, cancel.drop_guard())
+}
+
+async fn admins(stage: &Stage) -> usize {
+    let head = stage.stores.events.head().await.unwrap();
+    stage.airline.wait_for_people(head.position).await.unwrap();
+    let filter = UserFilter {
+        role: Some(Role::TenantAdmin),
+        status: Some(UserStatus::Active),
+        ..UserFilter::default()
+    };
+    let host = somebody(UserId(Uuid::nil()), &[Role::TenantAdmin]);
+    let listed = stage
+        .airline
+        .users
+        .list(&host, filter, page(100, None))
+        .await;
+    listed.unwrap().items.len()
+}
+
+#[tokio::test]
+async fn two_admins_who_demote_each_other_at_once_do_not_both_succeed() {
+    let (here, there, log, _running) = two_processes().await;
+    let ada = here.person("Ada", &[Role::TenantAdmin]).await;
+    let eve = here.person("Eve", &[Role::TenantAdmin]).await;
+    let pilot = || Roles::from(Role::Pilot);
+    // Both have counted two admins: Eve's decision is written while Ada's is on its way.
+    let (airline, by_eve, of_ada) = (there.airline.clone(), eve.clone(), ada.user());
+    *log.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+        let reason = "coup".to_owned();
+        let suspended = airline
+            .users
+            .suspend(&by_eve, of_ada, reason, WriteOptions::default());
+        suspended.await.unwrap();
+    }));
+    let users = &here.airline.users;
+    let demoted = users.set_roles(&ada, eve.user(), pilot(), WriteOptions::default());
+    assert_eq!(refused(demoted.await).0, "last-admin");
+    assert_eq!(admins(&there).await, 1);
+}
+
+#[tokio::test]
+async fn of_many_admins_who_all_leave_at_once_one_stays() {
+    let (here, there, _log, _running) = two_processes().await;
+    let mut people = Vec::new();
+    for number in 0..6 {
+        let name = format!("Admin{number}");
+        people.push(here.person(&name, &[Role::TenantAdmin]).await);
+    }
+    let leave = people.iter().enumerate().map(|(number, admin)| {
+        let users = &[&here, &there][number % 2].airline.users;
+        let roles = Roles::from(Role::Pilot);
+        users.set_roles(admin, admin.user(), roles, WriteOptions::default())
+    });
+    let left = futures::future::join_all(leave).await;
+    let left = left.into_iter().filter(Result::is_ok).count();
+    assert_eq!(admins(&there).await, 6 - left);
+    assert!((1..6).contains(&left));
 }

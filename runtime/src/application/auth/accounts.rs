@@ -8,6 +8,7 @@ use crate::application::auth::keys::KeyCheck;
 use crate::application::auth::principal::Principal;
 use crate::application::auth::revocations::Revocation;
 use crate::application::auth::sessions::Sessions;
+use crate::application::auth::turns;
 use crate::application::commands::{Beside, CommandError, Done, Order};
 use crate::application::error::ServiceError;
 use crate::application::projections::lane::Lane;
@@ -28,7 +29,11 @@ pub struct Accounts {
     pub keys: Arc<KeyCheck>,
 }
 
+/// How often a change of admins is tried while others change them too.
+const ATTEMPTS: usize = 3;
+
 /// A command on a user's account.
+#[derive(Clone)]
 pub struct UserOrder {
     pub user: UserId,
     pub command: UserCommand,
@@ -57,9 +62,31 @@ impl UserOrder {
 impl Accounts {
     /// Executes the command; roles, standing and caches are as current as the log when it returns.
     pub async fn execute(&self, order: UserOrder) -> Result<Done<User>, CommandError> {
+        for _ in 0..ATTEMPTS {
+            match self.attempt(order.clone()).await {
+                Err(CommandError::ClaimTaken { claim, .. }) if turns::is_turn(&claim) => {}
+                done => return done,
+            }
+        }
+        Err(CommandError::Contended)
+    }
+
+    async fn attempt(&self, order: UserOrder) -> Result<Done<User>, CommandError> {
         let principal = self.principal(order.user).await?;
-        let facts = self.facts(&order, principal.as_ref()).await?;
-        let (user, beside) = (order.user, order.beside);
+        let turn = match takes_an_admin(&order.command, principal.as_ref())? {
+            true => Some(turns::next(&self.shared).await?),
+            false => None,
+        };
+        // After the turn: whoever takes an admin between the two takes this turn too.
+        let facts = UserFacts {
+            other_admins: match turn {
+                Some(_) => self.other_admins(order.user).await?,
+                None => 0,
+            },
+            approval_required: false,
+        };
+        let (user, mut beside) = (order.user, order.beside);
+        beside.claims.extend(turn);
         let now = self.shared.now();
         let command = Order::new(user, order.command, order.actor, facts)
             .expecting(order.expected)
@@ -108,32 +135,6 @@ impl Accounts {
         row.map_err(CommandError::Unavailable)
     }
 
-    /// Only who is an admin can be the last one.
-    async fn facts(
-        &self,
-        order: &UserOrder,
-        principal: Option<&Credential>,
-    ) -> Result<UserFacts, CommandError> {
-        let unreadable = |error: ServiceError| CommandError::Unavailable(error.into());
-        let present = principal.map(Principal::read).transpose();
-        let present = present.map_err(unreadable)?;
-        let is_admin = present.is_some_and(|it| it.roles.contains(Role::TenantAdmin));
-        let demotes = match &order.command {
-            UserCommand::SetRoles(roles) => !roles.contains(Role::TenantAdmin),
-            UserCommand::Suspend { .. } | UserCommand::Erase => true,
-            _ => false,
-        };
-        let other_admins = if is_admin && demotes {
-            self.other_admins(order.user).await?
-        } else {
-            0
-        };
-        Ok(UserFacts {
-            other_admins,
-            approval_required: false,
-        })
-    }
-
     /// Counted after everything that is in the log now has been projected.
     async fn other_admins(&self, user: UserId) -> Result<u32, CommandError> {
         let unavailable = |error: ServiceError| CommandError::Unavailable(error.into());
@@ -158,6 +159,23 @@ impl Accounts {
         let own = own.map_err(CommandError::Unavailable)?;
         Ok(u32::try_from(all - own).unwrap_or_default())
     }
+}
+
+/// Whether the command may leave the airline with one admin less.
+fn takes_an_admin(
+    command: &UserCommand,
+    principal: Option<&Credential>,
+) -> Result<bool, CommandError> {
+    let present = principal.map(Principal::read).transpose();
+    let present = present.map_err(|error| CommandError::Unavailable(error.into()))?;
+    let is_admin = present.is_some_and(|it| it.roles.contains(Role::TenantAdmin));
+    let takes = match command {
+        UserCommand::SetRoles(roles) => !roles.contains(Role::TenantAdmin),
+        UserCommand::EnsureAdmin(wish) => !wish.roles.contains(Role::TenantAdmin),
+        UserCommand::ReleaseAdmin | UserCommand::Suspend { .. } | UserCommand::Erase => true,
+        _ => false,
+    };
+    Ok(is_admin && takes)
 }
 
 fn changes_standing(event: &UserEvent) -> bool {

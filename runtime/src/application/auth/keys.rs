@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use moka::future::Cache as Recent;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::application::auth::principal::Principal;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::secrets::{self, ApiKeyText};
 use crate::application::shared::Shared;
-use crate::domain::actor::{KeyUse, Person};
+use crate::domain::actor::{KeyUse, Person, RecordedActor};
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::{Role, Roles, Scopes};
 use crate::domain::user::UserStatus;
@@ -27,6 +28,9 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// How coarsely last use is kept.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 const TOUCHED_AT_MOST: u64 = 10_000;
+
+/// How long a key that has expired in flight serves the flight that began with it.
+pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Checks the keys that requests carry.
 pub struct KeyCheck {
@@ -52,6 +56,12 @@ struct KnownKey {
     principal: Principal,
 }
 
+impl KnownKey {
+    fn has_ended(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
 /// What `credentials` keeps of a key beside its digest.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,19 +83,52 @@ impl KeyCheck {
     /// # Errors
     /// `Unauthenticated` unless it is a live key of somebody in standing.
     pub async fn identify(&self, text: &str) -> Result<Identity, ServiceError> {
+        let (id, known) = self.prove(text).await?;
+        if known.has_ended(self.shared.now()) {
+            return Err(ServiceError::Unauthenticated);
+        }
+        self.admit(id, known).await
+    }
+
+    /// Who calls with this key about a flight. If the flight began with it, it may have expired since.
+    ///
+    /// # Errors
+    /// `Unauthenticated` as for any other call, and a day after the key's end.
+    pub async fn identify_in_flight(
+        &self,
+        text: &str,
+        flight: Uuid,
+    ) -> Result<Identity, ServiceError> {
+        let (id, known) = self.prove(text).await?;
+        let now = self.shared.now();
+        if known.has_ended(now) {
+            let late = now
+                .saturating_sub(GRACE)
+                .is_ok_and(|a_day_ago| known.has_ended(a_day_ago));
+            if late || !self.began_with(flight, known.user, &id).await? {
+                return Err(ServiceError::Unauthenticated);
+            }
+        }
+        self.admit(id, known).await
+    }
+
+    /// What is known of the key, if the whole of it is right.
+    async fn prove(&self, text: &str) -> Result<(KeyId, KnownKey), ServiceError> {
         let key = ApiKeyText::parse(text).ok_or(ServiceError::Unauthenticated)?;
         let id = KeyId::parse(key.id()).ok_or(ServiceError::Unauthenticated)?;
         let Entry::Known(known) = self.look_up(key.id()).await? else {
             return Err(ServiceError::Unauthenticated);
         };
         let digest = BASE64_STANDARD.encode(self.shared.pepper.api_key_digest(&key));
-        let same = secrets::same_digest(digest.as_bytes(), known.digest.as_bytes());
-        let ended = known.expires_at.is_some_and(|end| end <= self.shared.now());
-        if !same || ended {
+        if !secrets::same_digest(digest.as_bytes(), known.digest.as_bytes()) {
             return Err(ServiceError::Unauthenticated);
         }
+        Ok((id, known))
+    }
+
+    async fn admit(&self, id: KeyId, known: KnownKey) -> Result<Identity, ServiceError> {
         let roles = standing(known.principal)?;
-        self.touch(key.id()).await;
+        self.touch(id.as_str()).await;
         Ok(Identity {
             person: Person {
                 id: known.user,
@@ -97,6 +140,23 @@ impl KeyCheck {
             },
             session: None,
         })
+    }
+
+    async fn began_with(
+        &self,
+        flight: Uuid,
+        user: UserId,
+        key: &KeyId,
+    ) -> Result<bool, ServiceError> {
+        let events = self.shared.events.read_stream(flight, 0).await?;
+        let first = events
+            .first()
+            .map(|event| RecordedActor::parse(&event.actor));
+        let expected = RecordedActor::User {
+            id: user,
+            key: Some(key.clone()),
+        };
+        Ok(first == Some(expected))
     }
 
     /// Forgets what is known of these keys, everywhere.

@@ -38,9 +38,13 @@ pub enum Reach {
 pub fn check_credential(rule: &Rule, shown: Shown<'_>) -> Result<(), Problem> {
     match (shown, rule.key) {
         (Shown::Session, _) | (Shown::Key(_), Key::Any) => Ok(()),
-        (Shown::Key(scopes), Key::Scope(scope)) if scopes.contains(&scope) => Ok(()),
-        (Shown::Key(_), Key::Scope(scope)) => Err(Problem::new(kind::SCOPE_MISSING)
-            .detail(format!("this takes a key with the scope {scope}"))),
+        (Shown::Key(scopes), Key::Scope(scope) | Key::Flight(scope)) if scopes.contains(&scope) => {
+            Ok(())
+        }
+        (Shown::Key(_), Key::Scope(scope) | Key::Flight(scope)) => {
+            Err(Problem::new(kind::SCOPE_MISSING)
+                .detail(format!("this takes a key with the scope {scope}")))
+        }
         (Shown::Key(_), Key::Never) => {
             Err(Problem::new(kind::SCOPE_MISSING)
                 .detail("this takes a log-in; no API key may do it"))
@@ -173,7 +177,7 @@ mod tests {
             let expected = match rule.key {
                 Key::Any => true,
                 Key::Never => false,
-                Key::Scope(scope) => acars.contains(&scope),
+                Key::Scope(scope) | Key::Flight(scope) => acars.contains(&scope),
             };
             assert_eq!(allowed, expected, "{} {}", rule.method, rule.path);
             assert!(check_credential(rule, Shown::Session).is_ok());

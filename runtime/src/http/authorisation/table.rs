@@ -25,6 +25,8 @@ pub struct Rule {
 pub enum Key {
     /// It must hold this scope.
     Scope(Scope),
+    /// The same; a key that has expired since it began this very flight will do for a day.
+    Flight(Scope),
     /// Any key will do.
     Any,
     /// A session only: a leaked key must not make itself at home.
@@ -66,7 +68,7 @@ impl Rule {
     }
 }
 
-use Key::{Any, Never, Scope as Needs};
+use Key::{Any, Flight, Never, Scope as Needs};
 use Need::{Anybody, Known, Nobody, Published};
 use Policy::{Credentials, General, Telemetry};
 
@@ -75,7 +77,8 @@ const STAFF: Need = Need::Role(Role::Reviewer);
 
 const READ: Key = Needs(Scope::PirepsRead);
 const WRITE: Key = Needs(Scope::PirepsWrite);
-const TRACK: Key = Needs(Scope::TrackWrite);
+const FINISH: Key = Flight(Scope::PirepsWrite);
+const TRACK: Key = Flight(Scope::TrackWrite);
 const REVIEW: Key = Needs(Scope::Review);
 const USERS: Key = Needs(Scope::Users);
 
@@ -120,7 +123,7 @@ pub const TABLE: &[Rule] = &[
     rule("GET",    "/api/v1/pireps/{id}",                 READ,   Owner::Pilot,       Known,   Published, General),
     rule("PUT",    "/api/v1/pireps/{id}",                 WRITE,  Owner::FuturePilot, Known,   Nobody,    General),
     rule("POST",   "/api/v1/pireps/{id}/positions",       TRACK,  Owner::Pilot,       Known,   Nobody,    Telemetry),
-    rule("POST",   "/api/v1/pireps/{id}/submit",          WRITE,  Owner::Pilot,       Known,   Nobody,    General),
+    rule("POST",   "/api/v1/pireps/{id}/submit",          FINISH, Owner::Pilot,       Known,   Nobody,    General),
     rule("POST",   "/api/v1/pireps/{id}/pause",           WRITE,  Owner::Pilot,       Known,   Nobody,    General),
     rule("POST",   "/api/v1/pireps/{id}/resume",          WRITE,  Owner::Pilot,       Known,   Nobody,    General),
     rule("POST",   "/api/v1/pireps/{id}/cancel",          WRITE,  Owner::Pilot,       Known,   STAFF,     General),

@@ -86,11 +86,16 @@ pub fn complete(api: utoipa::openapi::OpenApi) -> Value {
 
 fn describe(operation: &mut Value, path: &str, rule: &Rule) {
     operation["security"] = security(rule);
-    if let Key::Scope(scope) = rule.key {
+    let scope = match rule.key {
+        Key::Scope(scope) => Some(format!("Scope of a key: `{scope}`.")),
+        Key::Flight(scope) => Some(format!(
+            "Scope of a key: `{scope}`. A key that began this flight serves it for 24 hours after it has expired."
+        )),
+        Key::Any | Key::Never => None,
+    };
+    if let Some(scope) = scope {
         let about = operation["description"].as_str().unwrap_or_default();
-        operation["description"] = format!("{about}\n\nScope of a key: `{scope}`.")
-            .trim()
-            .into();
+        operation["description"] = format!("{about}\n\n{scope}").trim().into();
     }
     let mut statuses = vec!["429", "500", "503"];
     if !rule.is_public() {

@@ -272,7 +272,7 @@ export interface paths {
          * Send positions of a flight
          * @description At most 500 in a batch. A batch that is sent twice is stored once. Accepted in every state.
          *
-         *     Scope of a key: `track:write`.
+         *     Scope of a key: `track:write`. A key that began this flight serves it for 24 hours after it has expired.
          */
         post: operations["sendPositions"];
         delete?: never;
@@ -356,7 +356,7 @@ export interface paths {
         put?: never;
         /**
          * Submit a PIREP for review
-         * @description Scope of a key: `pireps:write`.
+         * @description Scope of a key: `pireps:write`. A key that began this flight serves it for 24 hours after it has expired.
          */
         post: operations["submitPirep"];
         delete?: never;
