@@ -1,0 +1,172 @@
+//! With one tenant's credentials, its neighbour's part of every server is refused, by the server itself.
+
+use std::collections::BTreeMap;
+
+use albatross_tests::platform::Platform;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
+};
+use kube::Api;
+use kube::api::PostParams;
+use lapin::{Connection as AmqpConnection, ConnectionProperties};
+use redis::aio::MultiplexedConnection;
+use redis::{RedisError, ServerErrorKind};
+use reqwest::Url;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::alone;
+
+/// What PostgreSQL answers whom it refuses (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+type Credentials = BTreeMap<String, String>;
+
+#[tokio::test]
+async fn a_tenants_credentials_open_nothing_of_its_neighbour() {
+    let _alone = alone().await;
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    for name in ["here", "there"] {
+        let owners = json!([{"kind": "Group", "name": format!("{name}-ops")}]);
+        platform.airline(name, json!({"owners": owners})).await;
+    }
+    let (here, there) = (
+        environment(&platform, "here").await,
+        environment(&platform, "there").await,
+    );
+    let migrates = platform
+        .secret("albatross-here", "albatross-migrate")
+        .await
+        .unwrap();
+    for credentials in [&here, &migrates] {
+        refused_by_postgres(credentials, &there).await;
+    }
+    refused_by_rabbitmq(&platform, &here, &there).await;
+    refused_by_redis(&here, &there).await;
+    for (namespace, may) in [("albatross-here", true), ("albatross-there", false)] {
+        let allowed = may_read_links(&platform, "here-ops", namespace).await;
+        assert_eq!(allowed, may, "{namespace}");
+    }
+    for name in ["here", "there"] {
+        platform.remove(name).await;
+    }
+    operator.stop().await;
+}
+
+async fn environment(platform: &Platform, tenant: &str) -> Credentials {
+    let namespace = format!("albatross-{tenant}");
+    let secret = platform.secret(&namespace, "albatross-api").await;
+    secret.unwrap()
+}
+
+/// The URL with the neighbour's database or virtual host in it, and the own credentials.
+fn at_neighbours(own: &str, neighbours: &str) -> Url {
+    let mut url: Url = own.parse().unwrap();
+    let other: Url = neighbours.parse().unwrap();
+    assert_ne!(url.path(), other.path());
+    url.set_path(other.path());
+    url
+}
+
+async fn refused_by_postgres(own: &Credentials, neighbour: &Credentials) {
+    let url = &own["DATABASE_URL"];
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let elsewhere = at_neighbours(url, &neighbour["DATABASE_URL"]);
+    let entered = PgConnection::connect(elsewhere.as_str()).await;
+    assert_eq!(code(entered.err()), INSUFFICIENT_PRIVILEGE, "CONNECT");
+    let other: Url = neighbour["DATABASE_URL"].parse().unwrap();
+    let (user, database) = (other.username(), other.path().trim_start_matches('/'));
+    for statement in [
+        format!("SET ROLE {user:?}"),
+        format!("ALTER ROLE {user:?} PASSWORD 'mine'"),
+        format!("GRANT CONNECT ON DATABASE {database:?} TO CURRENT_USER"),
+        "CREATE ROLE mallory SUPERUSER".to_owned(),
+        "SELECT pg_read_file('/etc/passwd')".to_owned(),
+    ] {
+        let done = sqlx::raw_sql(AssertSqlSafe(statement.clone()))
+            .execute(&mut connection)
+            .await;
+        assert_eq!(code(done.err()), INSUFFICIENT_PRIVILEGE, "{statement}");
+    }
+}
+
+/// The server's own code; none where it did not refuse.
+fn code(error: Option<sqlx::Error>) -> String {
+    match error {
+        Some(sqlx::Error::Database(error)) => error.code().unwrap_or_default().into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn refused_by_rabbitmq(platform: &Platform, own: &Credentials, neighbour: &Credentials) {
+    // Pods would find it elsewhere.
+    let server: Url = platform.servers.amqp_url.parse().unwrap();
+    let mut url: Url = own["AMQP_URL"].parse().unwrap();
+    url.set_host(server.host_str()).unwrap();
+    url.set_port(server.port()).unwrap();
+    let enter = async |url: &str| {
+        let entered = AmqpConnection::connect(url, ConnectionProperties::default()).await;
+        entered.map(drop).map_err(|error| error.to_string())
+    };
+    enter(url.as_str()).await.unwrap();
+    let elsewhere = at_neighbours(url.as_str(), &neighbour["AMQP_URL"]);
+    let refused = enter(elsewhere.as_str()).await.unwrap_err();
+    assert!(refused.contains("access to vhost"), "{refused}");
+}
+
+async fn refused_by_redis(own: &Credentials, neighbour: &Credentials) {
+    let client = redis::Client::open(&*own["REDIS_URL"]).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let key = |of: &Credentials| format!("{}key", of["ALBATROSS_REDIS_PREFIX"]);
+    let mine = ask(&mut connection, &["SET", &key(own), "1"]).await;
+    mine.unwrap();
+    let theirs = key(neighbour);
+    for command in [
+        &["GET", &theirs][..],
+        &["SET", &theirs, "1"],
+        &["PUBLISH", &theirs, "1"],
+        &["KEYS", "*"],
+        &["FLUSHALL"],
+        &["ACL", "LIST"],
+        &["CONFIG", "GET", "*"],
+    ] {
+        let refused = ask(&mut connection, command).await.unwrap_err();
+        assert_eq!(
+            refused.kind(),
+            ServerErrorKind::NoPerm.into(),
+            "{command:?}"
+        );
+    }
+}
+
+async fn ask(
+    connection: &mut MultiplexedConnection,
+    command: &[&str],
+) -> Result<redis::Value, RedisError> {
+    let mut request = redis::cmd(command[0]);
+    request.arg(&command[1..]);
+    request.query_async(connection).await
+}
+
+/// Whether the API server would let members of this group read the admins' links of a tenant.
+async fn may_read_links(platform: &Platform, group: &str, namespace: &str) -> bool {
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some("somebody".to_owned()),
+            groups: Some(vec![group.to_owned()]),
+            resource_attributes: Some(ResourceAttributes {
+                namespace: Some(namespace.to_owned()),
+                verb: Some("get".to_owned()),
+                resource: Some("secrets".to_owned()),
+                name: Some("albatross-admin-links".to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let api: Api<SubjectAccessReview> = Api::all(platform.client.clone());
+    let answer = api.create(&PostParams::default(), &review).await.unwrap();
+    answer.status.unwrap().allowed
+}
