@@ -1,5 +1,8 @@
 //! The operator's desired state: what is declared holds, what is not declared any more goes.
 
+use std::sync::Arc;
+
+use albatross::adapters::memory;
 use albatross::application::auth::LoggedIn;
 use albatross::application::desired::DesiredError;
 use albatross::application::desired::model::{DesiredReport, DesiredState, KeyState};
@@ -7,12 +10,13 @@ use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::secrets::{ApiKeyText, LinkToken, Pepper};
 use albatross::domain::roles::Role;
-use albatross::ports::credentials::{CredentialChange, CredentialKind};
+use albatross::ports::credentials::{CredentialChange, CredentialKind, Credentials};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use crate::stage::*;
+use crate::watched_credentials::WatchedCredentials;
 
 /// An airline without admins and keys.
 pub fn nothing(number: u64) -> DesiredState {
@@ -134,6 +138,31 @@ async fn a_declared_key_whose_digest_is_gone_opens_again() {
     // What was revoked stays revoked.
     apply(&stage, wish(2, json!({"revoked": true}))).await;
     apply(&stage, wish(3, json!({}))).await;
+    assert!(operator.open(&stage).await.is_err());
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_its_digest_is_put_back_stays_closed() {
+    let mut stores = memory::open();
+    let watched = Arc::new(WatchedCredentials::over(stores.credentials.clone()));
+    stores.credentials = watched.clone();
+    let events = stores.events.clone();
+    let stage = Stage::over(stores.clone(), events.clone()).await;
+    let another = Stage::over(stores, events).await;
+    let operator = Operator::new();
+    let wish = |number, change| state(number, Vec::new(), vec![operator.key(change)]);
+    apply(&stage, wish(1, json!({}))).await;
+    let key = ApiKeyText::parse(operator.key.expose_secret()).unwrap();
+    let (kind, id) = (CredentialKind::ApiKey, key.id().to_owned());
+    let gone = vec![CredentialChange::Delete { kind, id }];
+    watched.change(gone).await.unwrap();
+    let revoked = wish(2, json!({"revoked": true}));
+    watched.before_the_next_change(async move {
+        apply(&another, revoked).await;
+    });
+    let again = stage.airline.desired.apply(wish(1, json!({}))).await;
+    assert!(again.is_err(), "a newer state was applied meanwhile");
+    assert!(watched.was_changed(), "the digest was put back");
     assert!(operator.open(&stage).await.is_err());
 }
 

@@ -18,3 +18,4 @@ mod projections;
 mod stage;
 mod tracks;
 mod users;
+mod watched_credentials;

@@ -106,19 +106,33 @@ impl Keys {
         order.beside.credentials.push(put.clone());
         let done = self.accounts.execute(order).await?;
         let present = done.state.keys.get(&id);
-        let is_live = present.is_some_and(|key| key.revoked_at.is_none());
-        if done.events.is_empty() && is_live {
-            self.ensure_digest(&id, put).await?;
+        if done.events.is_empty() && present.is_some_and(|key| key.is_live(now)) {
+            self.ensure_digest(user, &id, put).await?;
         }
         Ok(())
     }
 
     /// An imported log knows its keys, and none of their digests.
-    async fn ensure_digest(&self, id: &KeyId, put: CredentialChange) -> Result<(), ServiceError> {
+    async fn ensure_digest(
+        &self,
+        user: UserId,
+        id: &KeyId,
+        put: CredentialChange,
+    ) -> Result<(), ServiceError> {
         let (credentials, kind) = (&self.shared.credentials, CredentialKind::ApiKey);
-        if credentials.credential(kind, id.as_str()).await?.is_none() {
-            credentials.change(vec![put]).await?;
+        if credentials.credential(kind, id.as_str()).await?.is_some() {
+            return Ok(());
         }
+        credentials.change(vec![put]).await?;
+        // Whoever revoked the key since the log was read found no digest to take away.
+        let owner = self.shared.commands.load::<User>(user.0).await?;
+        let key = owner.state.as_ref().and_then(|user| user.keys.get(id));
+        if key.is_none_or(|key| key.revoked_at.is_some()) {
+            let id = id.to_string();
+            let delete = CredentialChange::Delete { kind, id };
+            credentials.change(vec![delete]).await?;
+        }
+        self.accounts.keys.forget([id], owner.position).await;
         Ok(())
     }
 
