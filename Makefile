@@ -46,9 +46,11 @@ test: ## Everything, against real servers and a real cluster; installs what it n
 	tests/run
 
 soak: ## Kill processes and PostgreSQL a thousand times under load; prints what it saw
+	tests/prepare
 	ALBATROSS_CRASH_CYCLES=1000 cargo test --locked -p albatross-tests --test crash -- --nocapture
 
 bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 asks the cluster of KUBECONFIG too
+	tests/prepare
 	cargo build --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(PEERS)
 	ALBATROSS_PEERS=$(PEERS)/release/albatross-peers RUSTFLAGS='-C target-feature=+crt-static' \
 		cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures

@@ -4,6 +4,7 @@ pub mod airline;
 pub mod api_server;
 pub mod chart;
 pub mod kubectl;
+pub mod parts;
 pub mod platform;
 pub mod processes;
 pub mod proxy;

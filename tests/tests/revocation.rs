@@ -5,20 +5,17 @@
 use std::sync::Arc;
 
 use albatross::adapters::redis::Redis;
-use albatross::adapters::system::SystemClock;
 use albatross::adapters::{Stores, memory};
 use albatross::application::airline::Airline;
-use albatross::application::passwords::Passwords;
 use albatross::application::shared::Parts;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
-use albatross::domain::ids::TenantId;
+use albatross_tests::parts::parts;
 use albatross_tests::random::{Random, supervisor};
 use albatross_tests::servers::{RedisUser, servers};
 use albatross_tests::wait::within;
 use futures::StreamExt;
 use secrecy::{ExposeSecret, SecretString};
-use uuid::Uuid;
 
 const EMAIL: &str = "ada@skyways.example";
 
@@ -27,20 +24,9 @@ async fn process(stores: &Stores, user: &RedisUser) -> (Airline, Redis) {
     let redis = Redis::open(&user.url, &user.prefix, Arc::new(Random), &supervisor()).unwrap();
     within("Redis", redis.connected()).await;
     let parts = Parts {
-        tenant: TenantId(Uuid::from_u128(1)),
-        name: "skyways".to_owned(),
-        public_url: "http://skyways.localhost".to_owned(),
-        events: stores.events.clone(),
-        credentials: stores.credentials.clone(),
-        read_model: stores.read_model.clone(),
-        tracks: stores.tracks.clone(),
         cache: redis.cache.clone(),
         wake_ups: redis.wake_ups.clone(),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(Random),
-        tenant_key: [9; 32],
-        pepper: [7; 32],
-        passwords: Arc::new(Passwords::new(1, Arc::new(Random))),
+        ..parts(stores)
     };
     let airline = Airline::new(parts, stores.schema_version);
     airline.prepare().await.unwrap();

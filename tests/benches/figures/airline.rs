@@ -3,46 +3,21 @@
 use std::sync::Arc;
 
 use albatross::adapters::Stores;
-use albatross::adapters::memory::{MemoryCache, MemoryWakeUps};
-use albatross::adapters::system::{SystemClock, SystemEntropy};
 use albatross::application::airline::Airline;
 use albatross::application::api_keys::NewKey;
 use albatross::application::identity::Identity;
-use albatross::application::passwords::Passwords;
 use albatross::application::pireps::FilePirep;
-use albatross::application::shared::Parts;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::domain::actor::Person;
-use albatross::domain::ids::TenantId;
 use albatross::domain::pirep::{Intent, Plan, Source, SourceKind};
 use albatross::domain::roles::{Role, Scope, Scopes};
+use albatross_tests::parts::parts;
 use secrecy::ExposeSecret;
-use uuid::Uuid;
-
-pub const TENANT_ID: Uuid = Uuid::from_u128(1);
-pub const TENANT_KEY: [u8; 32] = [9; 32];
-pub const PEPPER: [u8; 32] = [7; 32];
 
 /// The airline over this storage, its tables made ready.
 pub async fn over(stores: &Stores) -> Arc<Airline> {
-    let parts = Parts {
-        tenant: TenantId(TENANT_ID),
-        name: "skyways".to_owned(),
-        public_url: "http://skyways.localhost".to_owned(),
-        events: stores.events.clone(),
-        credentials: stores.credentials.clone(),
-        read_model: stores.read_model.clone(),
-        tracks: stores.tracks.clone(),
-        cache: Arc::new(MemoryCache::new()),
-        wake_ups: Arc::new(MemoryWakeUps::new()),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        tenant_key: TENANT_KEY,
-        pepper: PEPPER,
-        passwords: Arc::new(Passwords::new(2, Arc::new(SystemEntropy))),
-    };
-    let airline = Airline::new(parts, stores.schema_version);
+    let airline = Airline::new(parts(stores), stores.schema_version);
     airline.prepare().await.unwrap();
     Arc::new(airline)
 }

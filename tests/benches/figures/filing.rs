@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use albatross::adapters::{migrate, open};
+use albatross_tests::parts::{PEPPER, TENANT_ID, TENANT_KEY};
 use albatross_tests::processes::{Process, albatross, free_port};
 use albatross_tests::servers::servers;
 use base64::Engine;
@@ -10,7 +11,6 @@ use base64::prelude::BASE64_STANDARD;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::airline::{PEPPER, TENANT_ID, TENANT_KEY};
 use crate::http::Connection;
 use crate::table::{Bar, Table, median};
 use crate::{Effort, airline, processor};

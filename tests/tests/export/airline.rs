@@ -4,24 +4,20 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 
-use albatross::adapters::memory::{MemoryCache, MemoryWakeUps};
-use albatross::adapters::system::SystemClock;
 use albatross::adapters::{Stores, migrate, open};
 use albatross::application::airline::Airline;
 use albatross::application::api_keys::NewKey;
 use albatross::application::identity::Identity;
-use albatross::application::passwords::Passwords;
 use albatross::application::pireps::{Accept, FilePirep, Submit};
-use albatross::application::shared::Parts;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::domain::actor::Person;
-use albatross::domain::ids::{PirepId, TenantId, UserId};
+use albatross::domain::ids::{PirepId, UserId};
 use albatross::domain::pirep::{Credit, Intent, Plan, Source, SourceKind};
 use albatross::domain::roles::{Role, Scope, Scopes};
 use albatross::ports::track_store::Sample;
+use albatross_tests::parts::{PEPPER, TENANT_ID, TENANT_KEY, parts};
 use albatross_tests::processes::run;
-use albatross_tests::random::Random;
 use albatross_tests::servers::servers;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::Timestamp;
@@ -30,9 +26,6 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-pub const TENANT: Uuid = Uuid::from_u128(0x5c1);
-pub const TENANT_KEY: [u8; 32] = [9; 32];
-pub const PEPPER: [u8; 32] = [7; 32];
 pub const PASSWORD: &str = "correct horse battery staple";
 /// Samples of each flight.
 pub const FLOWN: i32 = 120;
@@ -80,7 +73,7 @@ impl Place {
 
     /// `albatross import` of a file into this place.
     pub fn import(&self, file: &Path, more: &[&str]) -> Output {
-        let (id, key) = (TENANT.to_string(), BASE64_STANDARD.encode(TENANT_KEY));
+        let (id, key) = (TENANT_ID.to_string(), BASE64_STANDARD.encode(TENANT_KEY));
         self.import_as(&id, &key, file, more)
     }
 
@@ -151,23 +144,7 @@ pub fn verify(what: &[&str]) -> Output {
 }
 
 pub async fn airline(stores: &Stores) -> Arc<Airline> {
-    let parts = Parts {
-        tenant: TenantId(TENANT),
-        name: "skyways".to_owned(),
-        public_url: "http://skyways.localhost:8080".to_owned(),
-        events: stores.events.clone(),
-        credentials: stores.credentials.clone(),
-        read_model: stores.read_model.clone(),
-        tracks: stores.tracks.clone(),
-        cache: Arc::new(MemoryCache::new()),
-        wake_ups: Arc::new(MemoryWakeUps::new()),
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(Random),
-        tenant_key: TENANT_KEY,
-        pepper: PEPPER,
-        passwords: Arc::new(Passwords::new(1, Arc::new(Random))),
-    };
-    let airline = Arc::new(Airline::new(parts, stores.schema_version));
+    let airline = Arc::new(Airline::new(parts(stores), stores.schema_version));
     airline.prepare().await.unwrap();
     airline.catch_up().await.unwrap();
     airline

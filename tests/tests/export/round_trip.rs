@@ -5,6 +5,7 @@ use albatross::application::write::WriteOptions;
 use albatross::domain::pirep::PirepState;
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::{ChainLink, RecordedEvent};
+use albatross_tests::parts::{TENANT_ID, TENANT_KEY};
 use rstest::rstest;
 use uuid::Uuid;
 
@@ -243,7 +244,7 @@ async fn another_tenants_export_is_refused() {
     let refusal = refused(&target.import_as(&id, &key, &file, &[]));
     assert!(refusal.contains("it is the log of tenant"), "{refusal}");
     let other = BASE64_STANDARD.encode([1; 32]);
-    let refusal = refused(&target.import_as(&TENANT.to_string(), &other, &file, &[]));
+    let refusal = refused(&target.import_as(&TENANT_ID.to_string(), &other, &file, &[]));
     assert!(refusal.contains("another tenant key"), "{refusal}");
     assert!(log(&target).await.0.is_empty());
 }

@@ -33,7 +33,7 @@ export function Readout({ track, cursor }: { track: Track; cursor: number | null
       </dl>
       {cursor === null && (
         <p className="absolute bottom-0 text-muted text-xs sm:top-3 sm:right-4">
-          Point at the map or the profile to read one moment.
+          Choose a moment on the map or the profile to read it.
         </p>
       )}
     </div>
