@@ -65,10 +65,6 @@ impl Dialect {
         format!("DELETE FROM {}\"{table_name}\"", self.schema)
     }
 
-    pub fn get(&self, table: &Table) -> String {
-        format!("{} WHERE id = $1", self.select(table))
-    }
-
     pub fn list(&self, query: &Query) -> Statement {
         let mut statement = Statement {
             text: self.select(query.table),
@@ -123,7 +119,7 @@ impl Dialect {
         format!("{}\"{}\"", self.schema, table.name)
     }
 
-    fn select(&self, table: &Table) -> String {
+    pub fn select(&self, table: &Table) -> String {
         format!("SELECT {} FROM {}", columns(table), self.name(table))
     }
 

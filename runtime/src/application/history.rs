@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
 use crate::application::identity::Identity;
-use crate::application::pirep_queries::{PirepQueries, name_of};
+use crate::application::pirep_queries::{PirepQueries, names_of};
 use crate::application::shared::Shared;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::DomainEvent;
@@ -67,20 +67,21 @@ impl History {
         self.queries.get(identity, pirep).await?;
         let mut entries = Vec::new();
         let mut state: Option<Pirep> = None;
-        let mut names = BTreeMap::new();
-        for envelope in self.shared.stream(pirep.0).await? {
+        let envelopes = self.shared.stream(pirep.0).await?;
+        let people = envelopes.iter().filter_map(|it| it.who().user_id());
+        let names = names_of(&self.shared, people.collect()).await?;
+        for envelope in envelopes {
             let DomainEvent::Pirep(event) = &envelope.event else {
                 continue;
             };
             let after = Pirep::evolve(state.clone(), event, envelope.recorded_at);
             let changes = difference(&facts(state.as_ref())?, &facts(after.as_ref())?);
-            let actor = self.actor(&envelope, &mut names).await?;
             entries.push(HistoryEntry {
                 position: envelope.position,
                 version: envelope.version,
                 event: short_name(event).to_owned(),
                 at: envelope.recorded_at,
-                actor,
+                actor: actor(&envelope, &names),
                 reason: reason(event).map(str::to_owned),
                 changes,
             });
@@ -88,29 +89,15 @@ impl History {
         }
         Ok(entries)
     }
+}
 
-    async fn actor(
-        &self,
-        envelope: &DecodedEvent,
-        names: &mut BTreeMap<UserId, Option<String>>,
-    ) -> Result<HistoryActor, ServiceError> {
-        let who = envelope.who();
-        let id = who.user_id();
-        let display_name = match id {
-            None => None,
-            Some(user) => match names.get(&user) {
-                Some(name) => name.clone(),
-                None => {
-                    let name = name_of(&self.shared, user).await?;
-                    names.entry(user).or_insert(name).clone()
-                }
-            },
-        };
-        Ok(HistoryActor {
-            kind: who.kind(),
-            id,
-            display_name,
-        })
+fn actor(envelope: &DecodedEvent, names: &BTreeMap<UserId, String>) -> HistoryActor {
+    let who = envelope.who();
+    let id = who.user_id();
+    HistoryActor {
+        kind: who.kind(),
+        id,
+        display_name: id.and_then(|user| names.get(&user).cloned()),
     }
 }
 

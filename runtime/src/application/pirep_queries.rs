@@ -1,6 +1,6 @@
 //! Reading PIREPs: who may see which, with the names and tracks that belong to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::application::error::ServiceError;
@@ -85,6 +85,12 @@ impl PirepQueries {
         views.pop().ok_or_else(|| ServiceError::not_found(PIREP))
     }
 
+    /// The same for one that has no track yet.
+    pub async fn untracked(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
+        let names = self.names(std::slice::from_ref(&stored)).await?;
+        Ok(view(stored, Extent::default(), &names))
+    }
+
     async fn complete_all(&self, all: Vec<StoredPirep>) -> Result<Vec<PirepView>, ServiceError> {
         let ids: Vec<_> = all.iter().map(|stored| stored.id.0).collect();
         let extents = self.shared.tracks.extents(&ids).await?;
@@ -97,24 +103,11 @@ impl PirepQueries {
     }
 
     async fn names(&self, all: &[StoredPirep]) -> Result<BTreeMap<UserId, String>, ServiceError> {
-        let people: Vec<_> = all
-            .iter()
-            .flat_map(|stored| {
-                let decision = stored.entity.decision.as_ref();
-                [Some(stored.entity.pilot), decision.and_then(|it| it.by)]
-            })
-            .collect();
-        let mut names: BTreeMap<UserId, String> = BTreeMap::new();
-        let mut asked: HashMap<UserId, ()> = HashMap::new();
-        for user in people.into_iter().flatten() {
-            if asked.insert(user, ()).is_some() {
-                continue;
-            }
-            if let Some(name) = name_of(&self.shared, user).await? {
-                names.insert(user, name);
-            }
-        }
-        Ok(names)
+        let people = all.iter().flat_map(|stored| {
+            let decision = stored.entity.decision.as_ref();
+            [Some(stored.entity.pilot), decision.and_then(|it| it.by)]
+        });
+        names_of(&self.shared, people.flatten().collect()).await
     }
 }
 
@@ -129,13 +122,20 @@ pub fn may_read(identity: &Identity, pilot: UserId, state: PirepState) -> bool {
     !discarded && (own || public || identity.reads_every_pirep())
 }
 
-/// What others call this user; none once erased.
-pub async fn name_of(shared: &Shared, user: UserId) -> Result<Option<String>, ServiceError> {
-    let Some(row) = shared.read_model.get(&USERS, user.0).await? else {
-        return Ok(None);
-    };
-    let view: UserView = document(&USERS, row)?;
-    Ok(view.entity.display_name.into_known())
+/// What others call these users; whoever is erased has no name.
+pub async fn names_of(
+    shared: &Shared,
+    users: BTreeSet<UserId>,
+) -> Result<BTreeMap<UserId, String>, ServiceError> {
+    let ids: Vec<_> = users.into_iter().map(|user| user.0).collect();
+    let mut names = BTreeMap::new();
+    for row in shared.read_model.rows(&USERS, &ids).await? {
+        let view: UserView = document(&USERS, row)?;
+        if let Some(name) = view.entity.display_name.into_known() {
+            names.insert(view.id, name);
+        }
+    }
+    Ok(names)
 }
 
 impl PirepSort {

@@ -88,8 +88,8 @@ pub struct Checkpoint {
 pub trait LaneGuard: Send {
     fn checkpoint(&self) -> Checkpoint;
 
-    /// Reads a row as of this lane's own transaction.
-    async fn get(&mut self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError>;
+    /// The same as [`ReadModel::rows`], as of this lane's own transaction.
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError>;
 
     /// Applies the changes in order and moves the checkpoint, in one transaction.
     async fn commit(
@@ -112,7 +112,12 @@ pub trait ReadModel: Send + Sync {
 
     async fn checkpoint(&self, lane: &'static str) -> Result<Checkpoint, StoreError>;
 
-    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError>;
+    /// The rows with these ids, in no particular order; ids that nothing has are left out.
+    async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError>;
+
+    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(table, &[id]).await?.pop())
+    }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError>;
 

@@ -66,8 +66,10 @@ impl ReadModel for MemoryReadModel {
         Ok(self.state().checkpoint(lane))
     }
 
-    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
-        Ok(self.state().rows(table)?.get(&id).cloned())
+    async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        let mut state = self.state();
+        let rows = state.rows(table)?;
+        Ok(ids.iter().filter_map(|id| rows.get(id).cloned()).collect())
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -139,8 +141,8 @@ impl LaneGuard for Guard {
         self.checkpoint
     }
 
-    async fn get(&mut self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
-        self.model.get(table, id).await
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        self.model.rows(table, ids).await
     }
 
     async fn commit(

@@ -94,9 +94,9 @@ impl ReadModel for PostgresReadModel {
         }))
     }
 
-    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
+    async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        Ok(get(&mut connection, table, id).await?)
+        Ok(rows(&mut connection, table, ids).await?)
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -155,8 +155,8 @@ impl LaneGuard for Guard {
         self.checkpoint
     }
 
-    async fn get(&mut self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
-        Ok(get(&mut self.transaction, table, id).await?)
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        Ok(rows(&mut self.transaction, table, ids).await?)
     }
 
     async fn commit(
@@ -285,14 +285,15 @@ fn without_nul(text: &str) -> Cow<'_, str> {
     }
 }
 
-async fn get(
+async fn rows(
     connection: &mut PgConnection,
     table: &'static Table,
-    id: Uuid,
-) -> Result<Option<Row>, sqlx::Error> {
-    let query = query(AssertSqlSafe(DIALECT.get(table))).bind(id);
+    ids: &[Uuid],
+) -> Result<Vec<Row>, sqlx::Error> {
+    let select = format!("{} WHERE id = ANY ($1)", DIALECT.select(table));
+    let query = query(AssertSqlSafe(select)).bind(ids);
     let found = query.try_map(|found: PgRow| row(table, &found));
-    found.fetch_optional(connection).await
+    found.fetch_all(connection).await
 }
 
 fn checkpoint(found: PgRow) -> Result<Checkpoint, sqlx::Error> {

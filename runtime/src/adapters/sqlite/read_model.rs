@@ -83,10 +83,20 @@ impl ReadModel for SqliteReadModel {
         Ok(checkpoint(&mut connection, lane).await?)
     }
 
-    async fn get(&self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
-        let query = sqlx::query(AssertSqlSafe(DIALECT.get(table))).bind(id);
-        let found = query.try_map(|found| row(table, &found));
-        Ok(found.fetch_optional(&self.database.reader).await?)
+    async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for chunk in batch::chunks(ids, &CHUNKS) {
+            let mut query = QueryBuilder::<Sqlite>::new(DIALECT.select(table));
+            query.push(" WHERE id IN (");
+            let mut listed = query.separated(", ");
+            for id in chunk {
+                listed.push_bind(*id);
+            }
+            query.push(")");
+            let found = query.build().try_map(|found| row(table, &found));
+            rows.extend(found.fetch_all(&self.database.reader).await?);
+        }
+        Ok(rows)
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -137,8 +147,8 @@ impl LaneGuard for Guard {
         self.checkpoint
     }
 
-    async fn get(&mut self, table: &'static Table, id: Uuid) -> Result<Option<Row>, StoreError> {
-        self.model.get(table, id).await
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        self.model.rows(table, ids).await
     }
 
     async fn commit(

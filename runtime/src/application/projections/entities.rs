@@ -1,6 +1,6 @@
 //! The aggregates that one batch of events touches: loaded once, evolved in order, written once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,26 +23,33 @@ where
     Id: From<Uuid> + Serialize + DeserializeOwned,
     A: Aggregate + Serialize + DeserializeOwned,
 {
-    pub fn of(table: &'static Table) -> Self {
-        Self {
-            table,
-            touched: BTreeMap::new(),
+    /// Reads, all at once, how those stood whose streams these events continue.
+    pub async fn before(
+        events: impl Iterator<Item = &DecodedEvent>,
+        table: &'static Table,
+        lane: &mut dyn LaneGuard,
+    ) -> Result<Self, ServiceError> {
+        let mut seen = BTreeSet::new();
+        let first = events.filter(|event| seen.insert(event.stream_id));
+        let continued = first.filter(|event| event.version > 1);
+        let continued: Vec<Uuid> = continued.map(|event| event.stream_id).collect();
+        let mut touched = BTreeMap::new();
+        if !continued.is_empty() {
+            for row in lane.rows(table, &continued).await? {
+                touched.insert(row.id, Some(document(table, row)?));
+            }
         }
+        Ok(Self { table, touched })
     }
 
     /// Evolves the aggregate whose stream the event belongs to; answers how it stands now.
-    pub async fn evolve(
+    pub fn evolve(
         &mut self,
-        lane: &mut dyn LaneGuard,
         envelope: &DecodedEvent,
         event: &A::Event,
-    ) -> Result<Option<&Standing<Id, A>>, ServiceError> {
+    ) -> Option<&Standing<Id, A>> {
         let id = envelope.stream_id;
-        let before = match self.touched.remove(&id) {
-            Some(known) => known,
-            None if envelope.version == 1 => None,
-            None => self.load(lane, id).await?,
-        };
+        let before = self.touched.remove(&id).flatten();
         let state = before.map(|standing| standing.entity);
         let after = A::evolve(state, event, envelope.recorded_at).map(|entity| Standing {
             id: Id::from(id),
@@ -50,7 +57,7 @@ where
             position: envelope.position,
             entity,
         });
-        Ok(self.touched.entry(id).or_insert(after).as_ref())
+        self.touched.entry(id).or_insert(after).as_ref()
     }
 
     /// One upsert for each row that was touched.
@@ -63,15 +70,6 @@ where
         let rows = touched.filter_map(|(id, standing)| Some((id, standing?)));
         rows.map(|(id, standing)| upsert(table, id, columns(&standing), &standing))
             .collect()
-    }
-
-    async fn load(
-        &self,
-        lane: &mut dyn LaneGuard,
-        id: Uuid,
-    ) -> Result<Option<Standing<Id, A>>, ServiceError> {
-        let row = lane.get(self.table, id).await?;
-        row.map(|row| document(self.table, row)).transpose()
     }
 }
 

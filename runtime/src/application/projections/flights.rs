@@ -15,10 +15,10 @@ pub async fn project(
     lane: &mut dyn LaneGuard,
     events: &[DecodedEvent],
 ) -> Result<Vec<Change>, ServiceError> {
-    let mut pireps = Entities::<PirepId, Pirep>::of(&PIREPS);
+    let mut pireps = Entities::<PirepId, Pirep>::before(events.iter(), &PIREPS, lane).await?;
     for envelope in events {
         if let DomainEvent::Pirep(event) = &envelope.event {
-            pireps.evolve(lane, envelope, event).await?;
+            pireps.evolve(envelope, event);
         }
     }
     pireps.into_changes(columns)

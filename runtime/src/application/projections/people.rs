@@ -20,17 +20,22 @@ pub async fn project(
     lane: &mut dyn LaneGuard,
     events: &[DecodedEvent],
 ) -> Result<Vec<Change>, ServiceError> {
-    let mut tenants = Entities::<TenantId, Tenant>::of(&TENANTS);
-    let mut users = Entities::<UserId, User>::of(&USERS);
+    let of_tenants = events
+        .iter()
+        .filter(|it| matches!(it.event, DomainEvent::Tenant(_)));
+    let mut tenants = Entities::<TenantId, Tenant>::before(of_tenants, &TENANTS, lane).await?;
+    let of_users = events
+        .iter()
+        .filter(|it| matches!(it.event, DomainEvent::User(_)));
+    let mut users = Entities::<UserId, User>::before(of_users, &USERS, lane).await?;
     let mut keys = Vec::new();
     for envelope in events {
         match &envelope.event {
             DomainEvent::Tenant(event) => {
-                tenants.evolve(lane, envelope, event).await?;
+                tenants.evolve(envelope, event);
             }
             DomainEvent::User(event) => {
-                let user = users.evolve(lane, envelope, event).await?;
-                if let Some(user) = user {
+                if let Some(user) = users.evolve(envelope, event) {
                     keys.extend(key_changes(user, event)?);
                 }
             }
