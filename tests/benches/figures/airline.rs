@@ -37,6 +37,7 @@ pub async fn pilot(airline: &Airline, name: &str) -> Identity {
             roles: Role::Pilot.into(),
             key: None,
         },
+        suspended: false,
         session: None,
     }
 }

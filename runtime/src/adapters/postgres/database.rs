@@ -50,7 +50,7 @@ impl Database {
             );
         }
         Ok(Self {
-            writer: self::pool(&options, 1),
+            writer: writer(&options),
             pool,
             schema_version,
         })
@@ -115,6 +115,24 @@ fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
 }
 
 fn pool(options: &PgConnectOptions, size: u32) -> PgPool {
+    pool_options(size).connect_lazy_with(options.clone())
+}
+
+/// The one connection that appends. Arrays of unknown length look dear to the planner, which would plan every
+/// append anew for its own: that costs more than the append.
+fn writer(options: &PgConnectOptions) -> PgPool {
+    pool_options(1)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let once = "SET plan_cache_mode = force_generic_plan";
+                sqlx::query(once).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.clone())
+}
+
+fn pool_options(size: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .min_connections(0)
         .max_connections(size)
@@ -129,7 +147,6 @@ fn pool(options: &PgConnectOptions, size: u32) -> PgPool {
                 Ok(true)
             })
         })
-        .connect_lazy_with(options.clone())
 }
 
 /// Neither the schema nor its table of migrations is there yet.
