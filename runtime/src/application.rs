@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod error;
 pub mod event_names;
 pub mod events;
+pub mod flight;
 pub mod history;
 pub mod identity;
 pub mod paging;

@@ -88,14 +88,17 @@ impl Commands {
         Ok(loaded)
     }
 
-    /// Load, decide, append. Without an expected version, a conflict is tried again up to three times.
+    /// Load unless that was done, decide, append. Without an expected version, a conflict is tried again up to three times.
     ///
     /// # Errors
     /// A refusal, or one of the other reasons for which nothing was written.
-    pub async fn execute<A: Logged>(&self, order: Order<A>) -> Result<Done<A>, CommandError> {
+    pub async fn execute<A: Logged>(&self, mut order: Order<A>) -> Result<Done<A>, CommandError> {
         self.refuse_repeat(order.request.as_ref()).await?;
         for _ in 0..ATTEMPTS {
-            let loaded = self.load::<A>(order.stream).await?;
+            let loaded = match order.read.take() {
+                Some(read) => read,
+                None => self.load::<A>(order.stream).await?,
+            };
             if let Some(expected) = order.expected
                 && expected != loaded.version
                 && loaded.version > 0

@@ -10,6 +10,8 @@ use crate::domain::roles::{Scope, Scopes};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub person: Person,
+    /// May go on reading and flying, and file nothing new.
+    pub suspended: bool,
     /// The session that was used; none when a key was.
     pub session: Option<SessionUse>,
 }

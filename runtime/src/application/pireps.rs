@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::application::auth::principal::Principal;
 use crate::application::commands::{CommandError, Done, Order};
 use crate::application::error::ServiceError;
+use crate::application::flight::Flight;
 use crate::application::identity::Identity;
 use crate::application::paging::{Listed, Page};
 use crate::application::pirep_queries::{PirepFilter, PirepQueries, may_read};
@@ -16,26 +16,17 @@ use crate::application::shared::Shared;
 use crate::application::track_facts;
 use crate::application::tracks::Tracks;
 use crate::application::views::{PirepView, StoredPirep, TenantView};
-use crate::application::write::{WriteOptions, Written};
-use crate::domain::ids::{PirepId, UserId};
+use crate::application::write::{Outcome, WriteOptions, Written};
+use crate::domain::ids::PirepId;
 use crate::domain::pirep::{
-    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState, Plan, Report,
-    Source, SourceKind,
+    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
+    SourceKind,
 };
-use crate::domain::user::UserStatus;
 
 pub struct Pireps {
     shared: Arc<Shared>,
     queries: Arc<PirepQueries>,
     tracks: Arc<Tracks>,
-}
-
-/// Whose a PIREP is.
-#[derive(Clone, Copy, Debug)]
-pub struct Owner {
-    pub pilot: UserId,
-    /// Everybody who is known may read it.
-    pub published: bool,
 }
 
 /// A PIREP as its pilot files it.
@@ -84,14 +75,9 @@ impl Pireps {
         self.queries.get(identity, id).await
     }
 
-    /// Whose a PIREP is, as current as the log; none when there is no such PIREP.
-    pub async fn owner(&self, id: PirepId) -> Result<Option<Owner>, ServiceError> {
-        let stored: Option<StoredPirep> = self.shared.load(id.0).await?;
-        let shown = stored.filter(|stored| stored.entity.state != PirepState::Discarded);
-        Ok(shown.map(|stored| Owner {
-            pilot: stored.entity.pilot,
-            published: stored.entity.state == PirepState::Accepted,
-        }))
+    /// A flight as its stream says, unless the request has read it.
+    pub async fn read(&self, flight: impl Into<Flight>) -> Result<Flight, ServiceError> {
+        self.shared.read_flight(flight).await
     }
 
     /// A PIREP that the caller may read, as current as the log.
@@ -126,25 +112,23 @@ impl Pireps {
         options: WriteOptions,
     ) -> Answer {
         let id = PirepId(self.shared.new_id());
-        let done = self.file(identity, id, new, &options).await;
-        self.answer(id, done).await
+        self.file(identity, id.into(), new, options).await
     }
 
     /// Files a PIREP under the client's id, or adds to the one that is there.
     pub async fn put(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         new: FilePirep,
         options: WriteOptions,
     ) -> Answer {
-        let present: Option<StoredPirep> = self.shared.load(id.0).await?;
-        let Some(present) = present else {
-            let done = self.file(identity, id, new, &options).await;
-            return self.answer(id, done).await;
+        let flight = self.shared.read_flight(flight).await?;
+        let Some(present) = flight.pirep() else {
+            return self.file(identity, flight, new, options).await;
         };
         // What a program measured is added to; what a person wrote is replaced.
-        let command = match present.entity.source.kind {
+        let command = match present.source.kind {
             SourceKind::Acars => PirepCommand::Merge {
                 plan: Some(new.plan),
                 report: new.report,
@@ -158,7 +142,7 @@ impl Pireps {
                 reason: None,
             }),
         };
-        self.change(identity, id, command, PirepFacts::default(), options)
+        self.change(identity, flight, command, PirepFacts::default(), options)
             .await
     }
 
@@ -166,15 +150,15 @@ impl Pireps {
     pub async fn submit(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         submit: Submit,
         options: WriteOptions,
     ) -> Answer {
-        let present: Option<StoredPirep> = self.shared.load(id.0).await?;
+        let flight = self.shared.read_flight(flight).await?;
         let mut report = submit.report;
-        if let Some(present) = present {
-            let given = report.unwrap_or_default().over(&present.entity.report);
-            let track = self.tracks.all(id).await?;
+        if let Some(present) = flight.pirep() {
+            let given = report.unwrap_or_default().over(&present.report);
+            let track = self.tracks.all(flight.id).await?;
             report = Some(given.over(&track_facts::report(&track)));
         }
         let command = PirepCommand::Submit {
@@ -182,15 +166,15 @@ impl Pireps {
             remarks: submit.remarks,
             last_sequence: submit.last_sequence,
         };
-        let facts = self.pilot_facts(identity).await?;
-        self.change(identity, id, command, facts, options).await
+        let facts = pilot_facts(identity);
+        self.change(identity, flight, command, facts, options).await
     }
 
     /// The version that was seen is required.
     pub async fn accept(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         accept: Accept,
         options: WriteOptions,
     ) -> Answer {
@@ -198,14 +182,14 @@ impl Pireps {
             credit: accept.credit,
             comment: accept.comment,
         };
-        self.decide(identity, id, command, options).await
+        self.decide(identity, flight, command, options).await
     }
 
     /// The version that was seen is required.
     pub async fn reject(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         reject: Reject,
         options: WriteOptions,
     ) -> Answer {
@@ -213,46 +197,61 @@ impl Pireps {
             reason: reject.reason,
             credit: reject.credit,
         };
-        self.decide(identity, id, command, options).await
+        self.decide(identity, flight, command, options).await
     }
 
-    pub async fn pause(&self, identity: &Identity, id: PirepId, options: WriteOptions) -> Answer {
+    pub async fn pause(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        options: WriteOptions,
+    ) -> Answer {
         let facts = PirepFacts::default();
-        self.change(identity, id, PirepCommand::Pause, facts, options)
+        self.change(identity, flight, PirepCommand::Pause, facts, options)
             .await
     }
 
-    pub async fn resume(&self, identity: &Identity, id: PirepId, options: WriteOptions) -> Answer {
+    pub async fn resume(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        options: WriteOptions,
+    ) -> Answer {
         let facts = PirepFacts::default();
-        self.change(identity, id, PirepCommand::Resume, facts, options)
+        self.change(identity, flight, PirepCommand::Resume, facts, options)
             .await
     }
 
     pub async fn cancel(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         reason: Option<String>,
         options: WriteOptions,
     ) -> Answer {
         let facts = self.staff_facts().await?;
         let command = PirepCommand::Cancel { reason };
-        self.change(identity, id, command, facts, options).await
+        self.change(identity, flight, command, facts, options).await
     }
 
-    pub async fn restore(&self, identity: &Identity, id: PirepId, options: WriteOptions) -> Answer {
+    pub async fn restore(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        options: WriteOptions,
+    ) -> Answer {
         let facts = self.staff_facts().await?;
-        self.change(identity, id, PirepCommand::Restore, facts, options)
+        self.change(identity, flight, PirepCommand::Restore, facts, options)
             .await
     }
 
     async fn file(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: Flight,
         new: FilePirep,
-        options: &WriteOptions,
-    ) -> Result<Done<Pirep>, CommandError> {
+        options: WriteOptions,
+    ) -> Answer {
         let command = PirepCommand::File(NewPirep {
             intent: new.intent,
             pilot: identity.user(),
@@ -261,15 +260,14 @@ impl Pireps {
             report: new.report,
             remarks: new.remarks,
         });
-        let facts = self.pilot_facts(identity).await;
-        let facts = facts.map_err(|error| CommandError::Unavailable(error.into()))?;
-        self.execute(identity, id, command, facts, options).await
+        let facts = pilot_facts(identity);
+        self.change(identity, flight, command, facts, options).await
     }
 
     async fn decide(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         command: PirepCommand,
         options: WriteOptions,
     ) -> Answer {
@@ -277,53 +275,40 @@ impl Pireps {
             return Err(ServiceError::PreconditionRequired);
         }
         let facts = self.staff_facts().await?;
-        self.change(identity, id, command, facts, options).await
+        self.change(identity, flight, command, facts, options).await
     }
 
     async fn change(
         &self,
         identity: &Identity,
-        id: PirepId,
+        flight: impl Into<Flight>,
         command: PirepCommand,
         facts: PirepFacts,
         options: WriteOptions,
     ) -> Answer {
-        let done = self.execute(identity, id, command, facts, &options).await;
-        self.answer(id, done).await
-    }
-
-    async fn execute(
-        &self,
-        identity: &Identity,
-        id: PirepId,
-        command: PirepCommand,
-        facts: PirepFacts,
-        options: &WriteOptions,
-    ) -> Result<Done<Pirep>, CommandError> {
+        let Flight { id, read } = flight.into();
         let named = options.idempotency.as_ref();
         let order = Order::<Pirep>::new(id, command, identity.actor(), facts)
+            .having_read(read)
             .expecting(options.if_match)
             .requested(named.map(|named| named.request(false)))
             .correlated(options.correlation_id);
-        self.shared.commands.execute(order).await
+        let done = self.shared.commands.execute(order).await;
+        self.answer(id, done).await
     }
 
     async fn answer(&self, id: PirepId, done: Result<Done<Pirep>, CommandError>) -> Answer {
         let written: Written<StoredPirep> = self.shared.answer(id.0, done).await?;
-        let entity = self.queries.complete(written.entity).await?;
+        let entity = match written.outcome {
+            // Positions come after it.
+            Outcome::Created => self.queries.untracked(written.entity).await?,
+            _ => self.queries.complete(written.entity).await?,
+        };
         Ok(Written {
             entity,
             version: written.version,
             position: written.position,
             outcome: written.outcome,
-        })
-    }
-
-    async fn pilot_facts(&self, identity: &Identity) -> Result<PirepFacts, ServiceError> {
-        let principal = Principal::load(&*self.shared.credentials, identity.user()).await?;
-        Ok(PirepFacts {
-            pilot_suspended: principal.is_some_and(|it| it.status == UserStatus::Suspended),
-            ..PirepFacts::default()
         })
     }
 
@@ -336,5 +321,12 @@ impl Pireps {
             self_review: tenant.is_some_and(|tenant| tenant.entity.settings.self_review),
             ..PirepFacts::default()
         })
+    }
+}
+
+fn pilot_facts(identity: &Identity) -> PirepFacts {
+    PirepFacts {
+        pilot_suspended: identity.suspended,
+        ..PirepFacts::default()
     }
 }

@@ -8,6 +8,7 @@ use uuid::{Builder, Uuid};
 use crate::application::commands::{CommandError, Commands, Done, Logged};
 use crate::application::error::ServiceError;
 use crate::application::events::{DecodedEvent, EventReader};
+use crate::application::flight::Flight;
 use crate::application::passwords::Passwords;
 use crate::application::projections::Projections;
 use crate::application::secrets::Pepper;
@@ -135,6 +136,15 @@ impl Shared {
             position: loaded.position,
             entity,
         }))
+    }
+
+    /// A flight as its stream says, unless the request has read it.
+    pub async fn read_flight(&self, flight: impl Into<Flight>) -> Result<Flight, ServiceError> {
+        let mut flight = flight.into();
+        if flight.read.is_none() {
+            flight.read = Some(self.commands.load(flight.id).await?);
+        }
+        Ok(flight)
     }
 
     /// An aggregate as a write left it; a request that was answered before gets its old answer.

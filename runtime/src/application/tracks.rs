@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::application::commands::Order;
 use crate::application::error::ServiceError;
+use crate::application::flight::Flight;
 use crate::application::identity::Identity;
 use crate::application::pirep_queries::PirepQueries;
 use crate::application::projections::entities::document;
@@ -41,7 +42,7 @@ impl Tracks {
     pub async fn store(
         &self,
         identity: &Identity,
-        pirep: PirepId,
+        flight: impl Into<Flight>,
         batch_id: Uuid,
         mut samples: Vec<Sample>,
     ) -> Result<Stored, ServiceError> {
@@ -49,12 +50,10 @@ impl Tracks {
         for sample in &mut samples {
             sample.time = to_microsecond(sample.time);
         }
-        let stored: Option<StoredPirep> = self.shared.load(pirep.0).await?;
-        let stored = stored.ok_or_else(|| ServiceError::not_found("PIREP"))?;
-        if stored.entity.state == PirepState::Discarded {
-            return Err(ServiceError::not_found("PIREP"));
-        }
-        if stored.entity.pilot != identity.user() {
+        let flight = self.shared.read_flight(flight).await?;
+        let owner = flight.owner();
+        let owner = owner.ok_or_else(|| ServiceError::not_found("PIREP"))?;
+        if owner.pilot != identity.user() {
             let detail = "Only the pilot's own programs send positions.";
             return Err(Refusal::forbidden("not-yours", detail).into());
         }
@@ -65,10 +64,13 @@ impl Tracks {
         let received_at = self.shared.now();
         let tracks = &self.shared.tracks;
         let answer = tracks
-            .store(pirep.0, batch_id, digest, received_at, samples)
+            .store(flight.id.0, batch_id, digest, received_at, samples)
             .await?;
-        if stored.entity.state == PirepState::Paused && moves && answer.stored > 0 {
-            self.resume(identity, pirep).await?;
+        let paused = flight
+            .pirep()
+            .is_some_and(|pirep| pirep.state == PirepState::Paused);
+        if paused && moves && answer.stored > 0 {
+            self.resume(identity, flight).await?;
         }
         Ok(answer)
     }
@@ -116,9 +118,10 @@ impl Tracks {
     }
 
     /// Whether somebody paused or resumed it meanwhile does not matter: the samples are stored.
-    async fn resume(&self, identity: &Identity, pirep: PirepId) -> Result<(), ServiceError> {
+    async fn resume(&self, identity: &Identity, flight: Flight) -> Result<(), ServiceError> {
         let facts = PirepFacts::default();
-        let order = Order::<Pirep>::new(pirep, PirepCommand::Resume, identity.actor(), facts);
+        let order = Order::<Pirep>::new(flight.id, PirepCommand::Resume, identity.actor(), facts)
+            .having_read(flight.read);
         match self
             .shared
             .commands

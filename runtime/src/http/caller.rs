@@ -7,11 +7,14 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use uuid::Uuid;
 
+use crate::application::flight::Flight;
 use crate::application::identity::Identity;
 use crate::application::write::{Idempotency, WriteOptions};
 use crate::domain::actor::Actor;
+use crate::domain::ids::PirepId;
 use crate::http::authorisation::decision::Reach;
 use crate::http::envelope::RequestId;
+use crate::http::extract::Path;
 use crate::http::preconditions::{IdempotencyKey, IfMatch};
 use crate::http::problem::{Problem, kind};
 use crate::http::state::HttpState;
@@ -23,6 +26,8 @@ pub struct Caller {
     pub identity: Option<Identity>,
     /// How far the caller's right reaches on this route.
     pub reach: Reach,
+    /// The flight that the path names, where the gate had to read it.
+    pub flight: Option<Flight>,
 }
 
 impl Caller {
@@ -62,6 +67,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Known {
             }),
             None => Err(kind::UNAUTHENTICATED.into()),
         }
+    }
+}
+
+/// The flight that the path names, as the gate read it or not at all.
+impl<S: Send + Sync> FromRequestParts<S> for Flight {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(id) = Path::<Uuid>::from_request_parts(parts, state).await?;
+        let caller = parts.extensions.get::<Caller>();
+        let read = caller.and_then(|caller| caller.flight.clone());
+        Ok(read.unwrap_or_else(|| PirepId(id).into()))
     }
 }
 

@@ -11,7 +11,9 @@ use http::header::AUTHORIZATION;
 use uuid::Uuid;
 
 use crate::application::error::ServiceError;
+use crate::application::flight::Flight;
 use crate::application::identity::Identity;
+use crate::domain::ids::PirepId;
 use crate::domain::roles::{Role, Roles};
 use crate::http::authorisation::decision::{
     Reach, Relation, Shown, check_credential, check_relation, forbidden, reach,
@@ -56,8 +58,12 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
         address,
         request.uri().path(),
     )?;
-    let reach = authorise(state, rule, identity.as_ref(), request.uri().path()).await?;
-    request.extensions_mut().insert(Caller { identity, reach });
+    let (reach, flight) = authorise(state, rule, identity.as_ref(), request.uri().path()).await?;
+    request.extensions_mut().insert(Caller {
+        identity,
+        reach,
+        flight,
+    });
     Ok(counted)
 }
 
@@ -137,15 +143,16 @@ fn count(
     state.limits().check(rule.limit, caller)
 }
 
+/// How far the caller's right reaches, and the flight that had to be read to know.
 async fn authorise(
     state: &HttpState,
     rule: &Rule,
     identity: Option<&Identity>,
     path: &str,
-) -> Result<Reach, Problem> {
+) -> Result<(Reach, Option<Flight>), Problem> {
     let Some(identity) = identity else {
         return if rule.is_public() {
-            Ok(Reach::Own)
+            Ok((Reach::Own, None))
         } else {
             Err(kind::UNAUTHENTICATED.into())
         };
@@ -157,14 +164,15 @@ async fn authorise(
     };
     if let Err(refused) = check_credential(rule, shown) {
         return if rule.is_public() {
-            Ok(Reach::Own)
+            Ok((Reach::Own, None))
         } else {
             Err(refused)
         };
     }
     let own = match rule.owner {
         Owner::Caller => {
-            return reach(rule, &roles).ok_or_else(|| forbidden(rule, Relation::Own));
+            let reach = reach(rule, &roles).ok_or_else(|| forbidden(rule, Relation::Own))?;
+            return Ok((reach, None));
         }
         Owner::User => Some(identity.user().0) == id_in(path),
         Owner::Pilot | Owner::FuturePilot => {
@@ -176,7 +184,7 @@ async fn authorise(
     } else {
         Relation::Others { published: false }
     };
-    check_relation(rule, &roles, relation)
+    Ok((check_relation(rule, &roles, relation)?, None))
 }
 
 async fn authorise_flight(
@@ -185,13 +193,14 @@ async fn authorise_flight(
     identity: &Identity,
     roles: &Roles,
     path: &str,
-) -> Result<Reach, Problem> {
+) -> Result<(Reach, Option<Flight>), Problem> {
     // Staff of this kind may, whosever it is: no need to look.
     if matches!(rule.others, Need::Role(role) if roles.cover(role)) {
-        return Ok(Reach::All);
+        return Ok((Reach::All, None));
     }
     let id = id_in(path).ok_or_else(Problem::not_found)?;
-    let relation = match state.airline().pireps.owner(id.into()).await? {
+    let flight = state.airline().pireps.read(PirepId(id)).await?;
+    let relation = match flight.owner() {
         None if rule.owner == Owner::FuturePilot => Relation::Own,
         None => return Err(Problem::not_found()),
         Some(owner) if owner.pilot == identity.user() => Relation::Own,
@@ -199,7 +208,7 @@ async fn authorise_flight(
             published: owner.published,
         },
     };
-    check_relation(rule, roles, relation)
+    Ok((check_relation(rule, roles, relation)?, Some(flight)))
 }
 
 /// A key narrows its owner's roles to those that its scopes need.

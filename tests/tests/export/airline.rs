@@ -171,6 +171,7 @@ pub fn somebody(id: UserId, roles: &[Role]) -> Identity {
             roles: roles.iter().copied().collect(),
             key: None,
         },
+        suspended: false,
         session: None,
     }
 }

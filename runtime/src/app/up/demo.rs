@@ -387,6 +387,7 @@ fn identity(id: UserId, role: Role) -> Identity {
             roles: role.into(),
             key: None,
         },
+        suspended: false,
         session: None,
     }
 }

@@ -127,6 +127,7 @@ impl KeyCheck {
     }
 
     async fn admit(&self, id: KeyId, known: KnownKey) -> Result<Identity, ServiceError> {
+        let suspended = known.principal.status == UserStatus::Suspended;
         let roles = standing(known.principal)?;
         self.touch(id.as_str()).await;
         Ok(Identity {
@@ -138,6 +139,7 @@ impl KeyCheck {
                     scopes: known.scopes,
                 }),
             },
+            suspended,
             session: None,
         })
     }

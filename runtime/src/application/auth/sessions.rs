@@ -98,6 +98,8 @@ impl Sessions {
                 roles,
                 key: None,
             },
+            // Whoever is suspended has no session.
+            suspended: false,
             session: Some(SessionUse {
                 id: row.id,
                 expires_at: row.expires_at.map_or(idle_end, |end| end.min(idle_end)),

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::application::commands::outcome::Loaded;
 use crate::domain::actor::Actor;
 use crate::domain::aggregate::Aggregate;
 use crate::ports::credentials::CredentialChange;
@@ -23,6 +24,7 @@ pub struct Order<A: Aggregate> {
     pub command: A::Command,
     pub actor: Actor,
     pub facts: A::Facts,
+    pub read: Option<Loaded<A>>,
     pub expected: Option<i32>,
     pub request: Option<ClientRequest>,
     pub command_id: Option<Uuid>,
@@ -43,6 +45,7 @@ impl<A: Aggregate> Order<A> {
             command,
             actor,
             facts,
+            read: None,
             expected: None,
             request: None,
             command_id: None,
@@ -50,6 +53,13 @@ impl<A: Aggregate> Order<A> {
             correlation_id: None,
             beside: Box::new(|_, _| Beside::default()),
         }
+    }
+
+    /// What the stream said when this request read it: the first attempt goes by that.
+    #[must_use]
+    pub fn having_read(mut self, read: impl Into<Option<Loaded<A>>>) -> Self {
+        self.read = read.into();
+        self
     }
 
     /// Only if the stream is still at this version (`If-Match`): then there is no second attempt.

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 use crate::application::error::ServiceError;
+use crate::application::flight::Flight;
 use crate::application::views::PirepView;
 use crate::application::write::Written;
+use crate::domain::ids::PirepId;
 use crate::http::caller::{Known, Write};
-use crate::http::extract::{Body, Path};
+use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::{AcceptPirep, RejectPirep};
 use crate::http::problem::Problem;
@@ -35,13 +36,13 @@ async fn accept_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { value, bytes }: Body<AcceptPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let options = write.versioned(&bytes)?;
+    let (id, options) = (flight.id, write.versioned(&bytes)?);
     let pireps = &state.airline().pireps;
     let accepted = pireps
-        .accept(&known.identity, id.into(), value.into(), options)
+        .accept(&known.identity, flight, value.into(), options)
         .await;
     answer(&state, &known, id, accepted).await
 }
@@ -59,13 +60,13 @@ async fn reject_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { value, bytes }: Body<RejectPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let options = write.versioned(&bytes)?;
+    let (id, options) = (flight.id, write.versioned(&bytes)?);
     let pireps = &state.airline().pireps;
     let rejected = pireps
-        .reject(&known.identity, id.into(), value.into(), options)
+        .reject(&known.identity, flight, value.into(), options)
         .await;
     answer(&state, &known, id, rejected).await
 }
@@ -74,14 +75,14 @@ async fn reject_pirep(
 async fn answer(
     state: &HttpState,
     known: &Known,
-    id: Uuid,
+    id: PirepId,
     decided: Result<Written<PirepView>, ServiceError>,
 ) -> Result<Entity<Pirep>, Problem> {
     match decided {
         Ok(written) => Ok(Entity::written(written.map(Pirep::from))),
         Err(error @ ServiceError::Stale { .. }) => {
             let pireps = &state.airline().pireps;
-            let current = pireps.current(&known.identity, id.into()).await?;
+            let current = pireps.current(&known.identity, id).await?;
             let decision = Pirep::from(current).decision;
             let decision = decision.and_then(|decision| serde_json::to_value(decision).ok());
             Err(Problem::from(error).decision(decision))

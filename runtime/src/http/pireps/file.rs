@@ -3,10 +3,10 @@
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
+use crate::application::flight::Flight;
 use crate::http::caller::{Known, Write};
-use crate::http::extract::{Body, Path};
+use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::FilePirep;
 use crate::http::problem::Problem;
@@ -55,13 +55,15 @@ async fn put_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { value, bytes }: Body<FilePirep>,
 ) -> Result<Entity<Pirep>, Problem> {
     let new = value.into_service(known.identity.scopes().is_some());
     let pireps = &state.airline().pireps;
     let written = pireps
-        .put(&known.identity, id.into(), new, write.options(&bytes))
+        .put(&known.identity, flight, new, write.options(&bytes))
         .await?;
-    Ok(Entity::written(written.map(Pirep::from)).at(format!("/api/v1/pireps/{id}")))
+    let written = written.map(Pirep::from);
+    let location = format!("/api/v1/pireps/{}", written.entity.id);
+    Ok(Entity::written(written).at(location))
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
+use crate::application::flight::Flight;
 use crate::http::caller::{Known, Write};
-use crate::http::extract::{Body, Path};
+use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::{CancelPirep, NoMembers, PositionBatch, SubmitPirep};
 use crate::http::pireps::sample::samples;
@@ -49,13 +49,13 @@ pub struct BatchStored {
 async fn send_positions(
     State(state): State<HttpState>,
     known: Known,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { value, .. }: Body<PositionBatch>,
 ) -> Result<Json<BatchStored>, Problem> {
     let samples = samples(value.positions)?;
     let tracks = &state.airline().tracks;
     let stored = tracks
-        .store(&known.identity, id.into(), value.batch_id, samples)
+        .store(&known.identity, flight, value.batch_id, samples)
         .await?;
     Ok(Json(BatchStored {
         stored: stored.stored,
@@ -74,13 +74,13 @@ async fn submit_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { value, bytes }: Body<SubmitPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
     let options = write.named(&bytes)?;
     let pireps = &state.airline().pireps;
     let written = pireps
-        .submit(&known.identity, id.into(), value.into(), options)
+        .submit(&known.identity, flight, value.into(), options)
         .await?;
     Ok(Entity::written(written.map(Pirep::from)))
 }
@@ -94,12 +94,12 @@ async fn pause_flight(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { bytes, .. }: Body<NoMembers>,
 ) -> Result<Entity<Pirep>, Problem> {
     let pireps = &state.airline().pireps;
     let written = pireps
-        .pause(&known.identity, id.into(), write.options(&bytes))
+        .pause(&known.identity, flight, write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(Pirep::from)))
 }
@@ -113,12 +113,12 @@ async fn resume_flight(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { bytes, .. }: Body<NoMembers>,
 ) -> Result<Entity<Pirep>, Problem> {
     let pireps = &state.airline().pireps;
     let written = pireps
-        .resume(&known.identity, id.into(), write.options(&bytes))
+        .resume(&known.identity, flight, write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(Pirep::from)))
 }
@@ -134,17 +134,12 @@ async fn cancel_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { value, bytes }: Body<CancelPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
     let pireps = &state.airline().pireps;
     let written = pireps
-        .cancel(
-            &known.identity,
-            id.into(),
-            value.reason,
-            write.options(&bytes),
-        )
+        .cancel(&known.identity, flight, value.reason, write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(Pirep::from)))
 }
@@ -160,12 +155,12 @@ async fn restore_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Path(id): Path<Uuid>,
+    flight: Flight,
     Body { bytes, .. }: Body<NoMembers>,
 ) -> Result<Entity<Pirep>, Problem> {
     let pireps = &state.airline().pireps;
     let written = pireps
-        .restore(&known.identity, id.into(), write.options(&bytes))
+        .restore(&known.identity, flight, write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(Pirep::from)))
 }
