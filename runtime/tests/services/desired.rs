@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use albatross::adapters::memory;
+use albatross::application::api_keys::NewKey;
 use albatross::application::auth::LoggedIn;
 use albatross::application::desired::DesiredError;
 use albatross::application::desired::model::{DesiredReport, DesiredState, KeyState};
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::secrets::{ApiKeyText, LinkToken, Pepper};
-use albatross::domain::roles::Role;
+use albatross::application::write::WriteOptions;
+use albatross::domain::roles::{Role, Scope};
 use albatross::ports::credentials::{CredentialChange, CredentialKind, Credentials};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
@@ -230,6 +232,38 @@ async fn a_registered_pilot_can_be_declared_an_admin() {
     assert_eq!(report.admins[0].user_id, bob.user().0);
     let user = operator.log_in(&stage).await.unwrap().user.entity;
     assert!(user.roles.contains(Role::Pilot) && user.roles.administer());
+}
+
+/// Addresses are not verified: whoever registered one first need not be who is declared.
+#[tokio::test]
+async fn whoever_registered_a_declared_address_before_gets_in_by_the_link_alone() {
+    let stage = Stage::new().await;
+    let mallory = stage.pilot("Bob").await;
+    let auth = &stage.airline.auth;
+    let before = auth.log_in(&email("Bob"), secret(PASSWORD), CLIENT).await;
+    let before = before.unwrap().cookie;
+    let new = NewKey {
+        name: "kept for later".to_owned(),
+        scopes: [Scope::PirepsRead].into(),
+        expires_at: None,
+    };
+    let keys = &stage.airline.api_keys;
+    let issued = keys
+        .issue(&mallory, mallory.user(), new, WriteOptions::default())
+        .await;
+    let key = issued.unwrap().entity.key;
+    let operator = Operator::new();
+    let report = apply(&stage, state(1, vec![operator.admin("Bob")], vec![])).await;
+    assert!(!report.admins[0].has_logged_in);
+    let again = auth.log_in(&email("Bob"), secret(PASSWORD), CLIENT).await;
+    assert!(matches!(again, Err(ServiceError::Unauthenticated)));
+    assert!(auth.by_session(before.expose_secret()).await.is_err());
+    assert!(auth.by_key(key.expose_secret()).await.is_err());
+    let declared = operator.log_in(&stage).await.unwrap();
+    // Once in, the declared admin stays in.
+    apply(&stage, state(2, vec![operator.admin("Bob")], vec![])).await;
+    let cookie = declared.cookie.expose_secret();
+    assert!(auth.by_session(cookie).await.is_ok());
 }
 
 #[tokio::test]

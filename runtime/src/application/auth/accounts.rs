@@ -95,7 +95,11 @@ impl Accounts {
             .beside(move |state, events| {
                 let mut all = beside.clone();
                 if events.iter().any(changes_standing) {
-                    let row = Principal::of(state).row(user, principal.as_ref(), now);
+                    let mut row = Principal::of(state).row(user, principal.as_ref(), now);
+                    if events.iter().any(comes_under_management) {
+                        // Whoever logged in before may be somebody else.
+                        row.last_used_at = None;
+                    }
                     all.credentials.push(CredentialChange::Put(row));
                 }
                 all.credentials.extend(ended(user, events));
@@ -191,7 +195,13 @@ fn changes_standing(event: &UserEvent) -> bool {
     )
 }
 
-/// What stops to prove anything: sessions on suspension, everything on erasure, a key on revocation.
+/// The hosting platform declares the owner of this e-mail address, which nobody has verified.
+fn comes_under_management(event: &UserEvent) -> bool {
+    matches!(event, UserEvent::ManagementChanged { managed: true })
+}
+
+/// What stops to prove anything: sessions on suspension, what was set before an admin was declared, everything on
+/// erasure, a key on revocation.
 fn ended(user: UserId, events: &[UserEvent]) -> Vec<CredentialChange> {
     let all = |kind| CredentialChange::DeleteAll {
         kind,
@@ -201,6 +211,11 @@ fn ended(user: UserId, events: &[UserEvent]) -> Vec<CredentialChange> {
         UserEvent::Suspended { .. } => {
             vec![Sessions::end_all(user), all(CredentialKind::LoginLink)]
         }
+        UserEvent::ManagementChanged { managed: true } => vec![
+            Sessions::end_all(user),
+            all(CredentialKind::Password),
+            all(CredentialKind::LoginLink),
+        ],
         UserEvent::Erased => vec![
             Sessions::end_all(user),
             all(CredentialKind::Password),

@@ -42,7 +42,8 @@ impl Revocation {
             UserEvent::RolesChanged { .. }
             | UserEvent::Suspended { .. }
             | UserEvent::Reinstated
-            | UserEvent::Erased => Self::User(user),
+            | UserEvent::Erased
+            | UserEvent::ManagementChanged { managed: true } => Self::User(user),
             UserEvent::PasswordChanged => Self::Sessions(user),
             UserEvent::ApiKeyRevoked { key_id } => Self::Key(key_id.to_string()),
             UserEvent::ApiKeyChanged(grant) => Self::Key(grant.key_id.to_string()),

@@ -44,7 +44,8 @@ pub fn register_managed(user: &NewUser, context: &Ctx) -> Decision {
     Ok(registration(user, true, false))
 }
 
-/// Brings an existing account in line with the declared admin: role, management, name and standing.
+/// Brings an existing account in line with the declared admin: role, management, name and standing. Whoever had it
+/// before may be somebody else, since addresses are not verified: what they could prove themselves with is void.
 pub fn ensure_admin(admin: &User, wish: &NewUser, context: &Ctx) -> Decision {
     rules::operator_only(context)?;
     check_user(wish)?;
@@ -54,6 +55,11 @@ pub fn ensure_admin(admin: &User, wish: &NewUser, context: &Ctx) -> Decision {
     let mut events = Vec::new();
     if !admin.managed {
         events.push(UserEvent::ManagementChanged { managed: true });
+        let own = admin
+            .keys
+            .iter()
+            .filter(|(_, key)| !key.managed && key.revoked_at.is_none());
+        events.extend(own.map(|(id, _)| UserEvent::ApiKeyRevoked { key_id: id.clone() }));
     }
     let kept = admin.roles.iter().filter(|role| !is_admin(*role));
     let roles: Roles = kept.chain(wish.roles.iter()).collect();
