@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::application::error::ServiceError;
-use crate::ports::read_model::{Query, Row, Value};
+use crate::ports::read_model::{ColumnKind, Query, Row, Value};
 
 /// Most rows of one page.
 pub const MAX_PAGE: usize = 200;
@@ -43,17 +43,36 @@ enum After {
     Uuid(Uuid),
 }
 
+impl After {
+    /// The value, if a column of this kind can hold it: a cursor comes back from outside.
+    fn of(self, kind: ColumnKind) -> Option<Value> {
+        match (kind, self) {
+            (_, Self::Null) => Some(Value::Null),
+            (ColumnKind::Integer, Self::Integer(value)) => Some(Value::Integer(value)),
+            (ColumnKind::Text, Self::Text(value)) if !value.contains('\0') => {
+                Some(Value::Text(value))
+            }
+            (ColumnKind::Uuid, Self::Uuid(value)) => Some(Value::Uuid(value)),
+            _ => None,
+        }
+    }
+}
+
 impl Page {
     /// At least one row, at most [`MAX_PAGE`].
     pub fn limit(&self) -> usize {
         self.limit.clamp(1, MAX_PAGE)
     }
 
-    /// Where `query` continues. `list` names all that the list depends on.
+    /// Where the page before has ended. `list` names all that the list depends on, `kind` is what it is sorted by.
     ///
     /// # Errors
     /// When the cursor is not one of this list's.
-    pub fn after(&self, list: &str) -> Result<Option<(Value, Uuid)>, ServiceError> {
+    pub fn after(
+        &self,
+        list: &str,
+        kind: ColumnKind,
+    ) -> Result<Option<(Value, Uuid)>, ServiceError> {
         let Some(text) = &self.cursor else {
             return Ok(None);
         };
@@ -62,17 +81,11 @@ impl Page {
             .ok()
             .and_then(|json| serde_json::from_slice::<Cursor>(&json).ok())
             .filter(|cursor| cursor.list == digest(list));
-        let cursor = cursor.ok_or_else(|| {
+        let after = cursor.and_then(|cursor| Some((cursor.after.of(kind)?, cursor.id)));
+        after.map(Some).ok_or_else(|| {
             let detail = "Must be `next` of a page with the same filter and sort.";
             ServiceError::invalid("/cursor", "not-a-cursor", detail)
-        })?;
-        let value = match cursor.after {
-            After::Null => Value::Null,
-            After::Integer(value) => Value::Integer(value),
-            After::Text(value) => Value::Text(value),
-            After::Uuid(value) => Value::Uuid(value),
-        };
-        Ok(Some((value, cursor.id)))
+        })
     }
 }
 
@@ -125,16 +138,37 @@ mod tests {
     fn a_cursor_continues_its_own_list_only() {
         let id = Uuid::max();
         let next = cursor("open, newest first", Value::Integer(7), id).unwrap();
-        let after = page(&next).after("open, newest first").unwrap();
+        let after = page(&next)
+            .after("open, newest first", ColumnKind::Integer)
+            .unwrap();
         assert_eq!(after, Some((Value::Integer(7), id)));
-        assert!(page(&next).after("open, oldest first").is_err());
+        assert!(
+            page(&next)
+                .after("open, oldest first", ColumnKind::Integer)
+                .is_err()
+        );
     }
 
     #[test]
     fn a_forged_cursor_is_refused() {
         for forged in ["", "x", "e30", "????", "AAAA"] {
-            assert!(page(forged).after("list").is_err(), "{forged}");
+            assert!(
+                page(forged).after("list", ColumnKind::Text).is_err(),
+                "{forged}"
+            );
         }
+    }
+
+    #[test]
+    fn a_cursor_holds_what_its_list_is_sorted_by() {
+        let id = Uuid::max();
+        let after =
+            |value| page(&cursor("list", value, id).unwrap()).after("list", ColumnKind::Text);
+        assert!(after(Value::Text("Ada".to_owned())).is_ok());
+        assert!(after(Value::Null).is_ok());
+        assert!(after(Value::Integer(7)).is_err());
+        assert!(after(Value::Uuid(id)).is_err());
+        assert!(after(Value::Text("A\0".to_owned())).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::application::error::ServiceError;
 use crate::application::paging::{self, Listed, Page};
 use crate::application::projections::entities::document;
-use crate::ports::read_model::{Filter, Query, ReadModel, Row, Table, Value};
+use crate::ports::read_model::{ColumnKind, Filter, Query, ReadModel, Row, Table, Value};
 
 /// Order of a list; ids break ties in the same direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +27,15 @@ pub async fn page<T: DeserializeOwned>(
 ) -> Result<Listed<T>, ServiceError> {
     let list = format!("{list} {sort:?}");
     let limit = page.limit();
+    let mut columns = table.columns.iter();
+    let sorted = columns.find(|column| column.name == sort.column);
+    let kind = sorted.map_or(ColumnKind::Uuid, |column| column.kind);
     let query = Query {
         table,
         filters: Vec::new(),
         order_by: sort.column,
         descending: sort.descending,
-        after: page.after(&list)?,
+        after: page.after(&list, kind)?,
         limit: limit + 1,
     };
     let mut found: Vec<(Value, Row)> = Vec::new();
