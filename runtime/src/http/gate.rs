@@ -134,7 +134,8 @@ fn count(
 ) -> Result<Headers, Problem> {
     let caller = match (identity, &rule.limit) {
         (_, Policy::Credentials) | (None, _) => address.to_string(),
-        (Some(identity), Policy::Telemetry) => format!("{} {path}", identity.user()),
+        // However the id is spelt, it is one flight.
+        (Some(identity), Policy::Telemetry) => format!("{} {:?}", identity.user(), id_in(path)),
         (Some(identity), Policy::General) => match &identity.person.key {
             Some(key) => key.id.to_string(),
             None => identity.user().to_string(),

@@ -351,3 +351,25 @@ async fn too_many_attempts_are_told_when_to_come_back() {
             .starts_with("\"general\";r=")
     );
 }
+
+#[tokio::test]
+async fn a_flight_is_counted_once_however_its_id_is_spelt() {
+    let few = Rate {
+        requests: 2.try_into().unwrap(),
+        window: std::time::Duration::from_secs(3600),
+    };
+    let stack = Stack::with_rates(Rates {
+        telemetry: few,
+        ..generous()
+    })
+    .await;
+    let pilot = stack.pilot("Bob").await;
+    let id = "0b9f8a1e-0000-4000-8000-00000000abcd";
+    let mut statuses = Vec::new();
+    for spelling in [id.to_owned(), id.to_uppercase(), id.replace('-', "")] {
+        let call = Call::new("POST", &format!("/api/v1/pireps/{spelling}/positions"));
+        let answer = stack.ask(call.by(&pilot).json(json!({}))).await;
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [404, 404, 429]);
+}
