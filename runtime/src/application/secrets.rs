@@ -35,6 +35,11 @@ impl Pepper {
         self.mac(b"login-link:", token.text.expose_secret().as_bytes())
     }
 
+    /// What is kept of a request whose body holds a secret.
+    pub fn body_digest(&self, digest: &[u8; 32]) -> [u8; 32] {
+        self.mac(b"body:", digest)
+    }
+
     /// The unique fact that an e-mail address is taken, whatever its case and surrounding space.
     pub fn email_claim(&self, email: &str) -> Vec<u8> {
         self.mac(b"email:", normalised_email(email).as_bytes())

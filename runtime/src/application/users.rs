@@ -97,7 +97,12 @@ impl Users {
         };
         order.correlation_id = options.correlation_id;
         let named = options.idempotency.as_ref();
-        order.request = named.map(|named| named.request(link.is_some()));
+        order.request = named.map(|named| {
+            let mut request = named.request(link.is_some());
+            // The body holds a password, which a plain digest would let anybody try who has the database.
+            request.body_digest = self.shared.pepper.body_digest(&request.body_digest);
+            request
+        });
         let done = self.accounts.execute(order).await;
         let done = done.map_err(email_taken);
         let written = self.shared.answer::<UserId, User>(user.0, done).await?;

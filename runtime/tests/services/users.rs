@@ -66,6 +66,27 @@ async fn a_repeated_registration_is_answered_as_the_first_time() {
     assert!(matches!(other, Err(ServiceError::IdempotencyMismatch)));
 }
 
+/// A plain digest of a body with a password in it would be far cheaper to try than the password's own hash.
+#[tokio::test]
+async fn what_tells_a_repeated_registration_says_nothing_about_its_password() {
+    let stage = Stage::new().await;
+    let named = Idempotency::new(Uuid::nil(), "POST /users", "1", b"body with a password");
+    let plain = named.request(false);
+    let options = WriteOptions {
+        idempotency: Some(named),
+        ..WriteOptions::default()
+    };
+    let new = register("bob@skyways.example", Some(PASSWORD));
+    stage
+        .airline
+        .users
+        .register(None, new, options)
+        .await
+        .unwrap();
+    let kept = stage.stores.events.request(&plain.key).await.unwrap();
+    assert_ne!(kept.unwrap().request.body_digest, plain.body_digest);
+}
+
 #[tokio::test]
 async fn a_stranger_needs_a_password_and_an_admin_gets_a_link() {
     let stage = Stage::new().await;
