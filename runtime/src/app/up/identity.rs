@@ -100,7 +100,9 @@ impl Identity {
 /// Writes a file that only its owner may read, whole or not at all.
 pub fn write_secret(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
-    let temporary = path.with_extension("new");
+    // No object's name begins with a dot.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.new"));
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
@@ -136,6 +138,19 @@ mod tests {
         assert_eq!(first.pepper, again.pepper);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// Names of Kubernetes objects may hold dots.
+    #[test]
+    fn writing_a_secret_leaves_every_other_one_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let of = |name: &str| directory.path().join(name);
+        for name in ["acars.new", "acars.old", "acars"] {
+            write_secret(&of(name), name.as_bytes()).unwrap();
+        }
+        for name in ["acars.new", "acars.old", "acars"] {
+            assert_eq!(fs::read_to_string(of(name)).unwrap(), name);
+        }
     }
 
     #[test]
