@@ -14,6 +14,9 @@ const IDLE: Duration = Duration::from_secs(30);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// A connection that was used this recently is taken for alive.
 const FRESH: Duration = Duration::from_secs(1);
+/// Statements are few, short and prepared. Left to choose, PostgreSQL plans most of them anew each time, since a known
+/// value promises fewer rows than an unknown one; that takes longer than they do.
+const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 const MIGRATIONS: &str = "log.schema_migrations";
 
 #[derive(Clone)]
@@ -50,7 +53,7 @@ impl Database {
             );
         }
         Ok(Self {
-            writer: writer(&options),
+            writer: self::pool(&options, 1),
             pool,
             schema_version,
         })
@@ -115,30 +118,18 @@ fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
 }
 
 fn pool(options: &PgConnectOptions, size: u32) -> PgPool {
-    pool_options(size).connect_lazy_with(options.clone())
-}
-
-/// The one connection that appends. Arrays of unknown length look dear to the planner, which would plan every
-/// append anew for its own: that costs more than the append.
-fn writer(options: &PgConnectOptions) -> PgPool {
-    pool_options(1)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let once = "SET plan_cache_mode = force_generic_plan";
-                sqlx::query(once).execute(connection).await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options.clone())
-}
-
-fn pool_options(size: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .min_connections(0)
         .max_connections(size)
         .idle_timeout(IDLE)
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::query(PLAN_ONCE).execute(connection).await?;
+                Ok(())
+            })
+        })
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > FRESH {
@@ -147,6 +138,7 @@ fn pool_options(size: u32) -> PgPoolOptions {
                 Ok(true)
             })
         })
+        .connect_lazy_with(options.clone())
 }
 
 /// Neither the schema nor its table of migrations is there yet.
