@@ -156,6 +156,9 @@ pub struct Defaults {
     pub resources: Resources,
     pub image: String,
     pub ingress_class: Option<String>,
+    /// Networks of the proxies in front of the airlines, whose word on a client's address is believed: limits are kept by
+    /// address. Without one, all who come through an ingress count as one client.
+    pub trusted_proxies: Vec<String>,
 }
 
 /// Names of servers.
@@ -244,6 +247,7 @@ impl OperatorConfig {
             server.check(&format!("servers.redis[{i}]"))?;
         }
         self.check_placement()?;
+        check_cidrs("defaults.trustedProxies", &self.defaults.trusted_proxies)?;
         if self.concurrency == 0 {
             return Err(invalid("concurrency", "must be at least 1"));
         }
@@ -357,17 +361,7 @@ impl Egress {
                 "set cidrs or podSelector: without one no pod could reach the server",
             ));
         }
-        for cidr in &self.cidrs {
-            if !is_cidr(cidr) {
-                return Err(invalid(
-                    &format!("{field}.egress.cidrs"),
-                    &format!(
-                        "`{cidr}` is not an address with a prefix length, such as 10.0.0.5/32"
-                    ),
-                ));
-            }
-        }
-        Ok(())
+        check_cidrs(&format!("{field}.egress.cidrs"), &self.cidrs)
     }
 }
 
@@ -390,6 +384,7 @@ impl Default for Defaults {
             resources: Resources::default(),
             image: "localhost/albatross:dev".to_owned(),
             ingress_class: None,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -474,6 +469,16 @@ fn check_url(field: &str, text: &str, schemes: &[&str]) -> Result<(), ConfigErro
     Err(invalid(field, &problem))
 }
 
+fn check_cidrs(field: &str, cidrs: &[String]) -> Result<(), ConfigError> {
+    match cidrs.iter().find(|cidr| !is_cidr(cidr)) {
+        None => Ok(()),
+        Some(cidr) => Err(invalid(
+            field,
+            &format!("`{cidr}` is not an address with a prefix length, such as 10.0.0.5/32"),
+        )),
+    }
+}
+
 fn is_cidr(text: &str) -> bool {
     text.split_once('/').is_some_and(|(address, prefix)| {
         match (address.parse::<IpAddr>(), prefix.parse::<u8>()) {
@@ -510,6 +515,10 @@ servers:
     #[case("serverz: {}", "serverz")]
     #[case("concurrency: 0", "concurrency: must be at least 1")]
     #[case("defaults: {placement: {redis: r1}}", "no server is named `r1`")]
+    #[case(
+        "defaults: {trustedProxies: [10.0.0.1]}",
+        "defaults.trustedProxies: `10.0.0.1`"
+    )]
     #[case("leaderElection: {leaseSeconds: 5, renewSeconds: 4}", "leaseSeconds")]
     #[case("runtimeUrl: api", "runtimeUrl")]
     fn a_bad_field_is_named(#[case] line: &str, #[case] expected: &str) {

@@ -190,7 +190,7 @@ pub struct Serve {
         value_name = "NUMBER"
     )]
     pub required_desired: u64,
-    /// Networks whose `Forwarded` header is believed
+    /// Networks whose `Forwarded` or `X-Forwarded-For` header is believed
     #[arg(
         long,
         env = "ALBATROSS_TRUSTED_PROXIES",

@@ -27,6 +27,8 @@ pub struct Plan {
     pub servers: Placement,
     pub image: String,
     pub ingress_class: Option<String>,
+    /// CIDRs, with commas between them; empty when nobody is trusted.
+    pub trusted_proxies: String,
     pub platform_admins: Vec<PlatformAdmin>,
     /// URL at which the airline answers, as others in the cluster or outside use it.
     pub endpoint: String,
@@ -71,6 +73,7 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
         servers,
         image: config.defaults.image.clone(),
         ingress_class: config.defaults.ingress_class.clone(),
+        trusted_proxies: config.defaults.trusted_proxies.join(","),
         platform_admins: config.platform_admins.clone(),
         public_url: public_url(&valid, &endpoint),
         endpoint,

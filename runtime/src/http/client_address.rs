@@ -37,7 +37,8 @@ impl TrustedProxies {
     }
 }
 
-/// The addresses of RFC 7239's header, or else of its forerunner; none where one cannot be read.
+/// The addresses of RFC 7239's header or of its forerunner; none where one cannot be read. A proxy writes one of them and
+/// passes the other on as the client made it up: with both, neither is believed.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let values = |name: &str| {
         headers
@@ -49,11 +50,12 @@ fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
             .collect::<Vec<_>>()
     };
     let standard = values("forwarded");
+    let plain = values("x-forwarded-for");
+    if !standard.is_empty() && !plain.is_empty() {
+        return Vec::new();
+    }
     if standard.is_empty() {
-        return values("x-forwarded-for")
-            .iter()
-            .map(|element| node(element))
-            .collect();
+        return plain.iter().map(|element| node(element)).collect();
     }
     standard
         .iter()
@@ -104,6 +106,22 @@ mod tests {
             HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), header.parse().unwrap())]);
         let address = proxies.client_address(&plain, &extensions);
         assert_eq!(address, expected.parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn of_two_headers_one_is_made_up() {
+        let proxies = TrustedProxies::new(|_| true);
+        let mut extensions = Extensions::new();
+        let proxy = SocketAddr::from(([10, 0, 0, 1], 9));
+        extensions.insert(ConnectInfo(proxy));
+        let headers = HeaderMap::from_iter([
+            ("forwarded".parse().unwrap(), "for=1.1.1.1".parse().unwrap()),
+            (
+                "x-forwarded-for".parse().unwrap(),
+                "203.0.113.7".parse().unwrap(),
+            ),
+        ]);
+        assert_eq!(proxies.client_address(&headers, &extensions), proxy.ip());
     }
 
     #[test]

@@ -23,17 +23,22 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
     } else {
         "true"
     };
+    let mut environment = vec![
+        ("ALBATROSS_LISTEN", HTTP_LISTEN),
+        ("ALBATROSS_INTERNAL_LISTEN", INTERNAL_LISTEN),
+        ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
+        ("ALBATROSS_WORKER", works_inside),
+        ("ALBATROSS_LOG_FORMAT", "json"),
+    ];
+    let proxies = &input.plan.trusted_proxies;
+    if !proxies.is_empty() {
+        environment.push(("ALBATROSS_TRUSTED_PROXIES", proxies));
+    }
     let pod = PodPlan {
         component: names::API,
         command: "serve",
         secret: names::API_SECRET,
-        environment: vec![
-            ("ALBATROSS_LISTEN", HTTP_LISTEN),
-            ("ALBATROSS_INTERNAL_LISTEN", INTERNAL_LISTEN),
-            ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
-            ("ALBATROSS_WORKER", works_inside),
-            ("ALBATROSS_LOG_FORMAT", "json"),
-        ],
+        environment,
         ports: vec![
             ("http", names::HTTP_PORT),
             ("internal", names::INTERNAL_PORT),
@@ -109,6 +114,21 @@ mod tests {
         let input = fixtures::input(&plan, &record);
         insta::assert_yaml_snapshot!(api(&input, &secret::api(&input)));
         assert!(worker(&input, &secret::api(&input)).is_none());
+    }
+
+    #[test]
+    fn whom_the_operator_trusts_api_trusts() {
+        let mut plan = fixtures::plan(json!({}));
+        plan.trusted_proxies = "10.0.0.0/8,192.0.2.1/32".to_owned();
+        let record = fixtures::record(&plan);
+        let input = fixtures::input(&plan, &record);
+        let built = api(&input, &secret::api(&input));
+        let pod = built.spec.unwrap().template.spec.unwrap();
+        let mut set = pod.containers[0].env.iter().flatten();
+        let proxies = set
+            .find(|it| it.name == "ALBATROSS_TRUSTED_PROXIES")
+            .unwrap();
+        assert_eq!(proxies.value.as_deref(), Some("10.0.0.0/8,192.0.2.1/32"));
     }
 
     #[test]
