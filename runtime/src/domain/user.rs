@@ -43,6 +43,7 @@ impl Aggregate for User {
             (_, None) => Err(Refusal::not_found(Self::NAME)),
             (_, Some(user)) if user.status == UserStatus::Erased => rules::decide_erased(command),
             (C::ReleaseAdmin, Some(user)) => registration::release_admin(user, context),
+            (C::Promote, Some(user)) => registration::promote(user, context),
             (C::SetRoles(roles), Some(user)) => rules::set_roles(user, roles, context),
             (C::Approve, Some(user)) => rules::approve(user, context),
             (C::Suspend { reason }, Some(user)) => rules::suspend(user, reason, context),

@@ -1,10 +1,11 @@
 //! Logging in, sessions and passwords.
 
+use albatross::application::api_keys::NewKey;
 use albatross::application::auth::LoggedIn;
 use albatross::application::error::ServiceError;
 use albatross::application::write::WriteOptions;
 use albatross::domain::refusal::RefusalKind;
-use albatross::domain::roles::Role;
+use albatross::domain::roles::{Role, Scope};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
@@ -177,6 +178,34 @@ async fn a_link_logs_in_once_and_lets_a_password_be_set() {
         .await;
     assert!(set.is_ok());
     assert!(log_in(&stage, "Ada", PASSWORD).await.is_ok());
+}
+
+/// Addresses are not verified: whoever registered one first need not be who is meant.
+#[tokio::test]
+async fn whoever_registered_the_address_of_a_new_admin_before_gets_in_by_the_link_alone() {
+    let stage = Stage::new().await;
+    let mallory = stage.pilot("Ada").await;
+    let (auth, setup) = (&stage.airline.auth, &stage.airline.admin_setup);
+    let before = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let new = NewKey {
+        name: "kept for later".to_owned(),
+        scopes: [Scope::PirepsRead].into(),
+        expires_at: None,
+    };
+    let keys = &stage.airline.api_keys;
+    let issued = keys.issue(&mallory, mallory.user(), new, WriteOptions::default());
+    let key = issued.await.unwrap().entity.key;
+    let link = setup.link(&email("Ada"), "Ada").await.unwrap();
+    assert!(is_unauthenticated(log_in(&stage, "Ada", PASSWORD).await));
+    let session = auth.by_session(before.expose_secret()).await;
+    assert!(is_unauthenticated(session));
+    assert!(is_unauthenticated(auth.by_key(key.expose_secret()).await));
+    let (_, token) = link.expose_secret().split_once('#').unwrap();
+    let admin = auth.log_in_with_link(token, CLIENT).await.unwrap();
+    // Another link for who is an admin already ends nothing.
+    setup.link(&email("Ada"), "Ada").await.unwrap();
+    let session = auth.by_session(admin.cookie.expose_secret()).await;
+    assert!(session.unwrap().person.roles.administer());
 }
 
 #[tokio::test]

@@ -203,25 +203,19 @@ fn comes_under_management(event: &UserEvent) -> bool {
 /// What stops to prove anything: sessions on suspension, what was set before an admin was declared, everything on
 /// erasure, a key on revocation.
 fn ended(user: UserId, events: &[UserEvent]) -> Vec<CredentialChange> {
-    let all = |kind| CredentialChange::DeleteAll {
-        kind,
-        subject: user.0,
-    };
     let of = |event: &UserEvent| match event {
         UserEvent::Suspended { .. } => {
-            vec![Sessions::end_all(user), all(CredentialKind::LoginLink)]
+            vec![
+                Sessions::end_all(user),
+                all(user, CredentialKind::LoginLink),
+            ]
         }
-        UserEvent::ManagementChanged { managed: true } => vec![
-            Sessions::end_all(user),
-            all(CredentialKind::Password),
-            all(CredentialKind::LoginLink),
-        ],
-        UserEvent::Erased => vec![
-            Sessions::end_all(user),
-            all(CredentialKind::Password),
-            all(CredentialKind::LoginLink),
-            all(CredentialKind::ApiKey),
-        ],
+        UserEvent::ManagementChanged { managed: true } => log_ins_ended(user),
+        UserEvent::Erased => {
+            let mut ended = log_ins_ended(user);
+            ended.push(all(user, CredentialKind::ApiKey));
+            ended
+        }
         UserEvent::ApiKeyRevoked { key_id } => vec![CredentialChange::Delete {
             kind: CredentialKind::ApiKey,
             id: key_id.to_string(),
@@ -229,4 +223,20 @@ fn ended(user: UserId, events: &[UserEvent]) -> Vec<CredentialChange> {
         _ => Vec::new(),
     };
     events.iter().flat_map(of).collect()
+}
+
+/// Nothing that was set before logs this user in any more.
+pub fn log_ins_ended(user: UserId) -> Vec<CredentialChange> {
+    vec![
+        Sessions::end_all(user),
+        all(user, CredentialKind::Password),
+        all(user, CredentialKind::LoginLink),
+    ]
+}
+
+fn all(user: UserId, kind: CredentialKind) -> CredentialChange {
+    CredentialChange::DeleteAll {
+        kind,
+        subject: user.0,
+    }
 }

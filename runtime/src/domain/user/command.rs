@@ -13,6 +13,8 @@ pub enum UserCommand {
     /// The operator's wish: no longer an admin, no longer managed from outside.
     ReleaseAdmin,
     SetRoles(Roles),
+    /// From the command line: this account is an admin's.
+    Promote,
     Approve,
     Suspend {
         reason: String,

@@ -55,22 +55,14 @@ pub fn ensure_admin(admin: &User, wish: &NewUser, context: &Ctx) -> Decision {
     let mut events = Vec::new();
     if !admin.managed {
         events.push(UserEvent::ManagementChanged { managed: true });
-        let own = admin
-            .keys
-            .iter()
-            .filter(|(_, key)| !key.managed && key.revoked_at.is_none());
-        events.extend(own.map(|(id, _)| UserEvent::ApiKeyRevoked { key_id: id.clone() }));
+        events.extend(own_keys_revoked(admin));
     }
     let kept = admin.roles.iter().filter(|role| !is_admin(*role));
     let roles: Roles = kept.chain(wish.roles.iter()).collect();
     if roles != admin.roles {
         events.push(UserEvent::RolesChanged { roles });
     }
-    match admin.status {
-        UserStatus::Pending => events.push(UserEvent::Approved),
-        UserStatus::Suspended => events.push(UserEvent::Reinstated),
-        UserStatus::Active | UserStatus::Erased => {}
-    }
+    events.extend(in_good_standing(admin));
     if admin.display_name.text() != Some(wish.display_name.as_str()) {
         events.push(UserEvent::ProfileChanged {
             display_name: wish.display_name.as_str().into(),
@@ -78,6 +70,36 @@ pub fn ensure_admin(admin: &User, wish: &NewUser, context: &Ctx) -> Decision {
         });
     }
     Ok(events)
+}
+
+/// Makes an existing account an admin's from the command line. As with [`ensure_admin`], whoever had it before may be
+/// somebody else, unless it is an active admin's already.
+pub fn promote(user: &User, context: &Ctx) -> Decision {
+    rules::operator_only(context)?;
+    if user.roles.administer() && user.status == UserStatus::Active {
+        return Ok(Vec::new());
+    }
+    let roles = user.roles.clone().with(Role::TenantAdmin);
+    let mut events = vec![UserEvent::RolesChanged { roles }];
+    events.extend(in_good_standing(user));
+    events.extend(own_keys_revoked(user));
+    Ok(events)
+}
+
+fn in_good_standing(user: &User) -> Option<UserEvent> {
+    match user.status {
+        UserStatus::Pending => Some(UserEvent::Approved),
+        UserStatus::Suspended => Some(UserEvent::Reinstated),
+        UserStatus::Active | UserStatus::Erased => None,
+    }
+}
+
+fn own_keys_revoked(user: &User) -> impl Iterator<Item = UserEvent> {
+    let own = user
+        .keys
+        .iter()
+        .filter(|(_, key)| !key.managed && key.revoked_at.is_none());
+    own.map(|(id, _)| UserEvent::ApiKeyRevoked { key_id: id.clone() })
 }
 
 /// Takes back what [`ensure_admin`] gave. The operator's wish wins, even for the last admin.
