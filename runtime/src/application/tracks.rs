@@ -22,7 +22,7 @@ use crate::ports::track_store::{Sample, Stored};
 
 /// Most samples of one batch.
 pub const MAX_BATCH: usize = 500;
-/// Most samples of one flight: a day at one a second.
+/// Most samples of one flight, numbered from 0: a day at one a second.
 pub const MAX_SAMPLES: usize = 86_400;
 const MAX_PHASE_CHARS: usize = 16;
 /// The phase in which a flight is interrupted.
@@ -147,7 +147,11 @@ fn check(samples: &[Sample]) -> Result<(), ServiceError> {
             faults.check(valid, &pointer, "out-of-range", detail);
         };
         let (latitude, longitude) = (sample.latitude_e7, sample.longitude_e7);
-        check(sample.sequence >= 0, "sequence", "Must not be negative.");
+        check(
+            usize::try_from(sample.sequence).is_ok_and(|sequence| sequence < MAX_SAMPLES),
+            "sequence",
+            "Must be from 0 to 86399.",
+        );
         check(
             latitude.abs() <= 900_000_000,
             "lat",

@@ -109,7 +109,7 @@ pub struct PositionBatch {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Position {
     /// The client's own number, from 0; unique within a flight.
-    #[schema(minimum = 0, example = 17)]
+    #[schema(minimum = 0, maximum = 86399, example = 17)]
     pub sequence: i32,
     pub time: Timestamp,
     /// Degrees north, WGS 84.

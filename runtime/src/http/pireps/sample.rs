@@ -6,6 +6,8 @@ use crate::ports::track_store::Sample;
 
 /// At most this many positions in one batch.
 pub const MAX_BATCH: usize = 500;
+/// A flight has at most a day's positions at one a second.
+const MAX_SEQUENCE: i32 = 86_399;
 const MAX_PHASE_BYTES: usize = 8;
 
 /// Converts a batch; every value that is out of range is named.
@@ -59,8 +61,9 @@ impl Faults {
 }
 
 fn sample(position: Position, index: usize, faults: &mut Faults) -> Sample {
-    if position.sequence < 0 {
-        faults.add(index, "sequence", "must not be negative".to_owned());
+    if !(0..=MAX_SEQUENCE).contains(&position.sequence) {
+        let detail = format!("must be from 0 to {MAX_SEQUENCE}");
+        faults.add(index, "sequence", detail);
     }
     if position.phase.as_ref().is_some_and(|phase| {
         phase.is_empty()
@@ -143,6 +146,7 @@ mod tests {
     #[case(serde_json::json!({"lat": 90.1}), "lat")]
     #[case(serde_json::json!({"lon": -180.5}), "lon")]
     #[case(serde_json::json!({"sequence": -1}), "sequence")]
+    #[case(serde_json::json!({"sequence": 86_400}), "sequence")]
     #[case(serde_json::json!({"headingDeg": 361}), "headingDeg")]
     #[case(serde_json::json!({"fuelKg": 1e300}), "fuelKg")]
     #[case(serde_json::json!({"phase": "much too long"}), "phase")]
