@@ -29,6 +29,14 @@ impl Identity {
         self.person.id
     }
 
+    /// Names what limits go by: each key has an allowance of its own, and each user who is logged in.
+    pub fn caller(&self) -> String {
+        match &self.person.key {
+            Some(key) => key.id.to_string(),
+            None => self.user().to_string(),
+        }
+    }
+
     pub fn actor(&self) -> Actor {
         Actor::User(self.person.clone())
     }

@@ -50,7 +50,7 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
         .proxies()
         .client_address(request.headers(), request.extensions());
     let (headers, target) = (request.headers(), request.uri().path());
-    let identity = identify(state, rule, target, headers).await?;
+    let identity = identify(state, rule, target, headers, address).await?;
     let counted = count(
         state,
         rule,
@@ -58,7 +58,12 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
         address,
         request.uri().path(),
     )?;
-    let (reach, flight) = authorise(state, rule, identity.as_ref(), request.uri().path()).await?;
+    let authorised = authorise(state, rule, identity.as_ref(), request.uri().path()).await;
+    if let (Err(_), Policy::Telemetry, Some(identity)) = (&authorised, rule.limit, &identity) {
+        // Each flight has an allowance of its own, also one that is not there.
+        state.limits().check(Policy::General, identity.caller())?;
+    }
+    let (reach, flight) = authorised?;
     request.extensions_mut().insert(Caller {
         identity,
         reach,
@@ -67,21 +72,29 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
     Ok(counted)
 }
 
-/// Who the caller proves to be: by key, else by cookie, else nobody.
+/// Who the caller proves to be: by key, else by cookie, else nobody. What proves nothing is counted by address.
 async fn identify(
     state: &HttpState,
     rule: &Rule,
     path: &str,
     headers: &HeaderMap,
+    address: IpAddr,
 ) -> Result<Option<Identity>, Problem> {
+    let failed = |error: ServiceError| {
+        if matches!(error, ServiceError::Unauthenticated) {
+            state.failures().count(address);
+        }
+        Problem::from(error)
+    };
     let write = rule.method != "GET";
     if let Some(key) = key(headers)? {
+        state.failures().check(address)?;
         let auth = &state.airline().auth;
         let identity = match (rule.key, id_in(path)) {
-            (Key::Flight(_), Some(flight)) => auth.by_key_in_flight(&key, flight).await?,
-            _ => auth.by_key(&key).await?,
+            (Key::Flight(_), Some(flight)) => auth.by_key_in_flight(&key, flight).await,
+            _ => auth.by_key(&key).await,
         };
-        return Ok(Some(identity));
+        return identity.map(Some).map_err(failed);
     }
     let jar = CookieJar::from_headers(headers);
     let Some(cookie) = jar.get(state.site().cookie_name()) else {
@@ -94,11 +107,14 @@ async fn identify(
     if write {
         state.site().check_origin(headers, true)?;
     }
+    if !rule.is_public() {
+        state.failures().check(address)?;
+    }
     match state.airline().auth.by_session(cookie.value()).await {
         Ok(identity) => Ok(Some(identity)),
-        // An outlived cookie must not keep anybody from logging in again.
+        // An outlived cookie must not keep anybody from logging in again: counted as nobody's request.
         Err(ServiceError::Unauthenticated) if rule.is_public() => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(failed(error)),
     }
 }
 
@@ -136,10 +152,7 @@ fn count(
         (_, Policy::Credentials) | (None, _) => address.to_string(),
         // However the id is spelt, it is one flight.
         (Some(identity), Policy::Telemetry) => format!("{} {:?}", identity.user(), id_in(path)),
-        (Some(identity), Policy::General) => match &identity.person.key {
-            Some(key) => key.id.to_string(),
-            None => identity.user().to_string(),
-        },
+        (Some(identity), Policy::General) => identity.caller(),
     };
     state.limits().check(rule.limit, caller)
 }

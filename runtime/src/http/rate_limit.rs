@@ -38,6 +38,8 @@ pub struct Rates {
     pub credentials: Rate,
     pub telemetry: Rate,
     pub general: Rate,
+    /// Wrong keys and sessions, by client address.
+    pub failures: Rate,
 }
 
 impl Default for Rates {
@@ -50,6 +52,8 @@ impl Default for Rates {
             credentials: rate(20, 60),
             telemetry: rate(600, 60),
             general: rate(1_200, 60),
+            // A whole airline may share one address: a few clients with a stale key, retrying each second, shut out nobody.
+            failures: rate(300, 60),
         }
     }
 }

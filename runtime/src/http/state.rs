@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use crate::application::airline::Airline;
 use crate::http::client_address::TrustedProxies;
 use crate::http::envelope::MakeId;
+use crate::http::failures::Failures;
 use crate::http::metrics::HttpMetrics;
+use crate::http::open_streams::OpenStreams;
 use crate::http::rate_limit::{RateLimits, Rates};
 use crate::http::site::Site;
 
@@ -30,12 +32,20 @@ pub struct HttpState(Arc<Shared>);
 struct Shared {
     parts: HttpParts,
     limits: RateLimits,
+    failures: Failures,
+    streams: OpenStreams,
 }
 
 impl HttpState {
     pub fn new(parts: HttpParts) -> Self {
         let limits = RateLimits::new(parts.rates);
-        Self(Arc::new(Shared { parts, limits }))
+        let failures = Failures::new(parts.rates.failures);
+        Self(Arc::new(Shared {
+            parts,
+            limits,
+            failures,
+            streams: OpenStreams::default(),
+        }))
     }
 
     pub fn airline(&self) -> &Arc<Airline> {
@@ -48,6 +58,14 @@ impl HttpState {
 
     pub fn limits(&self) -> &RateLimits {
         &self.0.limits
+    }
+
+    pub fn failures(&self) -> &Failures {
+        &self.0.failures
+    }
+
+    pub fn streams(&self) -> &OpenStreams {
+        &self.0.streams
     }
 
     pub fn proxies(&self) -> &TrustedProxies {

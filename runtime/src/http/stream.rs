@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response, Sse};
 use futures::StreamExt;
 use futures::stream::once;
 use http::HeaderMap;
-use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -52,6 +51,7 @@ pub struct Change {
 ///
 /// Server-sent events: `pirep` and `user`, each with a `Change` as data, and `reset` when the reader has
 /// to start over. Each event comes only to those who may read what it is about. Resume by `Last-Event-ID`.
+/// At most 20 streams are open at once for each user or key.
 #[utoipa::path(get, path = "/stream", operation_id = "stream", tag = "live",
     params(("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that was received")),
     responses((status = 200, description = "The stream", body = Change, content_type = "text/event-stream")))]
@@ -60,9 +60,10 @@ async fn stream(
     known: Known,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let gauge = state.metrics().streams.clone();
+    let open = state.streams().open(known.identity.caller(), gauge)?;
     let changes = &state.airline().changes;
     let notices = changes.subscribe(known.identity, resume(&headers)).await?;
-    let open = Open::new(state.metrics().streams.clone());
     let begin = once(async { Event::default().retry(RETRY).comment("open") });
     let events = begin
         .chain(notices.map(event))
@@ -110,21 +111,5 @@ fn changed_event(changed: &Changed) -> Event {
             tracing::error!(%error, "a change cannot be written");
             Event::default().event("reset").data("{}")
         }
-    }
-}
-
-/// Counts a stream for as long as it is open.
-struct Open(Gauge);
-
-impl Open {
-    fn new(gauge: Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

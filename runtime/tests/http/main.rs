@@ -8,6 +8,7 @@
 mod bad_input;
 mod documents;
 mod keys;
+mod limits;
 mod main_job;
 mod matrix;
 mod operator;

@@ -320,6 +320,7 @@ pub fn generous() -> Rates {
         credentials: rate,
         telemetry: rate,
         general: rate,
+        failures: rate,
     }
 }
 

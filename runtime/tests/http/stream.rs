@@ -162,3 +162,23 @@ async fn a_shutdown_ends_every_stream() {
     stack.shutdown.cancel();
     while reader.next().await.is_some() {}
 }
+
+#[tokio::test]
+async fn a_caller_holds_so_many_streams_and_no_more() {
+    let stack = Stack::new().await;
+    let (pilot, other) = (stack.pilot("amelia").await, stack.pilot("bob").await);
+    let key = stack.key(&pilot, &["pireps:read"]).await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(Reader::of(&stack, &pilot).await);
+    }
+    let refused = Call::get("/api/v1/stream").by(&pilot);
+    let refused = refused.respond(&stack.public).await;
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    // Neither anybody else's nor a key's are counted with them.
+    Reader::of(&stack, &other).await;
+    Reader::open(&stack, Call::get("/api/v1/stream").key(&key)).await;
+    open.pop();
+    Reader::of(&stack, &pilot).await;
+}

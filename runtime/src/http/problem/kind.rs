@@ -77,7 +77,7 @@ kinds! {
     VERSION_REQUIRED = PRECONDITION_REQUIRED "version-required" "If-Match is required"
         "A decision names the version that it was based on. Send the ETag of the entity as If-Match.";
     RATE_LIMITED = TOO_MANY_REQUESTS "rate-limited" "Too many requests"
-        "RateLimit-Policy names the limit, Retry-After the seconds to wait.";
+        "RateLimit-Policy or the detail names the limit, Retry-After the seconds to wait.";
     INTERNAL = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side"
         "The request could not be completed because of a fault of the service. Its request id finds the cause in the log.";
     UNAVAILABLE = SERVICE_UNAVAILABLE "unavailable" "Temporarily unavailable"

@@ -398,6 +398,7 @@ export interface paths {
          * Follow what happens
          * @description Server-sent events: `pirep` and `user`, each with a `Change` as data, and `reset` when the reader has
          *     to start over. Each event comes only to those who may read what it is about. Resume by `Last-Event-ID`.
+         *     At most 20 streams are open at once for each user or key.
          *
          *     Scope of a key: `pireps:read`.
          */
