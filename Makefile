@@ -20,7 +20,7 @@ STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --lock
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ui ## Build everything and start two airlines on $(LISTEN); DEMO=1 fills them with recorded flights
+run: ui ## Build everything and start two airlines; DEMO=1 fills them, LISTEN=127.0.0.1:8080 and DATA=./data say where
 	$(STATIC) -p albatross
 	$(RELEASE)/albatross up -f examples/ --listen $(LISTEN) --data $(DATA) $(if $(DEMO),--demo)
 
@@ -31,7 +31,7 @@ ui: ## Build the web page that the binary embeds
 build: ui ## Build both binaries, static, as the images hold them
 	$(STATIC) -p albatross -p albatross-operator
 
-image: build ## The runtime's image, for compose.yaml
+image: build ## The runtime's image, for compose.yaml; needs buildah and Docker
 	tests/cluster/image --archive $(CACHE)/albatross.tar localhost/albatross:dev $(RELEASE)/albatross
 	docker load --input $(CACHE)/albatross.tar
 

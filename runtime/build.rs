@@ -9,7 +9,7 @@ const PLACEHOLDER: &str = "<!doctype html>
 <meta charset=\"utf-8\">
 <title>Albatross</title>
 <h1>The web page is not part of this build</h1>
-<p>Build it with <code>npm ci && npm run build</code> in <code>runtime/ui</code>, then build the binary again.
+<p>Build it with <code>make ui</code>, then build the binary again.
 The API is complete: see <a href=\"/api/docs\">its documentation</a>.
 </html>
 ";

@@ -1,10 +1,10 @@
 //! What things are called: labels, annotations, objects, and the external names that a tenant's identity yields.
 //!
 //! Rights that the operator needs, besides those of `OPERATOR_TENANT_ROLE` and `OPERATOR_CLIENT_ROLE`:
-//! cluster-wide get/list/watch on tenants, apikeys (patch too, and patch on their status and finalizers), namespaces
-//! (create, patch, delete too), deployments, jobs, services, serviceaccounts, resourcequotas, limitranges, networkpolicies,
-//! poddisruptionbudgets, ingresses, rolebindings (create, patch, delete too); `bind` on the three fixed roles; create and patch on
-//! events; in its own namespace everything on secrets and leases.
+//! cluster-wide get/list/watch on tenants, apikeys (patch too, patch on their status, update on their finalizers), namespaces
+//! (create, patch, delete too), rolebindings (create, patch too), deployments, jobs, services, serviceaccounts, resourcequotas,
+//! limitranges, networkpolicies, poddisruptionbudgets, ingresses; `bind` on the three fixed roles; create and patch on events; in
+//! its own namespace everything on secrets, and get, create, update, patch on leases.
 
 use albatross_crds::tenant_namespace;
 use uuid::Uuid;
