@@ -72,14 +72,23 @@ pub async fn issue(
 
 /// Whether the runtime has said that the key works.
 pub fn is_registered(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> bool {
-    let memory = ctx.memory.of(&owner.spec.tenant_ref.name);
-    matches!(memory.answer.as_deref(), Some(Ok(answer)) if answer
-        .api_keys
-        .iter()
-        .any(|key| key.key_id == pending.id && key.state == ApiKeyState::Active))
+    answered(owner, pending, ctx) == Some(ApiKeyState::Active)
 }
 
-/// The key that there is, or a new one: for a new ApiKey, and when a published Secret was deleted by hand.
+/// What the runtime says of the key; none before it knows it.
+fn answered(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> Option<ApiKeyState> {
+    let memory = ctx.memory.of(&owner.spec.tenant_ref.name);
+    let Some(Ok(answer)) = memory.answer.as_deref() else {
+        return None;
+    };
+    let mut known = answer.api_keys.iter();
+    known
+        .find(|key| key.key_id == pending.id)
+        .map(|key| key.state)
+}
+
+/// The key that there is, or a new one: for a new ApiKey, when a published Secret was deleted by hand, and when the key
+/// was revoked because it was not admitted for a while. A revoked key never works again.
 async fn pending(
     owner: &ApiKey,
     admitted: &Admitted,
@@ -89,11 +98,13 @@ async fn pending(
     let found = stored(owner, ctx).await?;
     let replaced = match found {
         Some(found) => {
-            let deleted = found.published && !is_published && !admitted.key.revoked;
-            if !deleted || found.expires_at <= ctx.clock.now() {
+            let deleted = found.published && !is_published;
+            let revoked = answered(owner, &found, ctx) == Some(ApiKeyState::Revoked);
+            let ended = admitted.key.revoked || found.expires_at <= ctx.clock.now();
+            if ended || !(deleted || revoked) {
                 return Ok(found);
             }
-            tell_replaced(owner, admitted, ctx).await;
+            tell_replaced(owner, admitted, deleted, ctx).await;
             found.resource_version
         }
         None => None,
@@ -140,14 +151,24 @@ async fn published(
     api.get_opt(&admitted.key.secret_name).await
 }
 
-async fn tell_replaced(owner: &ApiKey, admitted: &Admitted, ctx: &Context) {
+async fn tell_replaced(owner: &ApiKey, admitted: &Admitted, deleted: bool, ctx: &Context) {
+    let name = &admitted.key.secret_name;
+    let (reason, note) = match deleted {
+        true => (
+            "SecretDeleted",
+            format!("Secret {name} is gone; its key is revoked and a new one is issued"),
+        ),
+        false => (
+            "KeyRevoked",
+            format!(
+                "the key in Secret {name} was revoked while it was not admitted; a new one is issued"
+            ),
+        ),
+    };
     let event = Event {
         type_: EventType::Warning,
-        reason: "SecretDeleted".to_owned(),
-        note: Some(format!(
-            "Secret {} is gone; its key is revoked and a new one is issued",
-            admitted.key.secret_name
-        )),
+        reason: reason.to_owned(),
+        note: Some(note),
         action: "Issue".to_owned(),
         secondary: None,
     };

@@ -30,10 +30,14 @@ pub fn compute(status: &mut ApiKeyStatus, report: &Report<'_>, generation: i64, 
         status.expires_at = whole_seconds(key.expires_at);
     }
     let under_way = !report.stalled && report.ready == ConditionStatus::Unknown;
+    let why_stalled = match report.stalled {
+        true => report.message.as_str(),
+        false => "",
+    };
     let states = [
         (ConditionType::Ready, report.ready, report.message.as_str()),
         (ConditionType::Reconciling, under_way.into(), ""),
-        (ConditionType::Stalled, report.stalled.into(), ""),
+        (ConditionType::Stalled, report.stalled.into(), why_stalled),
     ];
     for (condition, state, message) in states {
         let update = ConditionUpdate {

@@ -23,6 +23,8 @@ pub struct DesiredState {
     pub tenant: DesiredTenant,
     pub admins: Vec<DesiredAdmin>,
     pub api_keys: Vec<DesiredApiKey>,
+    /// Ids of keys that stay as they are, since nobody can tell at the moment what is declared of them.
+    pub kept_api_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -70,7 +70,7 @@ pub async fn store(record: &mut TenantRecord, tenant: &str, ctx: &Context) -> Re
 
 /// A state that differs from the one before gets the next number.
 fn number(record: &mut TenantRecord, plan: &Plan, ctx: &Context) -> Desired {
-    let state = desired::state(plan, record, &desired::issued_keys(plan, ctx));
+    let state = desired::state(plan, record, desired::declared_keys(plan, ctx));
     let json = serde_json::to_string(&state).expect("a desired state is plain JSON");
     let digest = fingerprint(json);
     if record.desired_digest != digest {

@@ -30,40 +30,54 @@ pub struct IssuedKey {
     pub pending: PendingKey,
 }
 
-/// The tenant's ApiKeys that are to work, or to be known as revoked. One that is left out is revoked too.
-pub fn issued_keys(plan: &Plan, ctx: &Context) -> Vec<IssuedKey> {
-    let mut keys: Vec<IssuedKey> = ctx
-        .caches
-        .api_keys_of(&plan.tenant.name)
-        .into_iter()
-        .filter(|key| key.meta().deletion_timestamp.is_none())
-        .filter(|key| is_admitted(plan, key, ctx))
-        .filter_map(|api_key| {
-            let name = names::pending_secret(&api_key.uid()?);
-            let secret = ctx.caches.secret(&ctx.namespace, &name)?;
-            let pending = PendingKey::from_secret(&secret)?;
-            Some(IssuedKey { api_key, pending })
-        })
-        .collect();
-    keys.sort_by(|a, b| a.pending.id.cmp(&b.pending.id));
+/// What the tenant's ApiKeys come to.
+#[derive(Debug, Default)]
+pub struct DeclaredKeys {
+    /// They are to work, or to be known as revoked.
+    pub issued: Vec<IssuedKey>,
+    /// Ids of those whose declaration says nothing that can be understood: what runs is kept running.
+    pub kept: Vec<String>,
+}
+
+/// One that is in neither list is revoked.
+pub fn declared_keys(plan: &Plan, ctx: &Context) -> DeclaredKeys {
+    let mut keys = DeclaredKeys::default();
+    let declared = ctx.caches.api_keys_of(&plan.tenant.name);
+    for api_key in declared {
+        if api_key.meta().deletion_timestamp.is_some() {
+            continue;
+        }
+        let is_admitted = is_admitted(plan, &api_key, ctx);
+        let known = is_admitted.and_then(|_| pending_of(&api_key, ctx));
+        if let (Some(true), Some(pending)) = (is_admitted, known) {
+            keys.issued.push(IssuedKey { api_key, pending });
+        } else if is_admitted != Some(false) && !api_key.spec.revoked {
+            let status = api_key.status.as_ref();
+            keys.kept
+                .extend(status.and_then(|status| status.key_id.clone()));
+        }
+    }
+    keys.issued.sort_by(|a, b| a.pending.id.cmp(&b.pending.id));
+    keys.kept.sort();
     keys
 }
 
-fn is_admitted(plan: &Plan, key: &ApiKey, ctx: &Context) -> bool {
+fn pending_of(api_key: &ApiKey, ctx: &Context) -> Option<PendingKey> {
+    let name = names::pending_secret(&api_key.uid()?);
+    let secret = ctx.caches.secret(&ctx.namespace, &name)?;
+    PendingKey::from_secret(&secret)
+}
+
+/// None when it cannot be told: the declaration is not valid, or its namespace is not known yet.
+fn is_admitted(plan: &Plan, key: &ApiKey, ctx: &Context) -> Option<bool> {
     let namespace = key.namespace().unwrap_or_default();
-    let Some(labels) = ctx
-        .caches
-        .namespace(&namespace)
-        .map(|found| found.labels().clone())
-    else {
-        return false;
-    };
-    validate_api_key(&key.spec)
-        .is_ok_and(|valid| admit(&plan.tenant, &valid, &namespace, &labels).is_ok())
+    let labels = ctx.caches.namespace(&namespace)?.labels().clone();
+    let valid = validate_api_key(&key.spec).ok()?;
+    Some(admit(&plan.tenant, &valid, &namespace, &labels).is_ok())
 }
 
 /// Everything that the runtime is told.
-pub fn state(plan: &Plan, record: &TenantRecord, keys: &[IssuedKey]) -> DesiredState {
+pub fn state(plan: &Plan, record: &TenantRecord, keys: DeclaredKeys) -> DesiredState {
     let pepper = record.pepper();
     DesiredState {
         tenant: DesiredTenant {
@@ -83,7 +97,12 @@ pub fn state(plan: &Plan, record: &TenantRecord, keys: &[IssuedKey]) -> DesiredS
                 role,
             })
             .collect(),
-        api_keys: keys.iter().map(|key| desired_key(key, &pepper)).collect(),
+        api_keys: keys
+            .issued
+            .iter()
+            .map(|key| desired_key(key, &pepper))
+            .collect(),
+        kept_api_keys: keys.kept,
     }
 }
 
@@ -211,7 +230,9 @@ mod tests {
         let plan = fixtures::plan(json!({}));
         let record = fixtures::record(&plan);
         let key = issued();
-        let state = state(&plan, &record, std::slice::from_ref(&key));
+        let issued = vec![key.clone()];
+        let kept = Vec::new();
+        let state = state(&plan, &record, DeclaredKeys { issued, kept });
         insta::assert_json_snapshot!(state);
         let text = serde_json::to_string(&state).unwrap();
         assert!(!text.contains(key.pending.key.expose_secret()));

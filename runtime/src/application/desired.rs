@@ -67,7 +67,7 @@ impl Desired {
         // What is managed but not wanted any more is found by a query: it must have seen all of this.
         self.catch_up().await?;
         self.admins.release(&desired.admins).await?;
-        self.keys.revoke_unwanted(&desired.api_keys).await?;
+        self.keys.revoke_unwanted(&desired).await?;
         let number = desired.number;
         self.execute(TenantCommand::RecordDesired { number })
             .await?;

@@ -291,6 +291,26 @@ async fn a_key_opens_what_is_declared_until_it_is_not() {
 }
 
 #[tokio::test]
+async fn a_key_is_kept_of_which_nobody_can_tell_what_is_declared() {
+    let stage = Stage::new().await;
+    let operator = Operator::new();
+    let key = operator.key(json!({}));
+    let id = key["keyId"].as_str().unwrap().to_owned();
+    apply(&stage, state(1, vec![], vec![key])).await;
+    let before = operator.open(&stage).await.unwrap();
+    let kept_api_keys = vec![id];
+    let keep = DesiredState {
+        kept_api_keys,
+        ..nothing(2)
+    };
+    let report = apply(&stage, keep).await;
+    assert_eq!(report.api_keys[0].state, KeyState::Active);
+    assert_eq!(operator.open(&stage).await.unwrap(), before);
+    apply(&stage, nothing(3)).await;
+    assert!(operator.open(&stage).await.is_err());
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_reported_as_such() {
     let stage = Stage::new().await;
     let operator = Operator::new();

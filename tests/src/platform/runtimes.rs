@@ -1,6 +1,6 @@
 //! The internal API of every tenant's runtime, as the real one keeps it: numbered states, and keys by their digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -90,15 +90,21 @@ impl Runtime {
         }
         self.number = number;
         // What is not wanted any more is revoked, and stays so.
-        for key in self.keys.values_mut() {
-            key.revoked = true;
+        let wanted = list(&state["apiKeys"]).map(|key| text(&key["keyId"]));
+        let wanted: BTreeSet<_> = wanted
+            .chain(list(&state["keptApiKeys"]).map(text))
+            .collect();
+        for (id, key) in &mut self.keys {
+            key.revoked |= !wanted.contains(id);
         }
         for key in list(&state["apiKeys"]) {
+            let id = text(&key["keyId"]);
+            let was_revoked = self.keys.get(&id).is_some_and(|before| before.revoked);
             let told = Key {
                 digest: text(&key["digest"]),
-                revoked: key["revoked"] == true,
+                revoked: was_revoked || key["revoked"] == true,
             };
-            self.keys.insert(text(&key["keyId"]), told);
+            self.keys.insert(id, told);
         }
         self.state = state;
         (StatusCode::OK, Json(self.report()))

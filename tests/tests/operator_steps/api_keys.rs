@@ -13,7 +13,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::alone;
 
@@ -204,6 +204,91 @@ async fn a_key_that_the_tenant_does_not_allow_is_refused_by_its_reason() {
     .await;
     platform.remove_key("fine").await;
     platform.remove("strict").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_not_admitted_for_a_while_becomes_another_one() {
+    let _alone = alone().await;
+    let platform = platform("moody").await;
+    let operator = platform.operator().await;
+    platform
+        .declare_key("moody-acars", "moody", json!({}))
+        .await;
+    platform
+        .key_comes_to("moody-acars", "True", "Available")
+        .await;
+    let before = platform.client_secret("moody-acars").await;
+    let allow = |scopes: Value| {
+        let clients = json!({"matchLabels": {"clients": "yes"}});
+        json!({"apiKeys": {"allow": [{"namespaceSelector": clients, "scopes": scopes}]}})
+    };
+    platform
+        .change("moody", allow(json!(["track:write"])))
+        .await;
+    platform
+        .key_comes_to("moody-acars", "False", "ScopesNotAllowed")
+        .await;
+    until("the key no longer works", async || {
+        platform.runtimes.of("moody").live_keys().is_empty()
+    })
+    .await;
+    platform
+        .change("moody", allow(json!(["pireps:write"])))
+        .await;
+    until("there is another key", async || {
+        platform.client_secret("moody-acars").await["keyId"] != before["keyId"]
+    })
+    .await;
+    platform
+        .key_comes_to("moody-acars", "True", "Available")
+        .await;
+    let after = platform.client_secret("moody-acars").await;
+    the_key_works(&platform, "moody", &after).await;
+    platform.remove_key("moody-acars").await;
+    platform.remove("moody").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_declaration_that_is_not_valid_leaves_the_key_as_it_is() {
+    let _alone = alone().await;
+    let platform = platform("careless").await;
+    let operator = platform.operator().await;
+    platform
+        .declare_key("careless-acars", "careless", json!({}))
+        .await;
+    platform
+        .key_comes_to("careless-acars", "True", "Available")
+        .await;
+    let secret = platform.client_secret("careless-acars").await;
+    let api = platform.api_keys();
+    let change = async |spec| {
+        let change = Patch::Merge(json!({ "spec": spec }));
+        let parameters = PatchParams::default();
+        let changed = api.patch("careless-acars", &parameters, &change).await;
+        changed.unwrap();
+    };
+    change(json!({"rotation": {"every": "30d", "overlap": "1d"}})).await;
+    platform
+        .key_comes_to("careless-acars", "False", "InvalidSpec")
+        .await;
+    // The runtime is told something new meanwhile.
+    let name = json!({"displayName": "Careless Airways"});
+    platform.change("careless", name).await;
+    until("the runtime is told", async || {
+        let runtime = platform.runtimes.of("careless");
+        runtime.state["tenant"]["displayName"] == "Careless Airways"
+    })
+    .await;
+    the_key_works(&platform, "careless", &secret).await;
+    change(json!({"rotation": null})).await;
+    platform
+        .key_comes_to("careless-acars", "True", "Available")
+        .await;
+    assert_eq!(platform.client_secret("careless-acars").await, secret);
+    platform.remove_key("careless-acars").await;
+    platform.remove("careless").await;
     operator.stop().await;
 }
 

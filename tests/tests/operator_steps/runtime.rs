@@ -62,6 +62,7 @@ async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
         tenant,
         admins: Vec::new(),
         api_keys: Vec::new(),
+        kept_api_keys: Vec::new(),
     };
     let client = RuntimeClient::new(reqwest::Client::new());
     let token = SecretString::from(TOKEN);

@@ -99,10 +99,21 @@ async fn a_declared_key_is_issued_and_an_undeclared_one_refused() {
     })
     .await;
 
-    fs::remove_file(example).expect("a manifest");
+    fs::remove_file(&example).expect("a manifest");
     until("the first key is refused", async || {
         first.status_of("/pireps").await == 401
     })
     .await;
     assert_eq!(client.status_of("/pireps").await, 200);
+
+    fs::write(&example, text).expect("a written manifest");
+    until(
+        "declared again it is another key, which opens",
+        async || {
+            site.key_file("skyways", "skyways-acars").exists()
+                && site.client("skyways").status_of("/pireps").await == 200
+        },
+    )
+    .await;
+    assert_eq!(first.status_of("/pireps").await, 401);
 }

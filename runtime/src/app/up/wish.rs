@@ -53,9 +53,11 @@ impl Wish<'_> {
         for (name, key) in &self.declared.keys {
             api_keys.push(self.key(identity, name, key)?);
         }
-        identity
-            .keys
-            .retain(|name, _| self.declared.keys.contains_key(name));
+        let is_undeclared = |name: &String| !self.declared.keys.contains_key(name);
+        for (name, _) in identity.keys.extract_if(.., |name, _| is_undeclared(name)) {
+            // It is revoked for good: declared again, it becomes another key.
+            remove_if_there(&self.key_file(&name))?;
+        }
         let mut state = DesiredState {
             number: 0,
             tenant: DesiredTenant {
@@ -65,6 +67,7 @@ impl Wish<'_> {
             },
             admins,
             api_keys,
+            kept_api_keys: Vec::new(),
         };
         let digest = BASE64_STANDARD.encode(Sha256::digest(serde_json::to_vec(&state)?));
         if identity.desired.digest != digest {
@@ -128,8 +131,8 @@ impl Wish<'_> {
             // A file that was deleted by hand means a new key, as a deleted Secret does on a cluster.
             (_, None) => self.issue(&file)?,
         };
-        if declared.key.revoked && file.exists() {
-            fs::remove_file(&file)?;
+        if declared.key.revoked {
+            remove_if_there(&file)?;
         }
         let desired = DesiredKey {
             key_id: issued.key_id.clone(),
@@ -158,6 +161,15 @@ impl Wish<'_> {
             digest: BASE64_STANDARD.encode(self.pepper.api_key_digest(key)),
             issued_at: self.now,
         }
+    }
+}
+
+fn remove_if_there(file: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", file.display()))
+        }
+        _ => Ok(()),
     }
 }
 

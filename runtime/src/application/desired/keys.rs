@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::application::auth::accounts::{Accounts, UserOrder};
 use crate::application::auth::rows::key_row;
 use crate::application::desired::admins::digest;
-use crate::application::desired::model::{DesiredKey, KeyState, ReportedKey};
+use crate::application::desired::model::{DesiredKey, DesiredState, KeyState, ReportedKey};
 use crate::application::error::ServiceError;
 use crate::application::projections::tables::USER_API_KEYS;
 use crate::application::queries;
@@ -49,8 +49,10 @@ impl Keys {
     }
 
     /// Whatever is managed and not declared any more opens nothing any more.
-    pub async fn revoke_unwanted(&self, keys: &[DesiredKey]) -> Result<(), ServiceError> {
-        let wanted: BTreeSet<&str> = keys.iter().map(|key| key.key_id.as_str()).collect();
+    pub async fn revoke_unwanted(&self, desired: &DesiredState) -> Result<(), ServiceError> {
+        let declared = desired.api_keys.iter().map(|key| key.key_id.as_str());
+        let kept = desired.kept_api_keys.iter().map(String::as_str);
+        let wanted: BTreeSet<&str> = declared.chain(kept).collect();
         for key in self.managed().await? {
             if key.key.revoked_at.is_none() && !wanted.contains(key.id.as_str()) {
                 self.revoke(key.user, key.id).await?;

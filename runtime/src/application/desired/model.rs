@@ -17,6 +17,9 @@ pub struct DesiredState {
     pub admins: Vec<DesiredAdmin>,
     #[serde(default)]
     pub api_keys: Vec<DesiredKey>,
+    /// Ids of keys that stay as they are, since nobody can tell at the moment what is declared of them.
+    #[serde(default)]
+    pub kept_api_keys: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
