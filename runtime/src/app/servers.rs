@@ -1,13 +1,43 @@
 //! Listeners, and routers that answer on them until the process ends.
 
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::Context as _;
 use axum::Router;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
+use axum::extract::ConnectInfo;
+use axum::serve::{Listener, ListenerExt};
+use http::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use crate::app::shutdown::Shutdown;
+
+/// Most connections of one listener; more wait until one ends.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// How long a connection may keep the server waiting.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// From its begin until its first request has a whole head.
+    head: Duration,
+    /// The same for each later one, counted from the answer before: hyper tells waiting for a request and waiting for
+    /// the rest of its head not apart. Proxies keep connections for a minute, and must be the ones who close them.
+    next_head: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(10),
+    next_head: Duration::from_secs(75),
+};
 
 /// Takes the address before anything else is begun: a port in use is told at once.
 pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -17,19 +47,216 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 /// Answers until the shutdown begins; requests that have begun are finished.
 pub fn spawn(listener: TcpListener, router: Router, shutdown: &Shutdown) {
-    let begun = shutdown.begun.clone();
-    let listener = listener.tap_io(|connection| {
+    spawn_with(PATIENCE, listener, router, shutdown);
+}
+
+fn spawn_with(patience: Patience, listener: TcpListener, router: Router, shutdown: &Shutdown) {
+    let (begun, tasks) = (shutdown.begun.clone(), shutdown.tasks.clone());
+    let mut listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::trace!(%error, "a connection keeps its delay");
         }
     });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     shutdown.tasks.spawn(async move {
-        let served = axum::serve(listener, service)
-            .with_graceful_shutdown(begun.cancelled_owned())
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "a listener failed");
+        let next = async |listener: &mut _| {
+            let place = places.clone().acquire_owned().await;
+            (place, Listener::accept(listener).await)
+        };
+        loop {
+            let (place, (io, peer)) = tokio::select! {
+                () = begun.cancelled() => return,
+                accepted = next(&mut listener) => accepted,
+            };
+            let (router, begun) = (router.clone(), begun.clone());
+            tasks.spawn(async move {
+                answer(patience, io, peer, router, begun).await;
+                drop(place);
+            });
         }
     });
+}
+
+async fn answer(
+    patience: Patience,
+    io: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    begun: CancellationToken,
+) {
+    let asked = CancellationToken::new();
+    let service = FromPeer {
+        inner: router,
+        peer,
+        asked: asked.clone(),
+    };
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(patience.next_head);
+    let service = TowerToHyperService::new(service);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
+    // hyper's own time-out begins only once it knows the version of HTTP.
+    let mut silent = pin!(async {
+        tokio::time::sleep(patience.head).await;
+        if asked.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+    });
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::trace!(%peer, %error, "a connection failed");
+                }
+                return;
+            }
+            () = silent.as_mut() => {
+                tracing::trace!(%peer, "a connection asked for nothing");
+                return;
+            }
+            () = begun.cancelled(), if !ending => {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Tells the router who asks, and the connection that it was asked.
+#[derive(Clone)]
+struct FromPeer<S> {
+    inner: S,
+    peer: SocketAddr,
+    asked: CancellationToken,
+}
+
+impl<B, S: Service<Request<B>>> Service<Request<B>> for FromPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        self.asked.cancel();
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, Bytes};
+    use axum::routing::get;
+    use futures::StreamExt;
+    use rstest::rstest;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(200);
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn serve(head: Duration, next_head: Duration) -> (SocketAddr, Shutdown) {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route(
+                "/",
+                get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()),
+            )
+            .route("/slow", get(slow));
+        let shutdown = Shutdown::default();
+        spawn_with(Patience { head, next_head }, listener, router, &shutdown);
+        (address, shutdown)
+    }
+
+    /// Begins at once, and ends long after every time-out.
+    async fn slow() -> Body {
+        let begin = futures::stream::once(async { "begin" });
+        let end = futures::stream::once(async {
+            tokio::time::sleep(SHORT * 4).await;
+            "end"
+        });
+        let texts = begin.chain(end).map(Bytes::from);
+        Body::from_stream(texts.map(Ok::<_, std::convert::Infallible>))
+    }
+
+    fn request(path: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nhost: skyways.localhost\r\n\r\n")
+    }
+
+    /// Reads on until `end` has come, or else until the server closes.
+    async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+        let mut text = String::new();
+        while end.is_empty() || !text.contains(end) {
+            let mut bytes = [0; 4096];
+            let read = tokio::time::timeout(LONG, stream.read(&mut bytes)).await;
+            match read.expect("the server keeps the connection open") {
+                Ok(0) | Err(_) => break,
+                Ok(count) => text.push_str(std::str::from_utf8(&bytes[..count]).unwrap()),
+            }
+        }
+        text
+    }
+
+    #[rstest]
+    #[case::silent("")]
+    #[case::half_a_head("GET / HTTP/1.1\r\nhost: skyw")]
+    #[case::half_a_preface("PRI * HTTP/2.0\r\n")]
+    #[tokio::test]
+    async fn whoever_does_not_ask_is_cut_off(#[case] sent: &str) {
+        let (address, _shutdown) = serve(SHORT, LONG * 10).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        assert_eq!(read_until(&mut stream, "").await, "");
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_again_and_again_and_is_closed_when_nothing_comes() {
+        let (address, _shutdown) = serve(LONG, SHORT).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let peer = stream.local_addr().unwrap().to_string();
+        for _ in 0..2 {
+            stream.write_all(request("/").as_bytes()).await.unwrap();
+            let answer = read_until(&mut stream, &peer).await;
+            assert!(answer.ends_with(&peer), "{answer}");
+        }
+        stream.write_all(b"GET / HT").await.unwrap();
+        read_until(&mut stream, "").await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_takes_as_long_as_it_takes_and_is_finished_at_the_end() {
+        let (address, shutdown) = serve(SHORT, SHORT).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request("/slow").as_bytes()).await.unwrap();
+        read_until(&mut stream, "begin").await;
+        shutdown.begun.cancel();
+        let rest = read_until(&mut stream, "").await;
+        assert!(rest.contains("end"), "{rest}");
+        tokio::time::timeout(LONG, shutdown.finished())
+            .await
+            .unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn http_2_is_spoken_too() {
+        const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let (address, _shutdown) = serve(LONG, LONG).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        stream.write_all(preface).await.unwrap();
+        stream.write_all(&SETTINGS).await.unwrap();
+        let mut frame = [0; 9];
+        let read = tokio::time::timeout(LONG, stream.read_exact(&mut frame)).await;
+        read.expect("the server is silent").unwrap();
+        assert_eq!(frame[3], SETTINGS[3], "{frame:?}");
+    }
 }
