@@ -30,6 +30,7 @@ pub mod schemas;
 pub mod site;
 pub mod state;
 pub mod stream;
+pub mod strict;
 pub mod users;
 pub mod visible;
 
@@ -74,6 +75,7 @@ pub fn router(state: HttpState) -> Router {
             StatusCode::GATEWAY_TIMEOUT,
             extract::TIMEOUT,
         ))
+        .layer(from_fn(extract::one_host))
         .layer(from_fn(extract::acceptable))
         .layer(DefaultBodyLimit::max(extract::MAX_BODY_BYTES));
     Router::new()

@@ -18,11 +18,12 @@ const HASHED: &str = "assets/";
 
 /// Serves a file of the web page; any other page address is the web page's own to route.
 pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    if method != Method::GET && method != Method::HEAD {
-        return Problem::not_found().into_response();
-    }
     let path = uri.path().trim_start_matches('/');
+    let reads = method == Method::GET || method == Method::HEAD;
     match Dist::get(path) {
+        file if !reads && (file.is_some() || is_page(path)) => {
+            Problem::method_not_allowed("GET, HEAD").into_response()
+        }
         Some(file) if !path.is_empty() => serve(path, &file, &headers),
         _ if is_page(path) => match Dist::get(INDEX) {
             Some(index) => serve(INDEX, &index, &headers),
@@ -74,6 +75,8 @@ fn etag(hash: &[u8; 32]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::header::ALLOW;
+
     use super::*;
 
     async fn get(path: &str, headers: HeaderMap) -> Response {
@@ -91,6 +94,22 @@ mod tests {
                     .as_bytes()
                     .starts_with(b"text/html")
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_and_not_written() {
+        let post = async |path: &str| {
+            let response = page(Method::POST, path.parse().unwrap(), HeaderMap::new()).await;
+            let allow = response.headers().get(ALLOW).cloned();
+            (response.status().as_u16(), allow)
+        };
+        let allowed = Some("GET, HEAD".parse().unwrap());
+        for path in ["/", "/pireps", "/index.html"] {
+            assert_eq!(post(path).await, (405, allowed.clone()), "{path}");
+        }
+        for path in ["/api/v1/nothing", "/assets/gone.js"] {
+            assert_eq!(post(path).await, (404, None), "{path}");
         }
     }
 

@@ -7,18 +7,33 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::http::problem::{FieldError, Problem, kind};
+use crate::http::strict::Strict;
 
 /// The longest that a request may take until the head of its answer.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest body that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// How much of a member's name an answer repeats.
+const MAX_NAME_CHARS: usize = 64;
+/// The same for what is said of a value, which may repeat the value.
+const MAX_REASON_CHARS: usize = 500;
+
+/// Refuses a request with several `Host` headers (RFC 9112, section 3.2): a proxy may go by another one.
+pub async fn one_host(request: Request, next: Next) -> Response {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        return Problem::new(kind::INVALID_REQUEST)
+            .detail("Host is given more than once")
+            .into_response();
+    }
+    next.run(request).await
+}
 
 /// Refuses a request to the API whose `Accept` admits none of the types that it answers in.
 pub async fn acceptable(request: Request, next: Next) -> Response {
@@ -68,7 +83,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             (true, _) => bytes,
         };
         Ok(Self {
-            value: from_object(&bytes)?,
+            value: from_json(&bytes)?,
             bytes,
         })
     }
@@ -104,24 +119,11 @@ fn unreadable(rejection: BytesRejection) -> Problem {
     }
 }
 
-/// Reads a JSON object. serde would take an array of the members' values for it as well.
-fn from_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
-    if json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        from_json::<serde::de::IgnoredAny>(json)?;
-        return Err(Problem::new(kind::VALIDATION).error(FieldError::at(
-            "",
-            "invalid",
-            "an object is expected",
-        )));
-    }
-    from_json(json)
-}
-
 /// Reads JSON; the depth is limited to serde_json's 128 levels.
 pub fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
     refuse_nul(json)?;
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(|error| {
         let path = pointer(error.path());
         misread(path, error.inner())
     })?;
@@ -204,7 +206,7 @@ fn member_error(pointer: String, reason: &str) -> FieldError {
         };
         FieldError::at(pointer, "duplicate", "is given twice")
     } else {
-        FieldError::at(pointer, "invalid", reason)
+        FieldError::at(pointer, "invalid", shortened(reason, MAX_REASON_CHARS))
     }
 }
 
@@ -219,9 +221,17 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         .collect()
 }
 
-/// RFC 6901, section 3.
+/// RFC 6901, section 3. Nobody is sent back a name that is no name.
 fn escape(name: &str) -> String {
+    let name = shortened(name, MAX_NAME_CHARS);
     name.replace('~', "~0").replace('/', "~1")
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+    }
 }
 
 /// Parameters of the path. A value that cannot be one names nothing: 404.
@@ -290,10 +300,18 @@ mod tests {
         _level: i32,
         #[serde(rename = "remarks", default)]
         _remarks: Option<String>,
+        #[serde(rename = "kind", default)]
+        _kind: Option<Kind>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Kind {
+        Short,
     }
 
     fn refused(json: &str) -> crate::http::problem::Document {
-        from_object::<Outer>(json.as_bytes())
+        from_json::<Outer>(json.as_bytes())
             .unwrap_err()
             .document("test")
     }
@@ -315,6 +333,17 @@ mod tests {
     #[case(
         r#"{"plan": {"level": 1, "remarks": "a\u0000b"}}"#,
         "/plan/remarks",
+        "invalid"
+    )]
+    #[case(r#"{"plan": [1]}"#, "/plan", "invalid")]
+    #[case(
+        r#"{"plan": {"level": 1}, "items": [[1, "x"]]}"#,
+        "/items/0",
+        "invalid"
+    )]
+    #[case(
+        r#"{"plan": {"level": 1, "kind": {"short": null}}}"#,
+        "/plan/kind",
         "invalid"
     )]
     #[case(r#"[]"#, "", "invalid")]
@@ -345,6 +374,22 @@ mod tests {
         let problem = refused(json);
         assert_eq!(problem.status, 400, "{problem:?}");
         assert!(problem.detail.unwrap().contains("line 1"));
+    }
+
+    #[test]
+    fn no_more_of_a_name_is_sent_back_than_anybody_reads() {
+        let long = "x".repeat(1_000);
+        let problem = refused(&format!(r#"{{"plan": {{"level": 1, "{long}": 2}}}}"#));
+        let pointer = problem.errors[0].pointer.as_deref().unwrap();
+        assert_eq!(pointer, format!("/plan/{}…", "x".repeat(63)));
+        let problem = refused(&format!(r#"{{"plan": {{"level": "{long}"}}}}"#));
+        assert!(problem.errors[0].detail.chars().count() <= 500);
+    }
+
+    #[test]
+    fn what_is_described_is_read() {
+        let json = br#"{"plan": {"level": 1, "kind": "short"}, "items": [{"level": -2}]}"#;
+        assert!(from_json::<Outer>(json).is_ok());
     }
 
     #[test]

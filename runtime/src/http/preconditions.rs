@@ -1,5 +1,7 @@
 //! Headers that say when a request may take effect, and what it may see.
 
+use std::str::FromStr;
+
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::header::IF_MATCH;
@@ -37,7 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
                 .unwrap_or(tag)
                 .strip_prefix('"')
                 .and_then(|tag| tag.strip_suffix('"'))
-                .and_then(|version| version.parse().ok())
+                .and_then(as_written)
                 .map(|version| Self(Some(version)))
                 .ok_or_else(|| {
                     malformed("If-Match must be one ETag as it was given, such as \"7\"")
@@ -83,9 +85,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AtPosition {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match single(&parts.headers, ALBATROSS_POSITION)? {
             None => Ok(Self(None)),
-            Some(value) => value
-                .parse()
-                .ok()
+            Some(value) => as_written::<i64>(value)
                 .filter(|position| *position >= 0)
                 .map(|position| Self(Some(position)))
                 .ok_or_else(|| malformed("Albatross-Position must be a position as it was given")),
@@ -105,6 +105,12 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Pro
         .to_str()
         .map(|value| Some(value.trim()))
         .map_err(|_| malformed(&format!("{name} must be visible ASCII")))
+}
+
+/// A number in the one form in which it was given: neither `+7` nor `07`.
+fn as_written<N: FromStr + ToString>(text: &str) -> Option<N> {
+    let number = text.parse::<N>().ok();
+    number.filter(|number| number.to_string() == text)
 }
 
 fn malformed(detail: &str) -> Problem {
@@ -142,6 +148,8 @@ mod tests {
     #[rstest]
     #[case("if-match", &["7"])]
     #[case("if-match", &["\"seven\""])]
+    #[case("if-match", &["\"+7\""])]
+    #[case("if-match", &["\"07\""])]
     #[case("if-match", &["\"7\"", "\"8\""])]
     #[tokio::test]
     async fn a_foreign_etag_is_malformed(#[case] name: &str, #[case] values: &[&str]) {
@@ -174,6 +182,7 @@ mod tests {
 
     #[rstest]
     #[case("-1")]
+    #[case("+1")]
     #[case("x")]
     #[tokio::test]
     async fn a_position_is_a_number(#[case] value: &str) {

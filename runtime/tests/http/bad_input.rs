@@ -22,6 +22,14 @@ async fn put(body: &str) -> crate::stack::Answer {
 #[case::empty("", 400, "invalid-json", None)]
 #[case::two_documents("{}{}", 400, "invalid-json", None)]
 #[case::an_array("[]", 422, "validation", Some(""))]
+#[case::an_array_within(r#"{"plan": ["AB1"]}"#, 422, "validation", Some("/plan"))]
+#[case::a_name_in_an_object(r#"{"intent": {"draft": null}}"#, 422, "validation", Some("/intent"))]
+#[case::a_line_that_turns(
+    r#"{"intent": "draft", "plan": {"callsign": "SKY\u202e1"}}"#,
+    422,
+    "validation",
+    Some("/plan/callsign")
+)]
 #[case::a_number("7", 422, "validation", Some(""))]
 #[case::unknown(r#"{"plan": {"speed": 1}}"#, 422, "validation", Some("/plan/speed"))]
 #[case::wrong_type(
@@ -97,6 +105,21 @@ async fn every_fault_is_named_at_once() {
 }
 
 #[tokio::test]
+async fn a_request_is_for_one_host() {
+    let stack = Stack::new().await;
+    for path in ["/api/v1/airline", "/pireps"] {
+        let mut call = Call::get(path).header("host", "skyways.localhost");
+        assert_eq!(call.respond(&stack.public).await.status(), 200, "{path}");
+        call = Call::get(path).header("host", "skyways.localhost");
+        let answer = stack.ask(call.also("host", "nordwind.localhost")).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.problem()),
+            (400, "invalid-request")
+        );
+    }
+}
+
+#[tokio::test]
 async fn other_bodies_are_not_read() {
     let stack = Stack::new().await;
     let pilot = stack.pilot("amelia").await;
@@ -167,6 +190,7 @@ async fn addresses_and_methods_that_do_not_exist_are_problems() {
         ("PATCH", "/api/v1/me", "GET, HEAD"),
         ("GET", "/api/v1/auth/login", "POST"),
         ("POST", "/api/openapi.json", "GET,HEAD"),
+        ("POST", "/pireps", "GET, HEAD"),
     ] {
         let answer = stack.ask(Call::new(method, path).by(&pilot)).await;
         assert_eq!(

@@ -368,6 +368,12 @@ impl Call {
         self
     }
 
+    /// With one more header of a name that may be there already.
+    pub fn also(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
     /// With this person's cookie, as their browser sends it.
     pub fn by(self, person: &Person) -> Self {
         self.header("cookie", &person.cookie).header("origin", URL)
