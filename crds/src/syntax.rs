@@ -12,6 +12,10 @@ pub const EMAIL: &str = "must be an e-mail address such as ada@skyways.example";
 /// What the key of an annotation must be.
 pub const ANNOTATION: &str = "must be an annotation name: optionally a DNS name and '/', then at most 63 letters, digits, '-', '_' and '.'";
 
+/// What a line of text must be.
+pub const LINE: &str =
+    "must be text without control characters, and without such as turn the direction of writing";
+
 /// Whether the text is a DNS label (RFC 1123) in lower case.
 pub fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -59,6 +63,15 @@ pub fn is_annotation(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && edge(name.bytes().next())
         && edge(name.bytes().last())
+}
+
+/// Whether it is one line that looks like what it is: the runtime's own rule for names.
+pub fn is_line(text: &str) -> bool {
+    let deceives = |c: char| {
+        matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fdd0}'..='\u{fdef}')
+            || u32::from(c) & 0xfffe == 0xfffe
+    };
+    !text.chars().any(|c| c.is_control() || deceives(c))
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ fn everything_that_this_version_honours_is_accepted() {
 
 #[rstest]
 #[case::display_name(json!({"displayName": "Sky\u{7}ways"}), "spec.displayName", r#""Sky\u0007ways""#)]
+#[case::turned_name(json!({"displayName": "Sky\u{202e}ways"}), "spec.displayName", "\"Sky\u{202e}ways\"")]
 #[case::icao_code(json!({"icaoCode": "SKYW"}), "spec.icaoCode", r#""SKYW""#)]
 #[case::icao_letters(json!({"icaoCode": "ŠK"}), "spec.icaoCode", r#""ŠK""#)]
 #[case::host(json!({"host": "Skyways.example"}), "spec.host", r#""Skyways.example""#)]

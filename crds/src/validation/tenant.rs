@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     quantity::nanos,
-    syntax::{ANNOTATION, EMAIL, HOST, is_annotation, is_email, is_host, is_label},
+    syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
         Admin, Amounts, ApiKeyAllowance, DeletionPolicy, IngressExposure, MAX_REPLICAS, Owner,
         Placement, Quota, Resources, TenantSpec,
@@ -165,12 +165,8 @@ impl Check {
 
     fn identity(&mut self, spec: &TenantSpec) {
         let display_name = &spec.display_name;
-        if display_name.trim().is_empty() || display_name.chars().any(char::is_control) {
-            self.refuse(
-                "spec.displayName",
-                "must be text without control characters",
-                &json!(display_name),
-            );
+        if display_name.trim().is_empty() || !is_line(display_name) {
+            self.refuse("spec.displayName", LINE, &json!(display_name));
         }
         let code = &spec.icao_code;
         if code.len() != 3 || !code.bytes().all(|b| b.is_ascii_uppercase()) {
@@ -192,10 +188,10 @@ impl Check {
         let mut emails = BTreeSet::new();
         for (i, admin) in spec.admins.iter().enumerate() {
             self.email(format!("spec.admins[{i}].email"), &admin.email, &mut emails);
-            if admin.display_name.chars().any(char::is_control) {
+            if !is_line(&admin.display_name) {
                 self.refuse(
                     format!("spec.admins[{i}].displayName"),
-                    "must be text without control characters",
+                    LINE,
                     &json!(admin.display_name),
                 );
             }

@@ -15,9 +15,18 @@ pub fn check_line(faults: &mut Faults, pointer: &str, text: &str, max: usize) {
         faults.add(pointer, "required", "Must not be empty.");
     } else if text.chars().count() > max {
         faults.add(pointer, "too-long", format!("At most {max} characters."));
-    } else if text.chars().any(char::is_control) {
-        faults.add(pointer, "not-text", "Must not hold control characters.");
+    } else if text.chars().any(|c| c.is_control() || deceives(c)) {
+        let detail = "Must not hold control characters, nor such as turn the direction of writing.";
+        faults.add(pointer, "not-text", detail);
     }
+}
+
+/// Makes a line look like another one: embeddings, overrides and isolates of the direction, the byte order mark, and
+/// what is no character at all (Unicode Technical Report 36).
+fn deceives(c: char) -> bool {
+    let direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let no_character = u32::from(c) & 0xfffe == 0xfffe || matches!(c, '\u{fdd0}'..='\u{fdef}');
+    direction || c == '\u{feff}' || no_character
 }
 
 /// Free text of at most `max` characters; line breaks and tabs are fine.
@@ -44,7 +53,9 @@ pub fn check_email(faults: &mut Faults, pointer: &str, text: &str) {
     let shaped = text
         .rsplit_once('@')
         .is_some_and(|(local, host)| !local.is_empty() && !host.is_empty());
-    let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain = !text
+        .chars()
+        .any(|c| c.is_whitespace() || c.is_control() || deceives(c));
     faults.check(
         shaped && plain && text.len() <= 254,
         pointer,

@@ -135,6 +135,23 @@ fn a_wrong_registration_names_its_fields() {
 }
 
 #[test]
+fn a_name_that_would_look_like_another_is_refused() {
+    let named = |display_name: String| {
+        let user = NewUser {
+            display_name,
+            ..new_user(Role::Pilot)
+        };
+        Given::<User>::nothing().when(Actor::Anonymous, UserCommand::Register(user))
+    };
+    for c in "\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{fffe}\u{ffff}\u{1fffe}".chars() {
+        named(format!("Ada{c}nimda")).invalid(&["/displayName not-text"]);
+    }
+    for name in ["Šárka Müller-Łuk", "山田 太郎", "עדה", "Ada 👩\u{200d}✈️"] {
+        named(name.to_owned()).state();
+    }
+}
+
+#[test]
 fn a_declared_admin_is_created_and_then_left_alone() {
     let wish = || UserCommand::EnsureAdmin(new_user(Role::TenantAdmin));
     Given::<User>::nothing()
