@@ -47,8 +47,8 @@ use crate::{
 pub struct ApiKeySpec {
     /// The tenant that the key opens; it must allow this namespace (Tenant spec.apiKeys). Immutable.
     pub tenant_ref: TenantRef,
-    /// E-mail address of the user that the key acts for, where the tenant allows it. Left out: a machine user of the
-    /// key's own. Immutable.
+    /// E-mail address of the user that the key acts for, where the tenant allows it: an admin, or whom an admin has
+    /// invited, since anybody can register an address. Left out: a machine user of the key's own. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 254), regex(pattern = EMAIL))]
     pub user: Option<String>,

@@ -79,7 +79,7 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     let issued = issue::issue(key, &admitted, ctx).await?;
     status::write(key, &report_of_issue(&issued), ctx).await?;
     Ok(match &issued {
-        Issue::Registering(_) | Issue::Conflict(_) => WAITING,
+        Issue::Registering(_) | Issue::Refused(..) | Issue::Conflict(_) => WAITING,
         Issue::Ended(..) => STEADY,
         Issue::Published(pending) => {
             let left = pending.expires_at.duration_since(ctx.clock.now());
@@ -115,6 +115,12 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             "waiting for the runtime to know the key".to_owned(),
             Some(key),
         ),
+        Issue::Refused(key, message) => (
+            ConditionStatus::False,
+            Reason::RuntimeRefused,
+            message.clone(),
+            Some(key),
+        ),
         Issue::Published(key) => (
             ConditionStatus::True,
             Reason::Available,
@@ -138,7 +144,7 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         ready,
         reason,
         message,
-        stalled: matches!(issued, Issue::Conflict(_)),
+        stalled: matches!(issued, Issue::Conflict(_) | Issue::Refused(..)),
         key,
     }
 }

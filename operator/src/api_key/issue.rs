@@ -12,7 +12,7 @@ use crate::api_key::build;
 use crate::context::Context;
 use crate::context::object::Wanted;
 use crate::context::pending::PendingKey;
-use crate::context::runtime::ApiKeyState;
+use crate::context::runtime::{Answer, ApiKeyState};
 use crate::context::token;
 use crate::names;
 
@@ -21,6 +21,8 @@ use crate::names;
 pub enum Issue {
     /// The runtime does not know it yet.
     Registering(PendingKey),
+    /// The runtime does not register it; why.
+    Refused(PendingKey, String),
     Published(PendingKey),
     /// It was valid once.
     Ended(PendingKey, Reason),
@@ -59,7 +61,10 @@ pub async fn issue(
     // What was published has been registered, even if this process has not asked yet.
     let asked = ctx.memory.of(&owner.spec.tenant_ref.name).answer.is_some();
     if !is_registered(owner, &pending, ctx) && (asked || !pending.published) {
-        return Ok(Issue::Registering(pending));
+        return Ok(match refusal(owner, &pending, ctx) {
+            Some(message) => Issue::Refused(pending, message),
+            None => Issue::Registering(pending),
+        });
     }
     let wanted = Wanted::new(&build::secret(owner, admitted, &pending));
     ctx.writer.apply(&wanted, published.as_ref()).await?;
@@ -77,14 +82,26 @@ pub fn is_registered(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> boo
 
 /// What the runtime says of the key; none before it knows it.
 fn answered(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> Option<ApiKeyState> {
-    let memory = ctx.memory.of(&owner.spec.tenant_ref.name);
-    let Some(Ok(answer)) = memory.answer.as_deref() else {
-        return None;
-    };
+    let answer = answer(owner, ctx)?;
     let mut known = answer.api_keys.iter();
     known
         .find(|key| key.key_id == pending.id)
         .map(|key| key.state)
+}
+
+/// Why the runtime does not register the key, if it has said so.
+fn refusal(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> Option<String> {
+    let answer = answer(owner, ctx)?;
+    let mut refused = answer.refused_keys.iter();
+    refused
+        .find(|key| key.key_id == pending.id)
+        .map(|key| key.message.clone())
+}
+
+/// What the tenant's runtime answered last, if it took what it was told.
+fn answer(owner: &ApiKey, ctx: &Context) -> Option<Answer> {
+    let memory = ctx.memory.of(&owner.spec.tenant_ref.name);
+    memory.answer.as_deref()?.as_ref().ok().cloned()
 }
 
 /// The key that there is, or a new one: for a new ApiKey, when a published Secret was deleted by hand, and when the key

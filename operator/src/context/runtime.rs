@@ -84,6 +84,8 @@ pub struct Answer {
     pub admins: Vec<AnsweredAdmin>,
     #[serde(default)]
     pub api_keys: Vec<AnsweredApiKey>,
+    #[serde(default)]
+    pub refused_keys: Vec<RefusedApiKey>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -98,6 +100,14 @@ pub struct AnsweredAdmin {
 pub struct AnsweredApiKey {
     pub key_id: String,
     pub state: ApiKeyState,
+}
+
+/// A key that the runtime does not register; the others are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedApiKey {
+    pub key_id: String,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -63,7 +63,7 @@ impl Desired {
         }
         self.declare(&desired.tenant).await?;
         self.admins.ensure(&desired.admins).await?;
-        self.keys.ensure(&desired.api_keys).await?;
+        let refused_keys = self.keys.ensure(&desired.api_keys).await?;
         // What is managed but not wanted any more is found by a query: it must have seen all of this.
         self.catch_up().await?;
         self.admins.release(&desired.admins).await?;
@@ -73,7 +73,10 @@ impl Desired {
             .await?;
         self.catch_up().await?;
         tracing::info!(number, "desired state applied");
-        Ok(self.report(number).await?)
+        Ok(DesiredReport {
+            refused_keys,
+            ..self.report(number).await?
+        })
     }
 
     /// What of the state that was applied last holds; none before the first.
@@ -98,6 +101,7 @@ impl Desired {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             admins: self.admins.report().await?,
             api_keys: self.keys.report().await?,
+            refused_keys: Vec::new(),
         })
     }
 

@@ -10,12 +10,15 @@ use albatross::application::desired::model::{DesiredReport, DesiredState, KeySta
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::secrets::{ApiKeyText, LinkToken, Pepper};
+use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
+use albatross::domain::ids::PirepId;
 use albatross::domain::roles::{Role, Scope};
 use albatross::ports::credentials::{CredentialChange, CredentialKind, Credentials};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::stage::*;
 use crate::watched_credentials::WatchedCredentials;
@@ -328,15 +331,72 @@ async fn a_revoked_key_is_reported_as_such() {
 }
 
 #[tokio::test]
-async fn a_key_for_somebody_waits_until_they_are_registered() {
+async fn a_key_for_somebody_waits_until_they_are_invited() {
     let stage = Stage::new().await;
     let operator = Operator::new();
     let for_bob = || operator.key(json!({"user": "bob@skyways.example"}));
     let wish = |number| state(number, vec![operator.admin("Ada")], vec![for_bob()]);
     assert!(apply(&stage, wish(1)).await.api_keys.is_empty());
-    let bob = stage.pilot("Bob").await;
-    assert_eq!(apply(&stage, wish(1)).await.api_keys.len(), 1);
-    assert_eq!(operator.open(&stage).await.unwrap().user(), bob.user());
+    let ada = stage.person("Root", &[Role::TenantAdmin]).await;
+    let bob = Register {
+        email: email("Bob"),
+        display_name: "Bob".to_owned(),
+        password: None,
+    };
+    let users = &stage.airline.users;
+    let bob = users.register(Some(&ada), bob, WriteOptions::default());
+    let bob = bob.await.unwrap().entity.user.id;
+    let report = apply(&stage, wish(1)).await;
+    assert_eq!((report.api_keys.len(), report.refused_keys.len()), (1, 0));
+    assert_eq!(operator.open(&stage).await.unwrap().user(), bob);
+}
+
+/// Addresses are not verified: whoever registered one first need not be who is meant.
+#[tokio::test]
+async fn a_key_acts_for_nobody_who_invited_themselves_and_the_others_work() {
+    let stage = Stage::new().await;
+    let (refused, works) = (Operator::new(), Operator::new());
+    stage.pilot("Bob").await;
+    let for_bob = || refused.key(json!({"user": "bob@skyways.example"}));
+    let keys = || vec![for_bob(), works.key(json!({}))];
+    let wish = |number, admins| state(number, admins, keys());
+    let report = apply(&stage, wish(1, vec![])).await;
+    assert_eq!(report.number, 1);
+    let [told] = report.refused_keys.as_slice() else {
+        panic!("{report:?}")
+    };
+    assert_eq!(told.key_id, for_bob()["keyId"].as_str().unwrap());
+    assert!(told.message.contains("invited"), "{told:?}");
+    assert!(refused.open(&stage).await.is_err());
+    works.open(&stage).await.unwrap();
+    // As a declared admin, Bob is who the platform says.
+    let report = apply(&stage, wish(2, vec![refused.admin("Bob")])).await;
+    assert!(report.refused_keys.is_empty(), "{report:?}");
+    refused.open(&stage).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_whose_machine_has_lost_its_id_to_a_flight_is_refused_and_the_others_work() {
+    let stage = Stage::new().await;
+    let (refused, works) = (Operator::new(), Operator::new());
+    let pilot = stage.pilot("Bob").await;
+    let taken = Uuid::new_v5(&stage.tenant.0, b"machine:clients/acars");
+    let pireps = &stage.airline.pireps;
+    let filed = pireps.put(
+        &pilot,
+        PirepId(taken),
+        flight("SKY1"),
+        WriteOptions::default(),
+    );
+    filed.await.unwrap();
+    let keys = vec![
+        refused.key(json!({})),
+        works.key(json!({"machineUser": "clients/other"})),
+    ];
+    let report = apply(&stage, state(1, vec![works.admin("Ada")], keys)).await;
+    assert_eq!((report.api_keys.len(), report.refused_keys.len()), (1, 1));
+    assert!(refused.open(&stage).await.is_err());
+    works.open(&stage).await.unwrap();
 }
 
 #[tokio::test]

@@ -124,6 +124,9 @@ impl Fleet {
         for (key, file) in &summary.keys {
             println!("  key    {key} in {}", file.display());
         }
+        for (key, why) in &summary.refused {
+            println!("  key    {key} does not work: {why}");
+        }
         for field in &declared.without_effect {
             println!("  note   {field} has no effect here");
         }

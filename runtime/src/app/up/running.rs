@@ -1,6 +1,6 @@
 //! One airline that runs in this process: its storage, its services, its desired state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -51,6 +51,8 @@ pub struct Summary {
     pub links: Vec<(String, SecretString)>,
     /// Names of live keys and the files that hold them.
     pub keys: Vec<(String, PathBuf)>,
+    /// Names of keys that are declared and do not work, and why.
+    pub refused: BTreeMap<String, String>,
 }
 
 /// Shared by all airlines of the process.
@@ -151,7 +153,14 @@ impl Running {
             .keys
             .keys()
             .map(|name| (name.clone(), wish.key_file(name)));
-        let keys = keys.filter(|(_, file)| file.exists()).collect();
+        let refused = report.refused_keys.into_iter().filter_map(|refused| {
+            let mut issued = identity.keys.iter();
+            let (name, _) = issued.find(|(_, key)| key.key_id == refused.key_id)?;
+            Some((name.clone(), refused.message))
+        });
+        let refused: BTreeMap<String, String> = refused.collect();
+        let keys = keys.filter(|(name, file)| file.exists() && !refused.contains_key(name));
+        let keys = keys.collect();
         let changed = !self.applied || identity.desired != self.identity.desired;
         self.identity = identity;
         self.applied = true;
@@ -159,6 +168,7 @@ impl Running {
             changed,
             links,
             keys,
+            refused,
         })
     }
 

@@ -8,16 +8,20 @@ use uuid::Uuid;
 use crate::application::auth::accounts::{Accounts, UserOrder};
 use crate::application::auth::rows::key_row;
 use crate::application::desired::admins::digest;
-use crate::application::desired::model::{DesiredKey, DesiredState, KeyState, ReportedKey};
+use crate::application::desired::model::{
+    DesiredKey, DesiredState, KeyState, RefusedKey, ReportedKey,
+};
 use crate::application::error::ServiceError;
 use crate::application::projections::tables::USER_API_KEYS;
 use crate::application::queries;
 use crate::application::shared::Shared;
 use crate::application::views::{StoredApiKey, UserView};
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, RecordedActor};
+use crate::domain::event::DomainEvent;
 use crate::domain::ids::{KeyId, UserId};
+use crate::domain::refusal::Refusal;
 use crate::domain::roles::Roles;
-use crate::domain::user::{NewApiKey, NewUser, User, UserCommand};
+use crate::domain::user::{NewApiKey, NewUser, User, UserCommand, UserEvent};
 use crate::ports::credentials::{CredentialChange, CredentialKind};
 use crate::ports::read_model::{Filter, Value};
 
@@ -31,21 +35,26 @@ impl Keys {
         Self { shared, accounts }
     }
 
-    /// Every declared key is registered as declared. A key of nobody registered waits.
-    pub async fn ensure(&self, keys: &[DesiredKey]) -> Result<(), ServiceError> {
+    /// Every declared key is registered as declared, but for those that are answered: the rules do not permit them.
+    /// A key of nobody registered waits.
+    pub async fn ensure(&self, keys: &[DesiredKey]) -> Result<Vec<RefusedKey>, ServiceError> {
+        let mut refused = Vec::new();
         for (index, key) in keys.iter().enumerate() {
             let id = key_id(index, key)?;
-            let Some(user) = self.owner(key).await? else {
-                tracing::warn!(key_id = %id, "the user of a declared key is not registered");
-                continue;
-            };
-            if key.revoked {
-                self.revoke(user, id).await?;
-            } else {
-                self.ensure_one(index, key, user, id).await?;
+            let digest = digest(&format!("/apiKeys/{index}/digest"), &key.digest)?;
+            match self.ensure_one(key, &id, &digest).await {
+                Ok(()) => {}
+                Err(ServiceError::Refused(refusal)) => {
+                    tracing::warn!(key_id = %id, %refusal, "a declared key is refused");
+                    refused.push(RefusedKey {
+                        key_id: id.to_string(),
+                        message: refusal.detail,
+                    });
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Whatever is managed and not declared any more opens nothing any more.
@@ -89,14 +98,19 @@ impl Keys {
 
     async fn ensure_one(
         &self,
-        index: usize,
         key: &DesiredKey,
-        user: UserId,
-        id: KeyId,
+        id: &KeyId,
+        digest: &[u8; 32],
     ) -> Result<(), ServiceError> {
-        let digest = digest(&format!("/apiKeys/{index}/digest"), &key.digest)?;
+        let Some(user) = self.owner(key, id).await? else {
+            tracing::warn!(key_id = %id, "the user of a declared key is not registered");
+            return Ok(());
+        };
+        if key.revoked {
+            return self.revoke(user, id.clone()).await;
+        }
         let now = self.shared.now();
-        let row = key_row(user, &id, &digest, &key.scopes, now, key.expires_at);
+        let row = key_row(user, id, digest, &key.scopes, now, key.expires_at);
         let command = UserCommand::EnsureApiKey(NewApiKey {
             key_id: id.clone(),
             name: key.machine_user.clone(),
@@ -107,9 +121,9 @@ impl Keys {
         let put = CredentialChange::Put(row);
         order.beside.credentials.push(put.clone());
         let done = self.accounts.execute(order).await?;
-        let present = done.state.keys.get(&id);
+        let present = done.state.keys.get(id);
         if done.events.is_empty() && present.is_some_and(|key| key.is_live(now)) {
-            self.ensure_digest(user, &id, put).await?;
+            self.ensure_digest(user, id, put).await?;
         }
         Ok(())
     }
@@ -148,12 +162,38 @@ impl Keys {
         Ok(())
     }
 
-    /// The user that the key acts for, or a machine of its own.
-    async fn owner(&self, key: &DesiredKey) -> Result<Option<UserId>, ServiceError> {
-        match &key.user {
-            Some(email) => self.accounts.by_email(email).await,
-            None => self.machine(key).await.map(Some),
+    /// The user that the key acts for, or a machine of its own; none while nobody has registered the address.
+    async fn owner(&self, key: &DesiredKey, id: &KeyId) -> Result<Option<UserId>, ServiceError> {
+        let Some(email) = &key.user else {
+            return self.machine(key).await.map(Some);
+        };
+        let Some(user) = self.accounts.by_email(email).await? else {
+            return Ok(None);
+        };
+        let account: Option<UserView> = self.shared.load(user.0).await?;
+        // What it opens may always be narrowed and ended.
+        let is_known = account.is_some_and(|account| account.entity.keys.contains_key(id));
+        if is_known || self.is_vouched_for(user).await? {
+            return Ok(Some(user));
         }
+        Err(Refusal::conflict("unverified-user", UNVERIFIED).into())
+    }
+
+    /// Whether somebody answers for who has this account: addresses are not verified, and anybody can register one.
+    async fn is_vouched_for(&self, user: UserId) -> Result<bool, ServiceError> {
+        let history = self.shared.stream(user.0).await?;
+        Ok(history.iter().any(|it| {
+            let actor = RecordedActor::parse(&it.actor);
+            match &it.event {
+                DomainEvent::User(UserEvent::Registered(_)) => actor != RecordedActor::Anonymous,
+                DomainEvent::User(UserEvent::ManagementChanged { managed }) => *managed,
+                // `albatross admin` ends every earlier way in.
+                DomainEvent::User(UserEvent::RolesChanged { .. }) => {
+                    actor == RecordedActor::CommandLine
+                }
+                _ => false,
+            }
+        }))
     }
 
     async fn machine(&self, key: &DesiredKey) -> Result<UserId, ServiceError> {
@@ -183,6 +223,9 @@ impl Keys {
         Ok(user)
     }
 }
+
+const UNVERIFIED: &str = "Whoever registered this e-mail address did so by themselves and need not be its owner: a key \
+    acts for admins and for whom an admin has invited. They can issue a key of their own.";
 
 fn key_id(index: usize, key: &DesiredKey) -> Result<KeyId, ServiceError> {
     KeyId::parse(&key.key_id).ok_or_else(|| {

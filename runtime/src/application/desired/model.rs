@@ -95,6 +95,18 @@ pub struct DesiredReport {
     pub admins: Vec<ReportedAdmin>,
     /// Without the keys of users who are not registered yet.
     pub api_keys: Vec<ReportedKey>,
+    /// Keys that were declared and are not registered, or not as declared; empty unless the state was just applied.
+    #[serde(default)]
+    pub refused_keys: Vec<RefusedKey>,
+}
+
+/// A declared key that the rules do not permit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedKey {
+    pub key_id: String,
+    /// One sentence: for people.
+    pub message: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
