@@ -156,3 +156,29 @@ fn backoff_key(key: &ApiKey) -> String {
         key.name_any()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::context::pending::PendingKey;
+
+    #[test]
+    fn a_key_that_the_runtime_refuses_is_stalled_and_says_why() {
+        let key = PendingKey {
+            id: "0123456789ab".to_owned(),
+            key: "albk_".into(),
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::MAX,
+            published: false,
+            resource_version: None,
+        };
+        let issued = Issue::Refused(key, "nobody has invited them".to_owned());
+        let report = report_of_issue(&issued);
+        assert_eq!(report.ready, ConditionStatus::False);
+        assert_eq!(report.reason, Reason::RuntimeRefused);
+        assert_eq!(report.message, "nobody has invited them");
+        assert!(report.stalled && report.key.is_some());
+    }
+}

@@ -193,3 +193,26 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_older_runtime_refuses_no_key_by_itself() {
+        let mut answer = json!({
+            "number": 1, "tenantId": "5c1", "schemaVersion": 6, "version": "0.1.0", "admins": [],
+            "apiKeys": [{"keyId": "0123456789ab", "state": "Active"}],
+        });
+        let read = |answer: &serde_json::Value| serde_json::from_value::<Answer>(answer.clone());
+        assert!(read(&answer).unwrap().refused_keys.is_empty());
+        answer["refusedKeys"] = json!([{"keyId": "abcdefghijkl", "message": "why"}]);
+        let refused = read(&answer).unwrap().refused_keys;
+        assert_eq!(
+            (refused[0].key_id.as_str(), refused[0].message.as_str()),
+            ("abcdefghijkl", "why")
+        );
+    }
+}
