@@ -26,7 +26,7 @@ static LOG: Migrator = sqlx::migrate!("../migrations/sqlite/log");
 static READ: Migrator = sqlx::migrate!("../migrations/sqlite/read");
 static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
 
-const LOG_FILE: &str = "log.db";
+pub const LOG_FILE: &str = "log.db";
 
 /// A directory without a log is no airline's.
 pub fn must_exist(directory: &Path) -> Result<(), OpenError> {

@@ -293,6 +293,53 @@ mod tests {
         fleet.stop().await;
     }
 
+    async fn refusal(data: &Path) -> Option<String> {
+        let mut fleet = fleet(data);
+        let applied = fleet.apply(&declared(&["."])).await;
+        fleet.stop().await;
+        applied.err().map(|error| format!("{error:#}"))
+    }
+
+    fn remove(file: &Path) {
+        for file in ["", "-wal", "-shm"].map(|end| format!("{}{end}", file.display())) {
+            let removed = fs::remove_file(&file);
+            assert!(removed.is_ok() || !Path::new(&file).exists(), "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_has_begun_is_never_begun_anew() {
+        let data = tempfile::tempdir().unwrap();
+        assert_eq!(refusal(data.path()).await, None);
+        let folder = data.path().join("skyways");
+        let (log, identity) = (folder.join("log.db"), folder.join("identity.json"));
+        let kept = fs::read(&log).unwrap();
+        remove(&log);
+        let missing = refusal(data.path()).await.unwrap();
+        assert!(missing.contains("skyways/log.db is missing"), "{missing}");
+        assert!(!log.exists());
+        fs::write(&log, "").unwrap();
+        let empty = refusal(data.path()).await.unwrap();
+        assert!(empty.contains("restore it"), "{empty}");
+        remove(&log);
+        let other = data.path().join("other");
+        let url = format!("sqlite:{}", other.display());
+        let fresh = crate::adapters::open(&url).await.unwrap();
+        fresh.close().await;
+        fs::copy(other.join("log.db"), &log).unwrap();
+        let fresh = refusal(data.path()).await.unwrap();
+        assert!(fresh.contains("restore it"), "{fresh}");
+        remove(&log);
+        fs::write(&log, kept).unwrap();
+        assert_eq!(refusal(data.path()).await, None);
+        // As if the process had ended before the first state was applied.
+        let text = fs::read_to_string(&identity).unwrap();
+        let lines = text.lines().filter(|line| !line.contains("logEpoch"));
+        fs::write(&identity, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        remove(&log);
+        assert_eq!(refusal(data.path()).await, None);
+    }
+
     #[tokio::test]
     async fn an_unknown_default_is_refused() {
         let data = tempfile::tempdir().unwrap();

@@ -23,6 +23,9 @@ pub struct Identity {
     pub tenant_key: String,
     /// 32 bytes, standard base64.
     pub pepper: String,
+    /// Epoch of the log that has begun. With it, a log that is not there is a loss and no beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_epoch: Option<Uuid>,
     pub desired: DesiredMark,
     /// One-time links that were issued, by the admin's e-mail address.
     pub links: BTreeMap<String, IssuedLink>,
@@ -90,6 +93,7 @@ impl Identity {
             tenant_id: Builder::from_random_bytes(id).into_uuid(),
             tenant_key: key(),
             pepper: key(),
+            log_epoch: None,
             desired: DesiredMark::default(),
             links: BTreeMap::new(),
             keys: BTreeMap::new(),

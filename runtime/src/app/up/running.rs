@@ -1,16 +1,19 @@
 //! One airline that runs in this process: its storage, its services, its desired state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use anyhow::bail;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::adapters::sqlite::LOG_FILE;
 use crate::adapters::system::{SystemClock, SystemEntropy};
 use crate::adapters::{self, Stores};
 use crate::app::assemble::{self, Backends};
@@ -27,6 +30,7 @@ use crate::config::{Key, Tenant};
 use crate::http::client_address::TrustedProxies;
 use crate::http::metrics::HttpMetrics;
 use crate::ports::clock::Clock;
+use crate::ports::event_store::Head;
 
 pub struct Running {
     pub airline: Arc<Airline>,
@@ -82,7 +86,17 @@ impl Running {
             public_url: public_url.clone(),
         };
         let url = format!("sqlite:{}", folder.display());
+        let log = folder.join(LOG_FILE);
+        let begun = identity.log_epoch.is_some();
+        // Looked at before it is opened, which would make one.
+        if begun && fs::metadata(&log).map_or(0, |file| file.len()) == 0 {
+            bail!(lost(&log));
+        }
         let backends = Backends::local(adapters::open(&url).await?);
+        if begun && head(&backends.stores).await?.position == 0 {
+            backends.stores.close().await;
+            bail!(lost(&log));
+        }
         let airline = assemble::airline(&tenant, &backends, common.passwords.clone()).await?;
         let (stop, tasks) = (common.stop.child_token(), TaskTracker::new());
         let background = Background {
@@ -143,6 +157,11 @@ impl Running {
             }
             Err(error) => return Err(error.into()),
         };
+        let epoch = Some(head(&self.stores).await?.epoch);
+        if identity.log_epoch != epoch {
+            identity.log_epoch = epoch;
+            identity.save(&path)?;
+        }
         let waiting = report.admins.iter().filter(|admin| !admin.has_logged_in);
         let links = waiting.filter_map(|admin| {
             let url = wish.link_url(&identity, &admin.email)?;
@@ -189,6 +208,19 @@ impl Running {
         self.tasks.wait().await;
         self.stores.close().await;
     }
+}
+
+async fn head(stores: &Stores) -> anyhow::Result<Head> {
+    let head = stores.events.head().await;
+    head.map_err(anyhow::Error::from_boxed)
+}
+
+fn lost(log: &Path) -> String {
+    let log = log.display();
+    format!(
+        "{log} is missing or empty, though the airline's log has begun: restore it from a backup or an export, or move \
+         the airline's whole folder away to begin anew"
+    )
 }
 
 fn key(name: &str, text: &str) -> anyhow::Result<Key> {
