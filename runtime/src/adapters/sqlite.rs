@@ -10,6 +10,7 @@ mod read_model;
 mod rows;
 mod track_store;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ static READ: Migrator = sqlx::migrate!("../migrations/sqlite/read");
 static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
 
 pub const LOG_FILE: &str = "log.db";
+const READ_FILE: &str = "read.db";
 
 /// A directory without a log is no airline's.
 pub fn must_exist(directory: &Path) -> Result<(), OpenError> {
@@ -49,7 +51,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         .map_err(writable)?;
     let file = |name| directory.join(name);
     let log = Database::open(&file(LOG_FILE), &LOG, SqliteSynchronous::Full).await?;
-    let read = Database::open(&file("read.db"), &READ, SqliteSynchronous::Normal).await?;
+    let read = open_read_model(&file(READ_FILE)).await?;
     let track = Database::open(&file("track.db"), &TRACK, SqliteSynchronous::Full).await?;
     let schema_version = log.schema_version;
     let files = [log.clone(), read.clone(), track.clone()];
@@ -70,4 +72,31 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
             })
         }),
     })
+}
+
+/// Everything in it follows from the log: a damaged one is set aside and made anew.
+async fn open_read_model(path: &Path) -> Result<Database, OpenError> {
+    let open = || Database::open(path, &READ, SqliteSynchronous::Normal);
+    let (path, reason) = match open().await {
+        Err(OpenError::Damaged { path, reason }) => (path, reason),
+        opened => return opened,
+    };
+    let aside = path.with_extension("db.damaged");
+    let set_aside = async {
+        tokio::fs::rename(&path, &aside).await?;
+        for beside in ["db-wal", "db-shm"] {
+            match tokio::fs::remove_file(path.with_extension(beside)).await {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = set_aside.await {
+        let reason = format!("{reason}, and it cannot be set aside: {error}");
+        return Err(OpenError::Damaged { path, reason });
+    }
+    let (path, aside) = (path.display(), aside.display());
+    tracing::warn!(%path, %aside, reason, "the read model is damaged: set aside, and made anew from the log");
+    open().await
 }

@@ -53,6 +53,9 @@ pub enum OpenError {
     Directory { path: PathBuf, reason: String },
     #[error("cannot open {}: {reason}", path.display())]
     File { path: PathBuf, reason: String },
+    /// Nobody can read it any more.
+    #[error("cannot open {}: {reason}", path.display())]
+    Damaged { path: PathBuf, reason: String },
     #[error("DATABASE_URL is not a valid URL: {0}")]
     InvalidUrl(String),
     #[error("cannot open database {database:?} on {server}: {reason}")]

@@ -96,13 +96,16 @@ async fn migrate(options: &SqliteConnectOptions, migrator: &Migrator) -> Result<
 /// One line that says which file, and what to do about it.
 fn explain(path: &Path, migrator: &Migrator, error: MigrateError) -> OpenError {
     let known = migrator.iter().map(|m| m.version).max().unwrap_or(0);
+    let mut damaged = false;
     let reason = match &error {
         MigrateError::VersionMissing(version) => {
             format!("it has schema {version}, this executable knows up to {known}: use a newer one")
         }
         MigrateError::Execute(sqlx::Error::Database(error))
         | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _) => {
-            match error.code().as_deref().and_then(primary_code) {
+            let code = error.code().as_deref().and_then(primary_code);
+            damaged = matches!(code, Some(11 | 26));
+            match code {
                 Some(8) => "it cannot be written: read-only".to_owned(),
                 Some(10) => "its disk does not read or write: it may be full or failing".to_owned(),
                 Some(11) => format!("the file is damaged: {}", error.message()),
@@ -116,9 +119,10 @@ fn explain(path: &Path, migrator: &Migrator, error: MigrateError) -> OpenError {
         }
         _ => error.to_string(),
     };
-    OpenError::File {
-        path: path.to_owned(),
-        reason,
+    let path = path.to_owned();
+    match damaged {
+        true => OpenError::Damaged { path, reason },
+        false => OpenError::File { path, reason },
     }
 }
 

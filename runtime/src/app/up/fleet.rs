@@ -341,6 +341,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_damaged_read_model_is_set_aside_and_made_anew() {
+        let data = tempfile::tempdir().unwrap();
+        assert_eq!(refusal(data.path()).await, None);
+        let file = data.path().join("skyways/read.db");
+        for damage in ["rubbish ".repeat(1_000), "SQLite format 3\0".repeat(1_000)] {
+            remove(&file);
+            fs::write(&file, &damage).unwrap();
+            let mut fleet = fleet(data.path());
+            fleet.apply(&declared(&["."])).await.unwrap();
+            assert!(key_opens(&fleet, data.path(), "skyways").await);
+            let report = fleet.running["skyways"].airline.desired.applied().await;
+            assert_eq!(report.unwrap().unwrap().admins.len(), 1);
+            fleet.stop().await;
+            let aside = fs::read_to_string(file.with_extension("db.damaged"));
+            assert_eq!(aside.unwrap(), damage);
+        }
+    }
+
+    #[tokio::test]
     async fn an_unknown_default_is_refused() {
         let data = tempfile::tempdir().unwrap();
         let mut fleet = fleet(data.path());
