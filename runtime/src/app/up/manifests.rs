@@ -1,14 +1,15 @@
 //! What the manifests declare, held against the same schema, rules and validation as on a cluster.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 
 use albatross_crds::admission::admit;
-use albatross_crds::manifest::{Manifest, parse};
+use albatross_crds::manifest::{LARGEST_FILE, Manifest, parse};
 use albatross_crds::validation::{
     ValidatedApiKey, ValidatedTenant, cluster_only_fields, validate_api_key, validate_tenant,
 };
@@ -87,7 +88,7 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Declared> {
     let (mut manifests, mut errors) = (Vec::new(), Vec::new());
     for file in files(paths)? {
         let name = file.display().to_string();
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {name}"))?;
+        let text = read_file(&file).with_context(|| format!("cannot read {name}"))?;
         match parse(&text, &name) {
             Ok(read) => manifests.extend(read.into_iter().map(|manifest| (file.clone(), manifest))),
             Err(found) => errors.extend(found.iter().map(ToString::to_string)),
@@ -97,6 +98,18 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Declared> {
         bail!(errors.join("\nerror: "));
     }
     declare(manifests)
+}
+
+/// Never more than a manifest may be: what a path names may have no end.
+fn read_file(path: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let most = LARGEST_FILE as u64;
+    let file = File::open(path)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LARGEST_FILE {
+        bail!("it is larger than {} MiB, and no manifest is", most >> 20);
+    }
+    Ok(String::from_utf8(bytes)?)
 }
 
 fn declare(manifests: Vec<(PathBuf, Manifest)>) -> anyhow::Result<Declared> {
@@ -266,6 +279,16 @@ mod tests {
             let error = read_text(&text).unwrap_err();
             assert!(error.contains(expected), "{expected}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_no_manifest() {
+        let refused = read(&[PathBuf::from("/dev/zero")]).unwrap_err();
+        let refused = format!("{refused:#}");
+        assert!(
+            refused.contains("/dev/zero: it is larger than 1 MiB"),
+            "{refused}"
+        );
     }
 
     #[test]
