@@ -116,6 +116,21 @@ async fn a_damaged_database_is_told() {
     assert_eq!(verify.status.code(), Some(1));
 }
 
+#[tokio::test]
+async fn a_log_that_was_lost_is_told_and_not_begun_anew() {
+    let site = Site::of(&EXAMPLES);
+    let ended = site.up().await.interrupt().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    let file = site.data().join("skyways/log.db");
+    fs::remove_file(&file).expect("a log");
+    let ended = site.refusal().await;
+    assert_refused(
+        &ended,
+        &["Tenant skyways", &file.to_string_lossy(), "backup"],
+    );
+    assert!(!file.exists());
+}
+
 /// Everything behind the header, as a disk that lies would.
 fn damage(file: &Path) {
     let mut bytes = fs::read(file).expect("a database");
