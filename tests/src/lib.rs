@@ -9,5 +9,6 @@ pub mod platform;
 pub mod processes;
 pub mod proxy;
 pub mod random;
+pub mod replica;
 pub mod servers;
 pub mod wait;

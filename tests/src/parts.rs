@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::random::Random;
 
 pub const TENANT_ID: Uuid = Uuid::from_u128(0x5c1);
+pub const PUBLIC_URL: &str = "http://skyways.localhost:8080";
 pub const TENANT_KEY: [u8; 32] = [9; 32];
 pub const PEPPER: [u8; 32] = [7; 32];
 
@@ -21,7 +22,7 @@ pub fn parts(stores: &Stores) -> Parts {
     Parts {
         tenant: TenantId(TENANT_ID),
         name: "skyways".to_owned(),
-        public_url: "http://skyways.localhost:8080".to_owned(),
+        public_url: PUBLIC_URL.to_owned(),
         events: stores.events.clone(),
         credentials: stores.credentials.clone(),
         read_model: stores.read_model.clone(),

@@ -2,7 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use reqwest::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,16 +20,28 @@ pub enum Mode {
     Pass,
     /// As above; but whoever asks something that holds these bytes is heard, and loses connection and answer.
     LoseAnswersTo([u8; 16]),
+    /// Everything arrives this much later, either way.
+    Slow(Duration),
     /// Connections stay open, and nothing comes through: a partition.
     Stall,
+    /// What the client says arrives, and no answer comes back.
+    Mute,
     /// Connections are closed, and new ones at once: a server that went away.
     Refuse,
 }
 
 pub struct Proxy {
     address: SocketAddr,
-    mode: watch::Sender<Mode>,
+    state: watch::Sender<State>,
+    accepted: Arc<AtomicUsize>,
     _task: AbortOnDropHandle<()>,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    mode: Mode,
+    /// Connections from before are half open.
+    generation: usize,
 }
 
 impl Proxy {
@@ -47,11 +61,17 @@ impl Proxy {
             .await
             .expect("there is a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let (mode, modes) = watch::channel(Mode::Pass);
+        let (state, states) = watch::channel(State {
+            mode: Mode::Pass,
+            generation: 0,
+        });
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let serving = serve(listener, target, states, accepted.clone());
         Self {
             address,
-            mode,
-            _task: AbortOnDropHandle::new(tokio::spawn(serve(listener, target, modes))),
+            state,
+            accepted,
+            _task: AbortOnDropHandle::new(tokio::spawn(serving)),
         }
     }
 
@@ -68,14 +88,30 @@ impl Proxy {
     }
 
     pub fn set(&self, mode: Mode) {
-        self.mode.send_replace(mode);
+        self.state.send_modify(|state| state.mode = mode);
+    }
+
+    /// Leaves every connection that there is half open: the server has closed it, and the client is told nothing, ever.
+    pub fn forget(&self) {
+        self.state.send_modify(|state| state.generation += 1);
+    }
+
+    /// How many connections clients have begun.
+    pub fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 }
 
-async fn serve(listener: TcpListener, target: String, modes: watch::Receiver<Mode>) {
+async fn serve(
+    listener: TcpListener,
+    target: String,
+    states: watch::Receiver<State>,
+    accepted: Arc<AtomicUsize>,
+) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(connect(client, target.clone(), modes.clone()));
+        accepted.fetch_add(1, Ordering::Relaxed);
+        connections.spawn(connect(client, target.clone(), states.clone()));
     }
 }
 
@@ -83,14 +119,15 @@ async fn serve(listener: TcpListener, target: String, modes: watch::Receiver<Mod
 async fn connect(
     client: TcpStream,
     target: String,
-    mut modes: watch::Receiver<Mode>,
+    mut states: watch::Receiver<State>,
 ) -> io::Result<()> {
-    if *modes.borrow() == Mode::Refuse {
+    let State { mode, generation } = *states.borrow();
+    if mode == Mode::Refuse {
         return Ok(());
     }
     let server = TcpStream::connect(target).await?;
-    let (client_reads, client_writes) = client.into_split();
-    let (server_reads, server_writes) = server.into_split();
+    let (mut client_reads, mut client_writes) = client.into_split();
+    let (mut server_reads, mut server_writes) = server.into_split();
     let lost = AtomicBool::new(false);
     let hear = |asked: &[u8], mode| {
         if let Mode::LoseAnswersTo(bytes) = mode
@@ -101,30 +138,57 @@ async fn connect(
         true
     };
     let answer = |_: &[u8], _| !lost.load(Ordering::Relaxed);
-    tokio::select! {
-        ended = copy(client_reads, server_writes, modes.clone(), hear) => ended,
-        ended = copy(server_reads, client_writes, modes.clone(), answer) => ended,
-        _ = modes.wait_for(|mode| *mode == Mode::Refuse) => Ok(()),
+    let there = Way {
+        states: states.clone(),
+        held_by: &[Mode::Stall],
+    };
+    let back = Way {
+        states: states.clone(),
+        held_by: &[Mode::Stall, Mode::Mute],
+    };
+    let over = |state: &State| state.mode == Mode::Refuse || state.generation != generation;
+    let forgotten = tokio::select! {
+        ended = there.copy(&mut client_reads, &mut server_writes, hear) => return ended,
+        ended = back.copy(&mut server_reads, &mut client_writes, answer) => return ended,
+        state = states.wait_for(over) => state.is_ok_and(|state| state.mode != Mode::Refuse),
+    };
+    if !forgotten {
+        return Ok(());
     }
+    drop((server_reads, server_writes));
+    let mut nothing = [0; 1024];
+    while client_reads.read(&mut nothing).await? > 0 {}
+    Ok(())
 }
 
-/// Until one side ends, or `pass` says no.
-async fn copy(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut modes: watch::Receiver<Mode>,
-    pass: impl Fn(&[u8], Mode) -> bool,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let count = from.read(&mut buffer).await?;
-        let moves = |mode: &Mode| matches!(mode, Mode::Pass | Mode::LoseAnswersTo(_));
-        let Ok(mode) = modes.wait_for(moves).await.map(|mode| *mode) else {
-            return Ok(());
-        };
-        if count == 0 || !pass(&buffer[..count], mode) {
-            return Ok(());
+/// One direction of a connection.
+struct Way {
+    states: watch::Receiver<State>,
+    held_by: &'static [Mode],
+}
+
+impl Way {
+    /// Passes pieces on, later where the mode says so, until one side ends, or `pass` says no.
+    async fn copy(
+        mut self,
+        from: &mut OwnedReadHalf,
+        to: &mut OwnedWriteHalf,
+        pass: impl Fn(&[u8], Mode) -> bool,
+    ) -> io::Result<()> {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            let count = from.read(&mut buffer).await?;
+            let moves = |state: &State| !self.held_by.contains(&state.mode);
+            let Ok(mode) = self.states.wait_for(moves).await.map(|state| state.mode) else {
+                return Ok(());
+            };
+            if count == 0 || !pass(&buffer[..count], mode) {
+                return Ok(());
+            }
+            if let Mode::Slow(by) = mode {
+                tokio::time::sleep(by).await;
+            }
+            to.write_all(&buffer[..count]).await?;
         }
-        to.write_all(&buffer[..count]).await?;
     }
 }

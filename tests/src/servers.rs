@@ -10,7 +10,7 @@ mod start;
 use tokio::sync::OnceCell;
 
 pub use self::postgres::Database;
-pub use self::private::PrivatePostgres;
+pub use self::private::PrivateServer;
 pub use self::rabbitmq::VirtualHost;
 pub use self::redis::RedisUser;
 

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 /// Generous: a limit ends a broken test, and says nothing about speed.
 pub const LIMIT: Duration = Duration::from_secs(30);
+/// The same after an outage: longer than anything waits before it tries again.
+pub const RECOVERY: Duration = Duration::from_secs(180);
 
 /// Returns once `condition` holds.
 ///
@@ -13,6 +15,14 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// After [`LIMIT`], naming what did not come true.
 pub async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
     until_in(LIMIT, what, condition).await;
+}
+
+/// The same after an outage.
+///
+/// # Panics
+/// After [`RECOVERY`], naming what did not come true.
+pub async fn recovered(what: &str, condition: impl AsyncFnMut() -> bool) {
+    until_in(RECOVERY, what, condition).await;
 }
 
 /// The same, for what takes its time by design.

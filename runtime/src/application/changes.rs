@@ -10,6 +10,7 @@ use futures::stream::unfold;
 use futures::{Stream, StreamExt};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::projections::lane::Lane;
 use crate::application::shared::Shared;
-use crate::ports::event_store::Head;
+use crate::ports::event_store::{Head, StoreError};
 
 /// Whoever is slower than this reads the log instead.
 const WAITING: usize = 1_024;
@@ -28,6 +29,8 @@ const MOST_MISSED: i64 = 10_000;
 const PAGE: usize = 500;
 const SWEEP: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
+/// What takes longer hangs on a server that is gone without a word.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Changes {
     shared: Arc<Shared>,
@@ -48,7 +51,8 @@ impl Changes {
         let mut told: Option<Head> = None;
         loop {
             appended.mark_unchanged();
-            let wait = match self.tell(&mut told).await {
+            let tell = timeout(PATIENCE, self.tell(&mut told)).await;
+            let wait = match tell.unwrap_or_else(|silence| Err(StoreError::from(silence).into())) {
                 Ok(()) => SWEEP,
                 Err(error) => {
                     tracing::warn!(%error, "the stream of changes waits");

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::application::error::ServiceError;
@@ -19,7 +19,7 @@ use crate::application::events::EventReader;
 use crate::application::projections::lane::{Advance, Lane, Sources};
 use crate::application::projections::metrics::ProjectionMetrics;
 use crate::ports::clock::{Clock, Entropy};
-use crate::ports::event_store::EventStore;
+use crate::ports::event_store::{EventStore, StoreError};
 use crate::ports::read_model::ReadModel;
 use crate::ports::supervisor::Supervisor;
 
@@ -31,6 +31,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 const SWEEP_JITTER_MS: u64 = 10_000;
 const RETRY: Duration = Duration::from_secs(1);
 const RETRY_AT_MOST: Duration = Duration::from_secs(30);
+/// A batch that takes longer hangs on a server that is gone without a word.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a read waits for a write to become visible.
 const VISIBLE_WITHIN: Duration = Duration::from_secs(2);
 /// How often it looks, when another process projects.
@@ -187,7 +189,9 @@ impl Projections {
         let mut retry = RETRY;
         loop {
             appended.mark_unchanged();
-            let wait = match self.advance(lane).await {
+            let advance = timeout(PATIENCE, self.advance(lane)).await;
+            let advance = advance.unwrap_or_else(|silence| Err(StoreError::from(silence).into()));
+            let wait = match advance {
                 Ok(Advance::Moved(_) | Advance::Restarted) => continue,
                 Ok(Advance::UpToDate(_) | Advance::Held) => {
                     retry = RETRY;

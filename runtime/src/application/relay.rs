@@ -6,6 +6,7 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ const BATCH: usize = 500;
 const SWEEP: Duration = Duration::from_secs(60);
 /// Until the process that holds the lane may have let go of it.
 const HELD_ELSEWHERE: Duration = Duration::from_secs(1);
+/// A round that takes longer hangs on a server that is gone without a word.
+const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -87,7 +90,8 @@ impl Relay {
         let mut failing = false;
         loop {
             appended.mark_unchanged();
-            match self.round().await {
+            let round = timeout(PATIENCE, self.round()).await;
+            match round.unwrap_or_else(|silence| Err(silence.into())) {
                 Ok(outcome) => {
                     if std::mem::take(&mut failing) {
                         tracing::info!("the feed takes events again");

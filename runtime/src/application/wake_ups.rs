@@ -1,13 +1,18 @@
 //! Tells the tenant's other processes that the log has grown, and this one when another said so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ports::event_bus::{Hint, WakeUps};
 use crate::ports::event_store::EventStore;
+
+/// Hints are worth no longer wait.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`. Best effort: whoever misses a hint finds the events by its own sweep.
 pub async fn run(
@@ -73,7 +78,8 @@ impl Pump {
 
     async fn epoch(&mut self) -> Option<Uuid> {
         if self.epoch.is_none() {
-            match self.events.head().await {
+            let head = timeout(PATIENCE, self.events.head()).await;
+            match head.unwrap_or_else(|silence| Err(silence.into())) {
                 Ok(head) => self.epoch = Some(head.epoch),
                 Err(error) => tracing::debug!(%error, "a wake-up is dropped: the log is away"),
             }

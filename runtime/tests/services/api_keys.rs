@@ -1,5 +1,8 @@
 //! API keys: what they open, and when they stop.
 
+use std::sync::atomic::Ordering;
+
+use albatross::adapters::memory;
 use albatross::application::api_keys::{IssuedKey, NewKey};
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
@@ -10,9 +13,11 @@ use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Roles, Scope, Scopes};
 use albatross::ports::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
+use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
 fn acars() -> Scopes {
@@ -65,6 +70,34 @@ async fn a_foreign_or_mistyped_key_opens_nothing() {
     assert!(is_closed(stage.airline.auth.by_key("albk_").await));
     let typo = key.key.expose_secret().replace("albk_", "alkb_");
     assert!(is_closed(elsewhere.airline.auth.by_key(&typo).await));
+}
+
+/// The first answer is lost after the log has taken it; what caches missed then they are told now.
+#[rstest]
+#[case::named(Some("once"))]
+#[case::unnamed(None)]
+#[tokio::test]
+async fn a_revocation_that_is_repeated_closes_the_key_although_it_changes_nothing(
+    #[case] name: Option<&str>,
+) {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let stage = Stage::over(stores, log.clone()).await;
+    let bob = stage.pilot("Bob").await;
+    let key = issue(&stage, &bob, acars(), None).await.unwrap();
+    opens(&stage, &key).await.unwrap();
+    let options = WriteOptions {
+        idempotency: name.map(|name| Idempotency::new(bob.user().0, "DELETE /", name, b"")),
+        ..WriteOptions::default()
+    };
+    let keys = &stage.airline.api_keys;
+    let id = key.view.id.as_str();
+    log.mute.store(true, Ordering::Relaxed);
+    let lost = keys.revoke(&bob, bob.user(), id, options.clone()).await;
+    assert!(matches!(lost, Err(ServiceError::Unavailable(_))));
+    log.mute.store(false, Ordering::Relaxed);
+    keys.revoke(&bob, bob.user(), id, options).await.unwrap();
+    assert!(is_closed(opens(&stage, &key).await));
 }
 
 #[tokio::test]

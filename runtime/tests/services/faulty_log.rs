@@ -1,9 +1,9 @@
-//! A log that delivers twice, cannot be read in one place, or has been restored.
+//! A log that delivers twice, does not say what it did, cannot be read in one place, or has been restored.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use albatross::ports::event_store::{
     Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
@@ -27,6 +27,8 @@ pub struct FaultyLog {
     pub meanwhile: Mutex<Option<Meanwhile>>,
     /// What the log claims to be after a restore.
     pub epoch: Mutex<Option<Uuid>>,
+    /// What is appended is told to nobody.
+    pub mute: AtomicBool,
 }
 
 impl FaultyLog {
@@ -38,6 +40,7 @@ impl FaultyLog {
             panics: AtomicI64::new(0),
             meanwhile: Mutex::default(),
             epoch: Mutex::default(),
+            mute: AtomicBool::new(false),
         })
     }
 }
@@ -49,7 +52,11 @@ impl EventStore for FaultyLog {
         if let Some(meanwhile) = meanwhile {
             meanwhile.await;
         }
-        self.inner.append(append).await
+        let appended = self.inner.append(append).await?;
+        match self.mute.load(Ordering::Relaxed) {
+            true => Err(AppendError::Unavailable("no answer".into())),
+            false => Ok(appended),
+        }
     }
 
     async fn read_stream(

@@ -1,29 +1,55 @@
-//! A PostgreSQL that a test may kill, apart from the servers that all tests share.
+//! A server that a test may kill, apart from the servers that all tests share.
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use crate::servers::{Database, postgres, start};
+use crate::servers::{Database, RedisUser, VirtualHost, postgres, rabbitmq, redis, start};
+use crate::wait::LIMIT;
 
-/// One at a time on this machine; whoever comes next removes what a killed test left.
-pub struct PrivatePostgres {
+/// One of a kind at a time on this machine; whoever comes next removes what a killed test left.
+pub struct PrivateServer {
+    name: &'static str,
     directory: PathBuf,
-    url: String,
+    addresses: BTreeMap<String, String>,
     /// Released by the kernel when this process ends, however it ends.
     _alone: File,
 }
 
-impl PrivatePostgres {
+impl PrivateServer {
     /// Takes some seconds, and longer while another test has one.
     ///
     /// # Panics
     /// When it cannot be started.
-    pub async fn start() -> Self {
-        let started = tokio::task::spawn_blocking(start_alone).await;
+    pub async fn postgres() -> Self {
+        Self::start("postgres").await
+    }
+
+    /// The same.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn rabbitmq() -> Self {
+        Self::start("rabbitmq").await
+    }
+
+    /// The same.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn redis() -> Self {
+        Self::start("redis").await
+    }
+
+    async fn start(name: &'static str) -> Self {
+        let started = tokio::task::spawn_blocking(move || start_alone(name)).await;
         started
             .expect("starting does not panic")
-            .unwrap_or_else(|error| panic!("the test needs a PostgreSQL of its own: {error}"))
+            .unwrap_or_else(|error| panic!("the test needs a {name} of its own: {error}"))
     }
 
     /// A new, empty database.
@@ -31,59 +57,117 @@ impl PrivatePostgres {
     /// # Panics
     /// When it gives none.
     pub async fn database(&self) -> Database {
-        postgres::create(&self.url)
+        postgres::create(&self.addresses["DATABASE_URL"])
             .await
             .unwrap_or_else(|error| panic!("PostgreSQL gives no database: {error}"))
     }
 
-    /// Ends its first process as the kernel does; the others notice and follow.
+    /// A new virtual host.
+    ///
+    /// # Panics
+    /// When it gives none.
+    pub async fn virtual_host(&self) -> VirtualHost {
+        let [amqp, management] =
+            ["AMQP_URL", "RABBITMQ_MANAGEMENT_URL"].map(|name| &self.addresses[name]);
+        rabbitmq::create(amqp, management)
+            .await
+            .unwrap_or_else(|error| panic!("RabbitMQ gives no virtual host: {error}"))
+    }
+
+    /// A new user, who outlives a restart; nothing else does.
+    ///
+    /// # Panics
+    /// When it gives none.
+    pub async fn redis_user(&self) -> RedisUser {
+        let url = &self.addresses["REDIS_URL"];
+        let created = async {
+            let user = redis::create(url).await?;
+            redis::save_users(url).await?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(user)
+        };
+        created
+            .await
+            .unwrap_or_else(|error| panic!("Redis gives no user: {error}"))
+    }
+
+    /// Ends its first process as the kernel does; what else it has of them follows.
     ///
     /// # Panics
     /// When it does not run.
     pub fn kill(&self) {
-        let file = self.directory.join("postgres.pid");
-        let id = fs::read_to_string(file).expect("it was started");
-        let id = id.split_whitespace().next().unwrap_or_default();
-        let killed = Command::new("kill").args(["-s", "KILL", id]).status();
-        assert!(killed.expect("kill runs").success(), "it runs");
+        self.signal("KILL");
     }
 
-    /// Starts it again, on the same port; it recovers from its write-ahead log.
+    /// Asks it to end; PostgreSQL then tells its clients.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn stop(&self) {
+        self.signal(match self.name {
+            "postgres" => "INT",
+            _ => "TERM",
+        });
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", signal, &self.id()])
+            .status();
+        assert!(sent.expect("kill runs").success(), "it runs");
+    }
+
+    /// Of its first process.
+    fn id(&self) -> String {
+        let file = self.directory.join(self.name).with_extension("pid");
+        let id = fs::read_to_string(file).expect("it was started");
+        id.split_whitespace().next().unwrap_or_default().to_owned()
+    }
+
+    /// Starts it again once it has ended, on the same port; it goes on with what it has on its disk.
     ///
     /// # Panics
     /// When it does not become ready.
     pub fn restart(&self) {
-        if let Err(error) = start::run(&self.directory, &["up", "postgres"]) {
-            panic!("PostgreSQL does not come back: {error}");
+        let (id, limit) = (self.id(), Instant::now() + LIMIT);
+        while is_running(&id) {
+            assert!(Instant::now() < limit, "{} does not end", self.name);
+            sleep(Duration::from_millis(10));
+        }
+        if let Err(error) = start::run(&self.directory, &["up", self.name]) {
+            panic!("{} does not come back: {error}", self.name);
         }
     }
 }
 
-impl Drop for PrivatePostgres {
+impl Drop for PrivateServer {
     fn drop(&mut self) {
         if let Err(error) = start::run(&self.directory, &["down"]) {
-            eprintln!("a PostgreSQL stays behind: {error}");
+            eprintln!("a {} stays behind: {error}", self.name);
         }
     }
 }
 
-fn start_alone() -> Result<PrivatePostgres, String> {
-    let directory = start::directory().with_extension("private");
+fn start_alone(name: &'static str) -> Result<PrivateServer, String> {
+    let directory = start::directory().with_extension(format!("private-{name}"));
     let alone = lock(&directory)?;
     start::run(&directory, &["down"])?;
-    start::run(&directory, &["up", "postgres"])?;
-    let mut addresses = start::told(&directory)?;
-    Ok(PrivatePostgres {
-        url: addresses
-            .remove("DATABASE_URL")
-            .ok_or("it has no address")?,
+    start::run(&directory, &["up", name])?;
+    Ok(PrivateServer {
+        name,
+        addresses: start::told(&directory)?,
         directory,
         _alone: alone,
     })
 }
 
+/// A zombie is none: nobody may be there to take note of its end.
+fn is_running(id: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 fn lock(directory: &Path) -> Result<File, String> {
-    let file = directory.with_extension("private-user");
+    let file = directory.with_added_extension("user");
     let describe = |error| format!("{}: {error}", file.display());
     if let Some(parent) = file.parent() {
         fs::create_dir_all(parent).map_err(describe)?;

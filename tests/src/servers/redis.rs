@@ -55,6 +55,15 @@ pub async fn create(server: &str) -> Result<RedisUser> {
     })
 }
 
+/// On the server's disk, for its next start.
+pub async fn save_users(server: &str) -> Result<()> {
+    let mut connection = connect(server).await?;
+    Ok(redis::cmd("ACL")
+        .arg("SAVE")
+        .exec_async(&mut connection)
+        .await?)
+}
+
 pub async fn sweep(server: &str) -> Result<()> {
     let mut connection = connect(server).await?;
     let users: Vec<String> = connection.acl_users().await?;

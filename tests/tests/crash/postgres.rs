@@ -2,7 +2,7 @@
 
 use albatross_tests::airline::Caller;
 use albatross_tests::processes::{Process, albatross, free_port};
-use albatross_tests::servers::{PrivatePostgres, servers};
+use albatross_tests::servers::{PrivateServer, servers};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rand::RngExt;
@@ -144,7 +144,7 @@ async fn replicas_lose_nothing_when_they_are_killed() {
 #[tokio::test]
 async fn replicas_outlive_their_server_and_lose_nothing() {
     let mut plan = Plan::new("PostgreSQL under two serve", 20);
-    let server = PrivatePostgres::start().await;
+    let server = PrivateServer::postgres().await;
     let database = server.database().await;
     let (airline, link) = Airline::new(&database.url, Vec::new()).await;
     let processes = [airline.serve(0).await, airline.serve(1).await];

@@ -29,6 +29,8 @@ struct Entry {
     value: Bytes,
     as_of: i64,
     time_to_live: Duration,
+    /// The same by the clock of the async runtime, which simulations move; the map's own only frees memory.
+    end: tokio::time::Instant,
 }
 
 impl MemoryCache {
@@ -54,10 +56,12 @@ impl MemoryCache {
 
     /// Whether the value was accepted: neither the key nor what is remembered for it is from a later position.
     pub async fn offer(&self, key: &str, value: Bytes, as_of: i64, time_to_live: Duration) -> bool {
+        let time_to_live = time_to_live.min(self.longest);
         let entry = Entry {
             value,
             as_of,
-            time_to_live: time_to_live.min(self.longest),
+            time_to_live,
+            end: tokio::time::Instant::now() + time_to_live,
         };
         let result = self
             .entries
@@ -93,7 +97,8 @@ impl Default for MemoryCache {
 #[async_trait]
 impl Cache for MemoryCache {
     async fn get(&self, key: &str) -> Option<Bytes> {
-        Some(self.entries.get(key).await?.value)
+        let entry = self.entries.get(key).await?;
+        (tokio::time::Instant::now() < entry.end).then_some(entry.value)
     }
 
     async fn fill(&self, key: &str, value: Bytes, as_of: i64, time_to_live: Duration) {

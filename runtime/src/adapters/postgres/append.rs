@@ -1,9 +1,12 @@
 //! The append in PostgreSQL: optimistic at first, else by `log.append`, which checks, numbers and writes.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::Json;
 use sqlx::{Row, query};
+use tokio::time::timeout;
 
 use crate::adapters::batch;
 use crate::adapters::combiner::Backend;
@@ -15,6 +18,9 @@ use crate::ports::event_store::{Append, AppendError, Appended, RecordedRequest, 
 
 const APPEND: &str = "SELECT * FROM log.append(\
      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+
+/// After this the server counts as away: a commit takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Outcome = Result<Appended, AppendError>;
 
@@ -30,6 +36,14 @@ impl Appender {
     }
 
     /// By the function of the database, which finds for each command what stands against it.
+    /// The short way first.
+    async fn try_append(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
+        match self.optimistic.append(commands).await? {
+            Some(appended) => Ok(appended.into_iter().map(Ok).collect()),
+            None => self.append(commands).await,
+        }
+    }
+
     async fn append(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
         let streams: Vec<_> = commands.iter().map(|c| c.stream_id).collect();
         let expected: Vec<_> = commands.iter().map(|c| c.expected_version).collect();
@@ -97,10 +111,8 @@ impl Backend for Appender {
     }
 
     async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
-        match self.optimistic.append(commands).await? {
-            Some(appended) => Ok(appended.into_iter().map(Ok).collect()),
-            None => self.append(commands).await,
-        }
+        let executed = timeout(PATIENCE, self.try_append(commands)).await;
+        executed.unwrap_or_else(|silence| Err(Failure::Unreachable(silence.into())))
     }
 
     fn unavailable(error: StoreError) -> Outcome {

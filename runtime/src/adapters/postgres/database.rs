@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
 
 use crate::adapters::stores::OpenError;
 
@@ -17,6 +18,8 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Statements are few, short and prepared. Left to choose, PostgreSQL plans most of them anew each time, since a known
 /// value promises fewer rows than an unknown one; that takes longer than they do.
 const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
+/// A connection that is silent for longer leads nowhere: its server or the way to it is gone without a word.
+const SILENCE: Duration = Duration::from_secs(2);
 const MIGRATIONS: &str = "log.schema_migrations";
 
 #[derive(Clone)]
@@ -133,12 +136,28 @@ fn pool(options: &PgConnectOptions, size: u32) -> PgPool {
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for > FRESH {
-                    connection.ping().await?;
+                    within_silence(connection.ping()).await?;
                 }
                 Ok(true)
             })
         })
+        // Of whoever gave up waiting: what is on its way is awaited, at no cost where nothing is.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                within_silence(connection.flush()).await?;
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options.clone())
+}
+
+async fn within_silence(
+    answer: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<(), sqlx::Error> {
+    match timeout(SILENCE, answer).await {
+        Ok(answer) => answer,
+        Err(silence) => Err(sqlx::Error::Io(silence.into())),
+    }
 }
 
 /// Neither the schema nor its table of migrations is there yet.

@@ -68,8 +68,9 @@ impl ReadModel for PostgresReadModel {
     ) -> Result<Option<Box<dyn LaneGuard>>, StoreError> {
         let mut transaction = self.pool.begin().await?;
         // Rows and checkpoint are lost together, if at all: that commit need not wait for the disk.
-        let sql = "SELECT epoch, position, set_config('synchronous_commit', 'off', true) \
-             FROM read.checkpoints WHERE lane = $1 FOR UPDATE SKIP LOCKED";
+        // A process that vanished keeps the lane no longer than this.
+        let sql = "SELECT epoch, position, set_config('synchronous_commit', 'off', true), \
+             set_config('idle_in_transaction_session_timeout', '30s', true) FROM read.checkpoints WHERE lane = $1 FOR UPDATE SKIP LOCKED";
         let lock = || query(sql).bind(lane).try_map(checkpoint);
         let mut locked = lock().fetch_optional(&mut *transaction).await?;
         if locked.is_none() && self.begin_lane(lane).await? {

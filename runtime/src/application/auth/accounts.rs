@@ -105,13 +105,27 @@ impl Accounts {
                 all.credentials.extend(ended(user, events));
                 all
             });
-        let done = self.shared.commands.execute(command).await?;
-        if !done.events.is_empty() {
-            let keys = done.state.keys.keys();
-            self.keys.forget(keys, done.position).await;
-            self.tell(user, &done).await;
+        let done = self.shared.commands.execute(command).await;
+        match &done {
+            // Without an event too: whoever repeats a call may have missed the answer, and the caches the news.
+            Ok(done) => {
+                self.forget(&done.state, done.position).await;
+                self.tell(user, done).await;
+            }
+            Err(CommandError::Repeated(before)) => {
+                let user = self.shared.commands.load::<User>(before.stream_id).await?;
+                if let Some(state) = &user.state {
+                    self.forget(state, user.position).await;
+                }
+            }
+            Err(_) => {}
         }
-        Ok(done)
+        done
+    }
+
+    /// Whatever is cached of the user's keys is from before `position`.
+    async fn forget(&self, user: &User, position: i64) {
+        self.keys.forget(user.keys.keys(), position).await;
     }
 
     /// After caches have forgotten: whoever is thrown out and comes back is known for what they are now.

@@ -176,8 +176,9 @@ impl KeyCheck {
         {
             return Ok(entry);
         }
-        // Read before the tables: what changes them later invalidates at a later position.
-        let as_of = *self.shared.events.appended().borrow();
+        // Read before the tables: what changes them later invalidates at a later position. Of the log itself, since
+        // what other processes say about its end is a hint.
+        let as_of = self.shared.events.head().await?.position;
         let entry = self.load(id).await?;
         let time_to_live = match entry {
             Entry::Known(_) => KNOWN_FOR,
