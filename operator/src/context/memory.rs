@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use albatross_crds::tenant::DeletionPolicy;
 use jiff::Timestamp;
 
 use crate::context::record::TenantRecord;
@@ -19,6 +20,8 @@ pub struct Memory {
 pub struct TenantMemory {
     /// Fingerprint of what was provisioned, per external system, on which start of its server.
     pub provisioned: HashMap<&'static str, String>,
+    /// Whose deletion (a UID) has seen to what was outside the cluster, and by which policy.
+    pub settled: Option<(String, DeletionPolicy)>,
     /// What the runtime last said.
     pub answer: Option<Arc<Result<Answer, RuntimeError>>>,
     /// Digest of each Secret copy, and when it was last seen to be so.

@@ -1,5 +1,6 @@
 //! A vhost and a user per tenant, through RabbitMQ's management API.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -42,6 +43,9 @@ pub struct Vhost<'a> {
 struct VhostAnswer {
     #[serde(default)]
     description: String,
+    /// `running` or another state, by node.
+    #[serde(default)]
+    cluster_state: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -81,9 +85,12 @@ impl Rabbitmq {
     pub async fn ensure(&self, wanted: &Vhost<'_>) -> Result<(), ProvisionError> {
         let vhost = path_segment(wanted.vhost);
         let user = path_segment(wanted.user);
-        if !self.owns_vhost(wanted).await? {
-            let body = json!({"description": wanted.tenant_id, "tags": "albatross"});
-            self.put(&format!("vhosts/{vhost}"), &body).await?;
+        match self.own_vhost(wanted).await? {
+            Some(found) => self.start(&vhost, &found).await?,
+            None => {
+                let body = json!({"description": wanted.tenant_id, "tags": "albatross"});
+                self.put(&format!("vhosts/{vhost}"), &body).await?;
+            }
         }
         self.ensure_user(wanted).await?;
         let permissions = json!({"configure": ".*", "write": ".*", "read": ".*"});
@@ -104,7 +111,7 @@ impl Rabbitmq {
 
     /// Drops the tenant's vhost and user; what is gone already is fine.
     pub async fn drop(&self, gone: &Vhost<'_>) -> Result<(), ProvisionError> {
-        if self.owns_vhost(gone).await? {
+        if self.own_vhost(gone).await?.is_some() {
             self.delete(&format!("users/{}", path_segment(gone.user)))
                 .await?;
             self.delete(&format!("vhosts/{}", path_segment(gone.vhost)))
@@ -113,11 +120,23 @@ impl Rabbitmq {
         Ok(())
     }
 
-    async fn owns_vhost(&self, wanted: &Vhost<'_>) -> Result<bool, ProvisionError> {
+    /// Starts it where it does not run: its creation ends halfway when whoever asked for it hangs up.
+    async fn start(&self, vhost: &str, found: &VhostAnswer) -> Result<(), ProvisionError> {
+        let states = found.cluster_state.iter();
+        for (node, _) in states.filter(|(_, state)| *state != "running") {
+            let path = format!("vhosts/{vhost}/start/{}", path_segment(node));
+            let response = self.send(Method::POST, &path, None).await?;
+            self.accepted(response, &path).await?;
+        }
+        Ok(())
+    }
+
+    /// The vhost, if there is one; an error if it is not the tenant's.
+    async fn own_vhost(&self, wanted: &Vhost<'_>) -> Result<Option<VhostAnswer>, ProvisionError> {
         let path = format!("vhosts/{}", path_segment(wanted.vhost));
         match self.get::<VhostAnswer>(&path).await? {
-            None => Ok(false),
-            Some(found) if found.description == wanted.tenant_id.to_string() => Ok(true),
+            None => Ok(None),
+            Some(found) if found.description == wanted.tenant_id.to_string() => Ok(Some(found)),
             Some(_) => Err(ProvisionError::foreign(
                 &self.server,
                 format_args!("vhost `{}`", wanted.vhost),

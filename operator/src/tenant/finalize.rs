@@ -1,6 +1,6 @@
 //! The end of a tenant: what it has outside the cluster is kept or dropped as declared, and its namespace goes last.
 
-use albatross_crds::conditions::{ConditionType, Reason};
+use albatross_crds::conditions::{self, ConditionType, Reason};
 use albatross_crds::tenant::{DeletionPolicy, Tenant};
 use albatross_crds::tenant_namespace;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -45,8 +45,12 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
         // What is not known to be ours is not dropped.
         Record::Absent | Record::Unreadable(_) => None,
     };
-    if let Some(mut record) = record.clone() {
-        let settled = match tenant.spec.deletion_policy {
+    let policy = tenant.spec.deletion_policy;
+    let settling = Some((tenant.uid().unwrap_or_default(), policy));
+    if let Some(mut record) = record.clone()
+        && ctx.memory.of(&name).settled != settling
+    {
+        let settled = match policy {
             DeletionPolicy::Delete => drop_external(&record, ctx).await,
             DeletionPolicy::Retain => Ok(retain(&mut record, &name, ctx).await?),
         };
@@ -59,9 +63,11 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
             .await?;
             return Ok(Progress::Blocked);
         }
+        ctx.memory.update(&name, |memory| memory.settled = settling);
     }
     if !namespace_is_gone(&name, record.as_ref(), ctx).await? {
         status::write(tenant, ctx, |status| {
+            conditions::remove(&mut status.conditions, ConditionType::DeletionBlocked);
             let message = "the tenant's namespace is being removed";
             status::failing(status, None, Reason::Deleting, message, generation, now);
         })
@@ -69,9 +75,10 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
         return Ok(Progress::Waiting);
     }
     remove_secrets(tenant, &name, ctx).await?;
-    ctx.writer.finalizer(tenant, false).await?;
+    // Before the last call, whose answer may get lost: another tenant of the name begins without memories.
     ctx.writer.forget(tenant.uid().as_deref());
     ctx.memory.forget(&name);
+    ctx.writer.finalizer(tenant, false).await?;
     Ok(Progress::Finished)
 }
 
