@@ -20,7 +20,7 @@ use crate::servers::{Servers, servers};
 
 pub use self::operator::Operator;
 pub use self::runtimes::{Key, Runtime, Runtimes};
-pub use self::servers::Ways;
+pub use self::servers::{Ways, bare};
 pub use self::tenants::{CLIENTS, condition};
 pub use self::world::Outside;
 
@@ -37,27 +37,69 @@ pub struct Platform {
     _kubelet: AbortOnDropHandle<()>,
 }
 
+/// What the operator finds, and how.
+pub struct Setting {
+    /// Servers of its configuration by name.
+    pub ways: Vec<(&'static str, Ways)>,
+    pub runtimes: Runtimes,
+    /// Where it finds them.
+    pub runtimes_url: String,
+    pub lease_seconds: u16,
+}
+
+impl Setting {
+    /// Every server once, and the runtimes, reached straight.
+    ///
+    /// # Panics
+    /// When there are no servers.
+    pub async fn straight() -> Self {
+        let runtimes = Runtimes::start().await;
+        Self {
+            ways: vec![("main", Ways::straight(servers().await))],
+            runtimes_url: runtimes.url(),
+            runtimes,
+            lease_seconds: 15,
+        }
+    }
+
+    fn values(&self) -> Value {
+        let each = |entry: fn(&str, &Ways) -> Value| -> Vec<Value> {
+            let ways = self.ways.iter();
+            ways.map(|(name, ways)| entry(name, ways)).collect()
+        };
+        json!({"config": {
+            "servers": {
+                "postgres": each(servers::postgres),
+                "rabbitmq": each(servers::rabbitmq),
+                "redis": each(servers::redis),
+            },
+            "defaults": {"placement": {"postgres": "main", "rabbitmq": "main", "redis": "main"}},
+            "platformAdmins": [{"email": "ops@platform.example", "displayName": "Operations"}],
+            "leaderElection": {"leaseSeconds": self.lease_seconds, "renewSeconds": 1},
+            "log": "albatross_operator=debug,info",
+            "runtimeUrl": format!("{}/{{tenant}}", self.runtimes_url),
+        }})
+    }
+}
+
 impl Platform {
-    /// Installs the chart. `ways`: servers of the operator's configuration by name, as the operator reaches them.
-    /// `runtimes`: where it finds the runtimes, if not straight.
+    /// Installs the chart.
     ///
     /// # Panics
     /// When something is missing.
-    pub async fn with(ways: &[(&str, Ways)], runtimes_url: Option<&str>) -> Self {
+    pub async fn with(setting: Setting) -> Self {
         let (api_server, servers) = tokio::join!(controlled_api_server(), servers());
         let client = api_server.client();
-        let runtimes = Runtimes::start().await;
-        let runtimes_url = runtimes_url.map_or_else(|| runtimes.url(), str::to_owned);
+        let objects = chart::render(&setting.values(), &[]);
+        let objects = objects.unwrap_or_else(|error| panic!("the chart is refused: {error}"));
         let platform = Self {
             _kubelet: kubelet::start(&client),
             folder: tempfile::tempdir().expect("a temporary folder"),
+            runtimes: setting.runtimes,
             api_server,
             client,
             servers,
-            runtimes,
         };
-        let objects = chart::render(&values(ways, &runtimes_url), &[]);
-        let objects = objects.unwrap_or_else(|error| panic!("the chart is refused: {error}"));
         let written = std::fs::write(platform.configuration(), chart::configuration(&objects));
         written.expect("a written configuration");
         chart::install(&platform.client, &objects).await;
@@ -65,33 +107,15 @@ impl Platform {
         platform
     }
 
-    /// The chart, and every server once, reached straight.
+    /// With every server once.
     ///
     /// # Panics
     /// When something is missing.
     pub async fn new() -> Self {
-        Self::with(&[("main", Ways::straight(servers().await))], None).await
+        Self::with(Setting::straight().await).await
     }
 
     fn configuration(&self) -> PathBuf {
         self.folder.path().join("operator.yaml")
     }
-}
-
-fn values(ways: &[(&str, Ways)], runtimes: &str) -> Value {
-    let each = |entry: fn(&str, &Ways) -> Value| -> Vec<Value> {
-        ways.iter().map(|(name, ways)| entry(name, ways)).collect()
-    };
-    json!({"config": {
-        "servers": {
-            "postgres": each(servers::postgres),
-            "rabbitmq": each(servers::rabbitmq),
-            "redis": each(servers::redis),
-        },
-        "defaults": {"placement": {"postgres": "main", "rabbitmq": "main", "redis": "main"}},
-        "platformAdmins": [{"email": "ops@platform.example", "displayName": "Operations"}],
-        "leaderElection": {"leaseSeconds": 3, "renewSeconds": 1},
-        "log": "albatross_operator=debug,info",
-        "runtimeUrl": format!("{runtimes}/{{tenant}}"),
-    }})
 }

@@ -187,6 +187,12 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        if thread::panicking() {
+            let said = self.stdout() + &self.stderr();
+            let lines: Vec<&str> = said.lines().collect();
+            let last = &lines[lines.len().saturating_sub(50)..];
+            eprintln!("a process said last:\n{}", last.join("\n"));
+        }
     }
 }
 

@@ -83,7 +83,8 @@ fn egress() -> Value {
     json!({"cidrs": ["192.0.2.1/32"]})
 }
 
-fn bare(url: &str) -> String {
+/// Without credentials.
+pub fn bare(url: &str) -> String {
     let mut url = parsed(url);
     url.set_username("")
         .and_then(|()| url.set_password(None))
@@ -91,6 +92,6 @@ fn bare(url: &str) -> String {
     url.to_string().trim_end_matches('/').to_owned()
 }
 
-fn parsed(url: &str) -> Url {
+pub fn parsed(url: &str) -> Url {
     Url::parse(url).expect("a server has a URL")
 }

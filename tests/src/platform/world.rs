@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use redis::AsyncCommands;
+use lapin::ConnectionProperties;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use crate::platform::servers::parsed;
 use crate::platform::{CLIENTS, Platform};
+use crate::wait::LIMIT;
 
 impl Platform {
     /// Writes something into a tenant's database that only its loss could remove.
@@ -31,6 +35,26 @@ impl Platform {
         found.expect("the tenant may read its database")
     }
 
+    /// Every server lets the tenant in with the credentials that its pods are given.
+    ///
+    /// # Panics
+    /// When one does not.
+    pub async fn lets_in(&self, tenant: &str) {
+        self.database(tenant).await;
+        let namespace = albatross_crds::tenant_namespace(tenant);
+        let given = self.secret(&namespace, "albatross-api").await;
+        let given = given.expect("a copy of the credentials");
+        let url = straight(&given["DATABASE_URL"], &self.servers.database_url);
+        let connected = PgConnection::connect(&url).await;
+        connected.unwrap_or_else(|error| panic!("PostgreSQL does not let {tenant} in: {error}"));
+        let url = straight(&given["REDIS_URL"], &self.servers.redis_url);
+        let connected = redis(&url).await;
+        connected.unwrap_or_else(|error| panic!("Redis does not let {tenant} in: {error}"));
+        let url = straight(&given["AMQP_URL"], &self.servers.amqp_url);
+        let connected = lapin::Connection::connect(&url, ConnectionProperties::default()).await;
+        connected.unwrap_or_else(|error| panic!("RabbitMQ does not let {tenant} in: {error}"));
+    }
+
     /// As its migration connects.
     async fn database(&self, tenant: &str) -> PgConnection {
         let secret = self
@@ -40,7 +64,7 @@ impl Platform {
             )
             .await;
         let url = &secret.expect("a copy of the credentials")["DATABASE_URL"];
-        let connected = PgConnection::connect(url).await;
+        let connected = PgConnection::connect(&straight(url, &self.servers.database_url)).await;
         connected.expect("the tenant's credentials let it in")
     }
 
@@ -93,8 +117,7 @@ impl Platform {
     }
 
     async fn cache_has(&self, user: &str) -> bool {
-        let client = redis::Client::open(self.servers.redis_url.as_str()).expect("a URL");
-        let connection = client.get_multiplexed_async_connection().await;
+        let connection = redis(&self.servers.redis_url).await;
         let users: Vec<String> = connection
             .expect("Redis is there")
             .acl_users()
@@ -102,6 +125,26 @@ impl Platform {
             .expect("Redis answers");
         users.iter().any(|known| known == user)
     }
+}
+
+/// Its usual patience is too short for a busy machine.
+async fn redis(url: &str) -> redis::RedisResult<MultiplexedConnection> {
+    let patient = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(LIMIT))
+        .set_response_timeout(Some(LIMIT));
+    redis::Client::open(url)?
+        .get_multiplexed_async_connection_with_config(&patient)
+        .await
+}
+
+/// `url`, whatever stands before its server.
+fn straight(url: &str, server: &str) -> String {
+    let (mut url, server) = (parsed(url), parsed(server));
+    url.set_host(server.host_str())
+        .expect("a server's URL can name another host");
+    url.set_port(server.port())
+        .expect("a server's URL can name another port");
+    url.into()
 }
 
 /// What a tenant has on the servers.

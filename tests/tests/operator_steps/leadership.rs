@@ -1,6 +1,6 @@
 //! Which of several operators acts, and how it stops.
 
-use albatross_tests::platform::{Operator, Platform};
+use albatross_tests::platform::{Operator, Platform, Setting};
 use albatross_tests::wait::until;
 use serde_json::json;
 
@@ -44,7 +44,9 @@ async fn of_two_replicas_only_the_leader_writes_and_the_other_follows_a_clean_st
 #[tokio::test]
 async fn a_leader_that_was_paused_past_its_lease_ends_without_another_write() {
     let _alone = alone().await;
-    let platform = Platform::new().await;
+    let mut setting = Setting::straight().await;
+    setting.lease_seconds = 3;
+    let platform = Platform::with(setting).await;
     let mut first = platform.operator().await;
     let second = platform.replica("second").await;
     platform.airline("paused", json!({})).await;

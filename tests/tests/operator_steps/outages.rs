@@ -1,6 +1,6 @@
 //! A server that is away: named in its condition, while what runs runs on, and mended by its return alone.
 
-use albatross_tests::platform::{Platform, Ways, condition};
+use albatross_tests::platform::{Platform, Setting, Ways, condition};
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::servers::{Servers, servers};
 use albatross_tests::wait::until;
@@ -47,12 +47,9 @@ impl Shaky {
 async fn platform() -> (Shaky, Platform) {
     let servers = servers().await;
     let shaky = Shaky::before(servers).await;
-    let ways = [
-        ("main", Ways::straight(servers)),
-        ("shaky", shaky.ways(servers)),
-    ];
-    let platform = Platform::with(&ways, None).await;
-    (shaky, platform)
+    let mut setting = Setting::straight().await;
+    setting.ways.push(("shaky", shaky.ways(servers)));
+    (shaky, Platform::with(setting).await)
 }
 
 /// A tenant for each kind of server, which alone is shaky; its condition, and the reason that it gives.

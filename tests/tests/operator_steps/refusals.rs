@@ -1,7 +1,7 @@
 //! What somebody has to mend is told by its reason, nothing is made of it, and mending it is all that it takes.
 
 use albatross_tests::chart::NAMESPACE;
-use albatross_tests::platform::{Outside, Platform, Ways, condition};
+use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
@@ -13,12 +13,13 @@ use crate::alone;
 #[tokio::test]
 async fn a_declaration_that_cannot_be_is_refused_by_its_reason_and_nothing_is_made() {
     let _alone = alone().await;
-    let straight = Ways::straight(servers().await);
+    let mut setting = Setting::straight().await;
     let small = Ways {
         budget: 10,
-        ..straight.clone()
+        ..Ways::straight(servers().await)
     };
-    let platform = Platform::with(&[("main", straight), ("small", small)], None).await;
+    setting.ways.push(("small", small));
+    let platform = Platform::with(setting).await;
     let operator = platform.operator().await;
     platform.airline("first", json!({})).await;
     let cases: [(&str, Value, &str, &str); 5] = [

@@ -1,0 +1,173 @@
+//! A gate before a server that speaks HTTP.
+
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::faults::{Fault, Journal, SHARED, SILENCE};
+use crate::platform::bare;
+
+/// More than any message here has.
+const LIMIT: usize = 64 * 1024 * 1024;
+
+pub struct HttpGate {
+    address: SocketAddr,
+    _task: AbortOnDropHandle<()>,
+}
+
+struct Gate {
+    journal: Arc<Journal>,
+    system: &'static str,
+    target: String,
+    client: reqwest::Client,
+}
+
+impl HttpGate {
+    /// Stands before `target`, a URL without a path. `certificate`: what it shows, in PEM, if it is not known anyway.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn before(
+        target: &str,
+        system: &'static str,
+        certificate: Option<&[u8]>,
+        journal: &Arc<Journal>,
+    ) -> Self {
+        let mut client = reqwest::Client::builder().no_proxy();
+        if let Some(certificate) = certificate {
+            let known = reqwest::Certificate::from_pem(certificate).expect("a certificate");
+            client = client.tls_certs_only([known]);
+        }
+        let gate = Gate {
+            journal: journal.clone(),
+            system,
+            target: bare(target),
+            client: client.build().expect("an HTTP client"),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("there is a free port");
+        let router = Router::new().fallback(pass).with_state(Arc::new(gate));
+        Self {
+            address: listener.local_addr().expect("a listener has an address"),
+            _task: AbortOnDropHandle::new(tokio::spawn(async move {
+                let served = axum::serve(listener, router).await;
+                served.expect("serving does not end");
+            })),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, LIMIT).await.unwrap_or_else(|_| cut());
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let fault = gate.ask(&parts.method, path, &body);
+    match fault {
+        Some(Fault::Error) => return refusal(),
+        Some(Fault::Timeout) => {
+            tokio::time::sleep(SILENCE).await;
+            cut()
+        }
+        Some(Fault::LostAnswer | Fault::Death) | None => {}
+    }
+    let answer = gate
+        .forward(&parts.method, path, &parts.headers, body)
+        .await;
+    match (fault, answer) {
+        (None, Some(answer)) => answer,
+        (Some(Fault::Death), answer) => {
+            drop(whole(answer).await);
+            gate.journal.die();
+            std::future::pending().await
+        }
+        (_, answer) => {
+            drop(whole(answer).await);
+            cut()
+        }
+    }
+}
+
+impl Gate {
+    fn ask(&self, method: &Method, path: &str, body: &[u8]) -> Option<Fault> {
+        let of_path = self.journal.subject(path.as_bytes());
+        let subject = of_path.or_else(|| self.journal.subject(body));
+        let subject = subject.as_deref().unwrap_or(SHARED);
+        let (bare, query) = path.split_once('?').unwrap_or((path, ""));
+        let watch = if query.contains("watch=") {
+            " (watch)"
+        } else {
+            ""
+        };
+        let path = self.journal.normal(bare, subject);
+        let what = match path.rsplit_once("/events") {
+            // Whether one is new or a repetition is a matter of timing.
+            Some((before, _)) => format!("{}: note {before}/events", self.system),
+            None => format!("{}: {method} {path}{watch}", self.system),
+        };
+        self.journal.pass(subject, what)
+    }
+
+    /// The answer, as it comes; none if the server is not there.
+    async fn forward(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Option<Response> {
+        let mut headers = headers.clone();
+        for own in [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+            headers.remove(own);
+        }
+        let stored = method != Method::GET && path.contains("/secrets");
+        let secret: Option<Value> = stored.then(|| serde_json::from_slice(&body).ok()).flatten();
+        let request = self
+            .client
+            .request(method.clone(), format!("{}{path}", self.target))
+            .headers(headers)
+            .body(body);
+        let answer = request.send().await.ok()?;
+        if let (Some(secret), true) = (secret, answer.status().is_success()) {
+            self.journal.stored(&secret);
+        }
+        let mut response = Response::builder().status(answer.status());
+        if let Some(to) = response.headers_mut() {
+            to.extend(answer.headers().clone());
+            for own in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+                to.remove(own);
+            }
+        }
+        response.body(Body::from_stream(answer.bytes_stream())).ok()
+    }
+}
+
+/// Waits for the end of an answer that nobody will get.
+async fn whole(answer: Option<Response>) -> Option<Bytes> {
+    to_bytes(answer?.into_body(), LIMIT).await.ok()
+}
+
+/// As servers refuse that are in trouble.
+fn refusal() -> Response {
+    let status = r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "out of order"}"#;
+    (StatusCode::INTERNAL_SERVER_ERROR, status).into_response()
+}
+
+/// Closes the connection without an answer: its task ends by a panic that nobody is told of.
+fn cut() -> ! {
+    resume_unwind(Box::new("the connection is cut"))
+}
