@@ -124,7 +124,6 @@ fn one_rule_broken_is_one_violation(
 #[case(json!({"version": "0.1.0"}), "spec.version")]
 #[case(json!({"hibernate": "WhenLanded"}), "spec.hibernate")]
 #[case(json!({"mode": "Observe"}), "spec.mode")]
-#[case(json!({"deletionProtection": true}), "spec.deletionProtection")]
 fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
     let found = violations(change);
     assert_eq!(found.len(), 1, "{found:?}");

@@ -117,6 +117,7 @@ pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
             "spec.deletionPolicy",
             spec.deletion_policy != DeletionPolicy::default(),
         ),
+        ("spec.deletionProtection", spec.deletion_protection),
     ]
     .into_iter()
     .filter_map(|(field, set)| set.then_some(field))

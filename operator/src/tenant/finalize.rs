@@ -40,12 +40,20 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
     let name = tenant.name_any();
+    let policy = tenant.spec.deletion_policy;
     let record = match dereference::record(&name, ctx).await? {
         Record::Present(record) => Some(*record),
+        // It alone says what there is to drop: it must not go before that has.
+        Record::Unreadable(cause) if policy == DeletionPolicy::Delete => {
+            let cause = format!(
+                "{cause}, so that nobody knows what to drop; restore it from a backup, or set spec.deletionPolicy to \
+                 Retain and drop by hand"
+            );
+            return blocked(tenant, &cause, ctx).await;
+        }
         // What is not known to be ours is not dropped.
         Record::Absent | Record::Unreadable(_) => None,
     };
-    let policy = tenant.spec.deletion_policy;
     let settling = Some((tenant.uid().unwrap_or_default(), policy));
     if let Some(mut record) = record.clone()
         && ctx.memory.of(&name).settled != settling
@@ -55,13 +63,7 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
             DeletionPolicy::Retain => Ok(retain(&mut record, &name, ctx).await?),
         };
         if let Err(cause) = settled {
-            status::write(tenant, ctx, |status| {
-                let blocked = Some(ConditionType::DeletionBlocked);
-                let message = cause.to_string();
-                status::failing(status, blocked, Reason::Deleting, &message, generation, now);
-            })
-            .await?;
-            return Ok(Progress::Blocked);
+            return blocked(tenant, &cause.to_string(), ctx).await;
         }
         ctx.memory.update(&name, |memory| memory.settled = settling);
     }
@@ -80,6 +82,18 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     ctx.memory.forget(&name);
     ctx.writer.finalizer(tenant, false).await?;
     Ok(Progress::Finished)
+}
+
+/// Says what does not let go.
+async fn blocked(tenant: &Tenant, cause: &str, ctx: &Context) -> Result<Progress, Error> {
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    let now = ctx.clock.now();
+    status::write(tenant, ctx, |status| {
+        let blocked = Some(ConditionType::DeletionBlocked);
+        status::failing(status, blocked, Reason::Deleting, cause, generation, now);
+    })
+    .await?;
+    Ok(Progress::Blocked)
 }
 
 /// Marks the record, so that nobody takes it for that of a new tenant.

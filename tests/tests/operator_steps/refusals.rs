@@ -153,7 +153,22 @@ async fn credentials_that_are_lost_are_told_and_never_made_anew() {
     restore(&secrets, &backup).await;
     platform.ready("lost").await;
     assert_eq!(platform.record("lost").await, record);
+
+    // Whoever deletes the tenant then is not told that all is dropped while it is not.
+    secrets
+        .patch("tenant-lost", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let tenants = platform.tenants();
+    let deleted = tenants.delete("lost", &DeleteParams::default()).await;
+    deleted.unwrap();
+    platform
+        .comes_to("lost", "DeletionBlocked", "True", "Deleting")
+        .await;
+    assert_eq!(platform.outside(&record).await, Outside::ALL);
+    restore(&secrets, &backup).await;
     platform.remove("lost").await;
+    assert_eq!(platform.outside(&record).await, Outside::NOTHING);
     operator.stop().await;
 }
 

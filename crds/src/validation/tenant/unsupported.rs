@@ -34,11 +34,6 @@ pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
             "must be Apply: Observe is not supported by this version of Albatross",
             unless(spec.mode == Mode::Apply, json!(spec.mode)),
         ),
-        (
-            "spec.deletionProtection",
-            "must be false: protection is not supported by this version of Albatross",
-            unless(!spec.deletion_protection, json!(spec.deletion_protection)),
-        ),
     ]
     .into_iter()
     .filter(|(_, _, given)| !given.is_null())

@@ -40,6 +40,8 @@ pub struct DeclaredKey {
     /// `namespace/name`.
     pub machine_user: String,
     pub key: ValidatedApiKey,
+    /// As it was written: what a change is held against.
+    pub written: ApiKey,
 }
 
 /// Tells whether any of the files has changed: paths, times of change and lengths.
@@ -189,7 +191,11 @@ impl Declared {
         admit(&tenant.tenant, &key, &namespace, &labels)
             .map_err(|refusal| format!("{file} (ApiKey {name}): {refusal}"))?;
         let machine_user = format!("{namespace}/{name}");
-        let key = DeclaredKey { machine_user, key };
+        let key = DeclaredKey {
+            machine_user,
+            key,
+            written,
+        };
         match tenant.keys.insert(name.clone(), key) {
             None => Ok(()),
             Some(_) => Err(format!(
@@ -218,6 +224,13 @@ impl Declared {
             if let Some(old) = before.tenants.get(name) {
                 rules::tenant_change(&old.written, &new.written)
                     .map_err(|found| anyhow::anyhow!("Tenant {name}: {}", summary(&found)))?;
+                for (name, new) in &new.keys {
+                    if let Some(old) = old.keys.get(name) {
+                        rules::api_key_change(&old.written, &new.written).map_err(|found| {
+                            anyhow::anyhow!("ApiKey {name}: {}", summary(&found))
+                        })?;
+                    }
+                }
             }
         }
         Ok(())
