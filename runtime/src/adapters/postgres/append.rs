@@ -35,7 +35,6 @@ impl Appender {
         Self { pool, optimistic }
     }
 
-    /// By the function of the database, which finds for each command what stands against it.
     /// The short way first.
     async fn try_append(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
         match self.optimistic.append(commands).await? {
@@ -44,6 +43,7 @@ impl Appender {
         }
     }
 
+    /// By the function of the database, which finds for each command what stands against it.
     async fn append(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
         let streams: Vec<_> = commands.iter().map(|c| c.stream_id).collect();
         let expected: Vec<_> = commands.iter().map(|c| c.expected_version).collect();
