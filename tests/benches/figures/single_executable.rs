@@ -13,7 +13,7 @@ use crate::processor::resident_mebibytes;
 use crate::table::{Bar, Table, median};
 
 /// Connections that nobody uses have been closed by then: a process that has nothing to do has settled.
-const SETTLED: Duration = Duration::from_secs(45);
+const SETTLED: Duration = Duration::from_secs(75);
 const TENANTS: usize = 100;
 const EXAMPLE: &str = include_str!("../../../examples/10-skyways.yaml");
 
