@@ -209,11 +209,15 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let mut fleet = fleet(data.path());
         fleet.apply(&declared(&["."])).await.unwrap();
+        let file = data.path().join("skyways/keys/skyways-acars");
+        let copy = fs::read_to_string(&file).unwrap();
         let fewer = declared(&["00-namespace.yaml", "10-skyways.yaml"]);
         fleet.apply(&fewer).await.unwrap();
         assert_eq!(fleet.running.keys().collect::<Vec<_>>(), ["skyways"]);
-        // Neither is the key declared any more.
-        assert!(!key_opens(&fleet, data.path(), "skyways").await);
+        // Neither is the key declared any more: its file is gone, and who kept a copy is refused.
+        assert!(!file.exists());
+        let auth = &fleet.running["skyways"].airline.auth;
+        assert!(auth.by_key(copy.trim()).await.is_err());
         fleet.apply(&declared(&["."])).await.unwrap();
         assert!(key_opens(&fleet, data.path(), "nordwind").await);
         fleet.stop().await;
