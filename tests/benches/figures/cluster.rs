@@ -30,7 +30,11 @@ pub async fn measure(table: &mut Table) {
     let operator = PortForward::to(OPERATOR, "albatross-operator", 8082);
     let before = Counters::read(&operator).await;
     // A change of its namespace that is nobody's drift: the operator looks, and finds all as it should be.
-    kubectl(&["annotate", &format!("namespace/albatross-{name}"), "bench=1"]);
+    kubectl(&[
+        "annotate",
+        &format!("namespace/albatross-{name}"),
+        "bench=1",
+    ]);
     until("the Tenant is reconciled", async || {
         Counters::read(&operator).await.reconciliations > before.reconciliations
     })
