@@ -7,7 +7,7 @@ use sqlx::query::Query;
 use uuid::Uuid;
 
 use crate::adapters::postgres::rows;
-use crate::ports::event_store::Append;
+use crate::ports::event_store::{Append, NewEvent};
 
 /// In the order of the log's columns, from `stream_id` on.
 #[derive(Default)]
@@ -61,4 +61,23 @@ impl<'a> Columns<'a> {
             .bind(self.times)
             .bind(self.payloads)
     }
+}
+
+/// Binds one event behind what is bound already, the column `version` left out.
+pub fn bind_event<'a>(
+    query: Query<'a, Postgres, PgArguments>,
+    command: &'a Append,
+    event: &'a NewEvent,
+) -> Query<'a, Postgres, PgArguments> {
+    query
+        .bind(command.stream_id)
+        .bind(event.kind)
+        .bind(event.schema)
+        .bind(event.event_id)
+        .bind(command.command_id)
+        .bind(command.causation_id)
+        .bind(command.correlation_id)
+        .bind(&command.actor)
+        .bind(rows::pg_time(command.recorded_at))
+        .bind(&event.payload[..])
 }
