@@ -34,6 +34,8 @@ pub mod strict;
 pub mod users;
 pub mod visible;
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -49,12 +51,13 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
 
+use docs::Documents;
 use envelope::RequestId;
 use state::HttpState;
 
 /// The public port of one airline: API, documentation and web page.
 pub fn router(state: HttpState) -> Router {
-    let (api, description) = api();
+    let (api, _) = api().split_for_parts();
     let api = api.route_layer(from_fn_with_state(state.clone(), gate::gate));
     let secrets = [
         AUTHORIZATION,
@@ -80,14 +83,16 @@ pub fn router(state: HttpState) -> Router {
         .layer(DefaultBodyLimit::max(extract::MAX_BODY_BYTES));
     Router::new()
         .merge(api)
-        .merge(docs::routes(description))
+        .merge(docs::routes(&DOCUMENTS))
         .fallback(assets::page)
         .layer(layers)
         .with_state(state)
 }
 
+static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::of(&openapi()));
+
 /// The routes of the API, and their description.
-fn api() -> (Router<HttpState>, Value) {
+fn api() -> OpenApiRouter<HttpState> {
     let routes = OpenApiRouter::new()
         .merge(airline::routes())
         .merge(auth::routes())
@@ -96,15 +101,12 @@ fn api() -> (Router<HttpState>, Value) {
         .merge(api_keys::routes())
         .merge(pireps::routes())
         .merge(stream::routes());
-    let (router, description) = OpenApiRouter::with_openapi(docs::openapi::base())
-        .nest("/api/v1", routes)
-        .split_for_parts();
-    (router, docs::openapi::complete(description))
+    OpenApiRouter::with_openapi(docs::openapi::base()).nest("/api/v1", routes)
 }
 
 /// The OpenAPI document, as it is committed and served.
 pub fn openapi() -> Value {
-    api().1
+    docs::openapi::complete(api().into_openapi())
 }
 
 /// Names a request in the log by its route, never by its query or headers.
