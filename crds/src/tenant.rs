@@ -107,7 +107,8 @@ pub struct TenantSpec {
     /// Stops the operator from changing anything for this tenant; status still tells the truth, and the airline keeps running.
     #[serde(default)]
     pub suspend: bool,
-    /// Scales the tenant to zero, its data kept: Never, WhenLanded (once no flight is airborne) or Now.
+    /// Scales the tenant to zero, its data kept: Never, WhenLanded (once no flight is under way or paused) or Now. What
+    /// is declared meanwhile is told to the airline when it wakes, which setting Never again does.
     #[serde(default)]
     pub hibernate: Hibernate,
     /// Apply, or Observe: write to status what would be done, and change nothing.

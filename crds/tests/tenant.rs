@@ -2,7 +2,7 @@
 
 use albatross_crds::{
     Violation,
-    tenant::{DeletionPolicy, TenantSpec},
+    tenant::{DeletionPolicy, Hibernate, TenantSpec},
     validation::{ValidatedExposure, cluster_only_fields, validate_tenant},
 };
 use rstest::rstest;
@@ -50,6 +50,7 @@ fn everything_that_this_version_honours_is_accepted() {
         "apiKeys": {"allow": [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "scopes": ["review"], "users": ["Ada@skyways.example"]}]},
         "deletionPolicy": "Delete",
         "suspend": true,
+        "hibernate": "WhenLanded",
     });
     let tenant = validate_tenant(&spec(change), "skyways").unwrap();
     assert!(matches!(tenant.exposure, ValidatedExposure::Ingress(_)));
@@ -58,6 +59,7 @@ fn everything_that_this_version_honours_is_accepted() {
         Some(vec!["ada@skyways.example".to_owned()])
     );
     assert!(tenant.suspend);
+    assert_eq!(tenant.hibernate, Hibernate::WhenLanded);
 }
 
 #[rstest]
@@ -122,7 +124,6 @@ fn one_rule_broken_is_one_violation(
 #[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "spec.exposure.gateway")]
 #[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
 #[case(json!({"version": "0.1.0"}), "spec.version")]
-#[case(json!({"hibernate": "WhenLanded"}), "spec.hibernate")]
 #[case(json!({"mode": "Observe"}), "spec.mode")]
 fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
     let found = violations(change);
@@ -156,7 +157,7 @@ fn all_violations_are_reported_at_once() {
 fn only_fields_that_are_set_are_named_as_cluster_only() {
     assert!(cluster_only_fields(&spec(json!({"exposure": {"none": {}}}))).is_empty());
     let set = spec(json!({
-        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true,
+        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true, "hibernate": "Now",
         "deletionPolicy": "Retain", "bootstrap": {"adopt": "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f1a"},
     }));
     assert_eq!(
@@ -166,7 +167,8 @@ fn only_fields_that_are_set_are_named_as_cluster_only() {
             "spec.worker",
             "spec.exposure",
             "spec.bootstrap",
-            "spec.suspend"
+            "spec.suspend",
+            "spec.hibernate"
         ]
     );
 }

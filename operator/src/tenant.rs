@@ -9,6 +9,7 @@ pub mod desired;
 pub mod error;
 pub mod external;
 pub mod finalize;
+pub mod hibernation;
 pub mod identity;
 pub mod part;
 pub mod refusal;
@@ -32,6 +33,7 @@ use crate::tenant::dereference::{Record, World};
 use crate::tenant::error::Error;
 use crate::tenant::external::External;
 use crate::tenant::finalize::Progress;
+use crate::tenant::hibernation::Hibernation;
 use crate::tenant::part::Part;
 use crate::tenant::status::Facts;
 use crate::tenant::validate::Plan;
@@ -138,6 +140,8 @@ async fn work(
 ) -> Result<Facts, Error> {
     let Claimed { record, desired } = claimed;
     let name = plan.tenant.name.as_str();
+    let hibernation = hibernation::decide(plan, record, ctx).await?;
+    let asleep = hibernation.asleep;
     let external = external::provision(plan, record, ctx).await;
     let mut schema = apply::migrated(plan, record);
     if world.surroundings.namespace_is_terminating {
@@ -146,24 +150,28 @@ async fn work(
     } else if let Some(input) = input(plan, record, ctx).await {
         let set = apply::Applicable::new(build::build(&input));
         apply::apply(name, &set.foundation, ctx).await?;
-        if external.database.is_done() || schema.is_some() {
+        if asleep {
+            // Nothing is migrated for pods that do not run; that is for when they wake.
+            apply::apply(name, &set.workloads, ctx).await?;
+            apply::prune(plan, &set, schema.is_some(), ctx).await?;
+        } else if external.database.is_done() || schema.is_some() {
             let migrated = apply::migrate(plan, record, &set.migration, ctx).await?;
             // Pods that run keep running, whatever is away; new ones start once everything is there.
-            let runs = runtime::pods(plan, ctx).api.replicas > 0;
+            let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
             if migrated.is_done() && (runs || external.is_done()) {
                 apply::apply(name, &set.workloads, ctx).await?;
-                apply::prune(plan, &set, &migrated, ctx).await?;
+                apply::prune(plan, &set, migrated.is_done(), ctx).await?;
             }
             schema = Some(migrated);
         }
     }
-    let pods = runtime::pods(plan, ctx);
-    let admins = if pods.available.is_done() {
-        runtime::tell(plan, record, desired, ctx).await?
+    let is_there = !asleep && runtime::pods(plan, asleep, ctx).available.is_done();
+    let admins = if is_there {
+        Some(runtime::tell(plan, record, desired, ctx).await?)
     } else {
-        Part::waiting(Reason::WaitingForRuntime, "there is no pod to tell yet")
+        None
     };
-    Ok(facts(plan, external, schema, pods, admins, ctx))
+    Ok(facts(plan, external, schema, admins, hibernation, ctx))
 }
 
 /// Says how a suspended tenant is doing, and changes nothing but that.
@@ -174,13 +182,17 @@ async fn observe(
     ctx: &Context,
 ) -> Result<Outcome, Error> {
     let external = external::observe(&plan.servers, ctx).await;
-    let (schema, number) = match &world.record {
-        Record::Present(record) => (apply::migrated(plan, record), record.desired_number),
-        Record::Absent | Record::Unreadable(_) => (None, 0),
+    let (schema, number, asleep) = match &world.record {
+        Record::Present(record) => (
+            apply::migrated(plan, record),
+            record.desired_number,
+            record.hibernated,
+        ),
+        Record::Absent | Record::Unreadable(_) => (None, 0, false),
     };
-    let pods = runtime::pods(plan, ctx);
-    let admins = runtime::admins(plan, number, ctx);
-    let facts = facts(plan, external, schema, pods, admins, ctx);
+    let hibernation = hibernation::settled(asleep);
+    let admins = (!asleep).then(|| runtime::admins(plan, number, ctx));
+    let facts = facts(plan, external, schema, admins, hibernation, ctx);
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
     status::write(tenant, ctx, |status| {
@@ -190,21 +202,31 @@ async fn observe(
     Ok(Outcome::Settled)
 }
 
+/// `schema` and `admins` are none before there was anything to say about them.
 fn facts(
     plan: &Plan,
     external: External,
     schema: Option<Part>,
-    pods: runtime::Pods,
-    admins: Part,
+    admins: Option<Part>,
+    hibernation: Hibernation,
     ctx: &Context,
 ) -> Facts {
-    let waiting = || Part::waiting(Reason::Provisioning, "waiting for the database");
+    let later = |reason: Reason, message: &str| {
+        if hibernation.asleep {
+            Part::done(Reason::Hibernated, "seen to when the airline wakes")
+        } else {
+            Part::waiting(reason, message)
+        }
+    };
+    let pods = runtime::pods(plan, hibernation.asleep, ctx);
     Facts {
         external,
-        schema: schema.unwrap_or_else(waiting),
+        schema: schema.unwrap_or_else(|| later(Reason::Provisioning, "waiting for the database")),
         available: pods.available,
         rollout: pods.rollout,
-        admins,
+        admins: admins
+            .unwrap_or_else(|| later(Reason::WaitingForRuntime, "there is no pod to tell yet")),
+        hibernation,
         api: pods.api,
         runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
         suspended: plan.tenant.suspend,

@@ -52,6 +52,8 @@ reasons! {
     WaitingForTenant,
     /// Waiting for pods to become ready.
     WaitingForRuntime,
+    /// Hibernation waits until no flight is airborne.
+    WaitingForFlights,
     /// The resource is being deleted.
     Deleting,
 

@@ -12,8 +12,8 @@ use crate::{
     quantity::nanos,
     syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
-        Admin, Amounts, ApiKeyAllowance, DeletionPolicy, IngressExposure, MAX_REPLICAS, Owner,
-        Placement, Quota, Resources, TenantSpec,
+        Admin, Amounts, ApiKeyAllowance, DeletionPolicy, Hibernate, IngressExposure, MAX_REPLICAS,
+        Owner, Placement, Quota, Resources, TenantSpec,
     },
     tenant_namespace,
     validation::{headroom::headroom, workload::Workload},
@@ -42,6 +42,7 @@ pub struct ValidatedTenant {
     pub api_keys: Vec<ApiKeyAllowance>,
     pub deletion_policy: DeletionPolicy,
     pub suspend: bool,
+    pub hibernate: Hibernate,
 }
 
 impl ValidatedTenant {
@@ -97,6 +98,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         api_keys: allowances(spec).iter().map(with_lower_case_users).collect(),
         deletion_policy: spec.deletion_policy,
         suspend: spec.suspend,
+        hibernate: spec.hibernate,
     })
 }
 
@@ -113,6 +115,7 @@ pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
         ("spec.quota", spec.quota.is_some()),
         ("spec.bootstrap", spec.bootstrap.is_some()),
         ("spec.suspend", spec.suspend),
+        ("spec.hibernate", spec.hibernate != Hibernate::default()),
         (
             "spec.deletionPolicy",
             spec.deletion_policy != DeletionPolicy::default(),

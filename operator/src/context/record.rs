@@ -30,6 +30,8 @@ pub struct TenantRecord {
     pub desired_digest: String,
     /// Image whose migrations the database has.
     pub migrated_image: Option<String>,
+    /// Whether the tenant's pods were put to rest, and have not been woken since.
+    pub hibernated: bool,
     /// Admins by e-mail address.
     pub links: BTreeMap<String, AdminLink>,
     /// When its Tenant was deleted and it was kept.
@@ -107,6 +109,7 @@ impl TenantRecord {
             desired_number: 0,
             desired_digest: String::new(),
             migrated_image: None,
+            hibernated: false,
             links: BTreeMap::new(),
             retained_at: None,
             resource_version: None,
@@ -160,6 +163,7 @@ impl TenantRecord {
             desired_number: reader.parsed("desiredNumber", |text| text.parse().ok())?,
             desired_digest: reader.optional("desiredDigest").unwrap_or_default(),
             migrated_image: reader.optional("migratedImage"),
+            hibernated: reader.optional("hibernated").is_some(),
             links: reader.parsed("adminLinks", |text| serde_json::from_str(text).ok())?,
             retained_at: secret
                 .metadata
@@ -206,6 +210,7 @@ impl TenantRecord {
             desired_number,
             desired_digest,
             migrated_image,
+            hibernated,
             links,
             retained_at: _,
             resource_version: _,
@@ -234,6 +239,7 @@ impl TenantRecord {
             ("desiredNumber", Some(desired_number.to_string())),
             ("desiredDigest", Some(desired_digest.clone())),
             ("migratedImage", migrated_image.clone()),
+            ("hibernated", hibernated.then(|| "true".to_owned())),
             ("adminLinks", Some(links)),
         ];
         pairs
@@ -301,6 +307,7 @@ mod tests {
             },
         );
         record.desired_number = 7;
+        record.hibernated = true;
         record
     }
 
@@ -311,6 +318,7 @@ mod tests {
         let read = TenantRecord::from_secret(&secret).unwrap();
         assert_eq!(read.data(), record.data());
         assert_eq!(read.servers, record.servers);
+        assert!(read.hibernated);
         assert_eq!(read.pepper().len(), 32);
     }
 

@@ -1,9 +1,11 @@
-//! The internal API of a tenant's runtime: one level-triggered call that says everything the operator wants of it.
+//! The internal API of a tenant's runtime: one level-triggered call that says everything the operator wants of it, and
+//! the question that hibernation asks.
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -134,6 +136,11 @@ struct StaleAnswer {
     applied: u64,
 }
 
+#[derive(Deserialize)]
+struct AirborneAnswer {
+    flights: u64,
+}
+
 /// Tells runtimes their state.
 #[derive(Debug, Clone)]
 pub struct RuntimeClient {
@@ -153,36 +160,46 @@ impl RuntimeClient {
         desired: &Desired,
     ) -> Result<Answer, RuntimeError> {
         let url = format!("{}/internal/v1/desired", base.trim_end_matches('/'));
-        let response = self
-            .http
-            .put(url)
-            .bearer_auth(token.expose_secret())
-            .json(desired)
-            .timeout(TIMEOUT)
-            .send()
-            .await
-            .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
-        let status = response.status();
-        let body = response
-            .bytes()
-            .await
-            .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|cause| {
-                RuntimeError::Refused(format!("its answer is not valid: {cause}"))
-            });
-        }
-        if status == StatusCode::CONFLICT
-            && let Ok(StaleAnswer { applied }) = serde_json::from_slice(&body)
-        {
-            return Err(RuntimeError::Stale { applied });
-        }
-        if status.is_server_error() {
-            return Err(RuntimeError::Unreachable(format!("it answers {status}")));
-        }
-        let reason: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-        Err(RuntimeError::Refused(format!("{status} {reason}")))
+        answer(self.http.put(url).json(desired), token).await
     }
+
+    /// `GET /internal/v1/airborne`: how many flights are under way, interrupted ones included.
+    pub async fn airborne(&self, base: &str, token: &SecretString) -> Result<u64, RuntimeError> {
+        let url = format!("{}/internal/v1/airborne", base.trim_end_matches('/'));
+        let answer: AirborneAnswer = answer(self.http.get(url), token).await?;
+        Ok(answer.flights)
+    }
+}
+
+async fn answer<T: DeserializeOwned>(
+    request: RequestBuilder,
+    token: &SecretString,
+) -> Result<T, RuntimeError> {
+    let response = request
+        .bearer_auth(token.expose_secret())
+        .timeout(TIMEOUT)
+        .send()
+        .await
+        .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
+    let status = response.status();
+    let body = response
+        .bytes()
+        .await
+        .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
+    if status.is_success() {
+        return serde_json::from_slice(&body)
+            .map_err(|cause| RuntimeError::Refused(format!("its answer is not valid: {cause}")));
+    }
+    if status == StatusCode::CONFLICT
+        && let Ok(StaleAnswer { applied }) = serde_json::from_slice(&body)
+    {
+        return Err(RuntimeError::Stale { applied });
+    }
+    if status.is_server_error() {
+        return Err(RuntimeError::Unreachable(format!("it answers {status}")));
+    }
+    let reason: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+    Err(RuntimeError::Refused(format!("{status} {reason}")))
 }
 
 /// "Connection refused" rather than "error sending request".

@@ -226,10 +226,10 @@ fn outcome(job: &DynamicObject) -> JobOutcome {
 pub async fn prune(
     plan: &Plan,
     wanted: &Applicable,
-    schema: &Part,
+    is_migrated: bool,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let migration = (!schema.is_done()).then_some(&wanted.migration);
+    let migration = (!is_migrated).then_some(&wanted.migration);
     let keep: BTreeSet<ObjectKey> = wanted
         .foundation
         .iter()

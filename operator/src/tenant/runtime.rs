@@ -29,24 +29,28 @@ pub struct Pods {
     pub rollout: Part,
 }
 
-/// Reads the Deployments from the cache.
-pub fn pods(plan: &Plan, ctx: &Context) -> Pods {
+/// Reads the Deployments from the cache. `asleep`: none of their pods is wanted.
+pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
+    let wanted = |replicas: i32| if asleep { 0 } else { replicas };
     let api = deployment(plan, names::API, ctx);
     let status = api.as_deref().map(status_of).unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);
-    let available = if status.available_replicas.unwrap_or(0) > 0 {
+    let available = if asleep {
+        Part::done(Reason::Hibernated, "no pod is wanted")
+    } else if status.available_replicas.unwrap_or(0) > 0 {
         Part::done(Reason::Available, format!("{ready} pods serve the airline"))
     } else if let Some(message) = not_progressing(&status) {
         Part::failing(Reason::RuntimeUnavailable, message)
     } else {
         Part::waiting(Reason::WaitingForRuntime, "no pod is ready yet")
     };
-    let mut rollout = rollout(names::API, plan.tenant.api.replicas, api.as_deref());
+    let replicas = wanted(plan.tenant.api.replicas);
+    let mut rollout = rollout(names::API, replicas, api.as_deref());
     if rollout.is_done() && plan.tenant.worker.replicas > 0 {
         let worker = deployment(plan, names::WORKER, ctx);
         rollout = self::rollout(
             names::WORKER,
-            plan.tenant.worker.replicas,
+            wanted(plan.tenant.worker.replicas),
             worker.as_deref(),
         );
     }
@@ -67,11 +71,7 @@ pub async fn tell(
     desired: &Desired,
     ctx: &Context,
 ) -> Result<Part, Error> {
-    let address = names::runtime_url(
-        &ctx.config.runtime_url,
-        &plan.tenant.name,
-        &cluster_ip(plan, ctx).unwrap_or_default(),
-    );
+    let address = address(plan, ctx);
     let token = &record.secrets.internal_token;
     let answer = ctx.runtime.put(&address, token, desired).await;
     ctx.metrics.called("runtime", answer.is_ok());
@@ -83,6 +83,15 @@ pub async fn tell(
     }
     remember(&plan.tenant.name, answer, ctx);
     Ok(admins(plan, desired.number, ctx))
+}
+
+/// Where the runtime's internal API is.
+pub fn address(plan: &Plan, ctx: &Context) -> String {
+    names::runtime_url(
+        &ctx.config.runtime_url,
+        &plan.tenant.name,
+        &cluster_ip(plan, ctx).unwrap_or_default(),
+    )
 }
 
 /// Whether the runtime knows the declared admins, as far as it has said.

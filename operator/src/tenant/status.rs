@@ -13,6 +13,7 @@ use crate::context::record::TenantRecord;
 use crate::names;
 use crate::tenant::error::Error;
 use crate::tenant::external::External;
+use crate::tenant::hibernation::Hibernation;
 use crate::tenant::part::{Part, State};
 use crate::tenant::refusal::Refusal;
 use crate::tenant::validate::Plan;
@@ -25,6 +26,7 @@ pub struct Facts {
     pub available: Part,
     pub rollout: Part,
     pub admins: Part,
+    pub hibernation: Hibernation,
     pub api: ApiStatus,
     /// Version of the runtime and of its schema, if it has said.
     pub runtime: Option<(String, i64)>,
@@ -41,7 +43,7 @@ impl Facts {
     }
 
     /// Every part, with its condition if it has one of its own.
-    fn parts(&self) -> [(Option<ConditionType>, &Part); 7] {
+    fn parts(&self) -> [(Option<ConditionType>, &Part); 8] {
         [
             (Some(ConditionType::DatabaseReady), &self.external.database),
             (Some(ConditionType::BrokerReady), &self.external.broker),
@@ -50,6 +52,7 @@ impl Facts {
             (Some(ConditionType::RuntimeAvailable), &self.available),
             (Some(ConditionType::AdminsReady), &self.admins),
             (None, &self.rollout),
+            (None, &self.hibernation.part),
         ]
     }
 }
@@ -119,7 +122,12 @@ pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: 
             set(condition, part.status(), part.reason, &part.message);
         }
     }
-    summarise(&mut set, parts.iter().map(|(_, part)| *part));
+    let well = if facts.hibernation.asleep {
+        (Reason::Hibernated, facts.hibernation.part.message.as_str())
+    } else {
+        (Reason::Available, "the airline is up and as declared")
+    };
+    summarise(&mut set, parts.iter().map(|(_, part)| *part), well);
     if facts.suspended {
         let message = "spec.suspend is true: nothing is changed";
         set(
@@ -188,10 +196,11 @@ pub fn failing(
     }
 }
 
-/// Ready is what the first part says that is not done; what is stalled weighs more than what may mend.
+/// Ready is what the first part says that is not done, else `well`; what is stalled weighs more than what may mend.
 fn summarise<'a>(
     set: &mut impl FnMut(ConditionType, ConditionStatus, Reason, &str),
     parts: impl Iterator<Item = &'a Part> + Clone,
+    well: (Reason, &str),
 ) {
     let worst = |state: State| parts.clone().find(|part| part.state == state);
     let blocking = worst(State::Stalled)
@@ -200,12 +209,7 @@ fn summarise<'a>(
     let (no, yes) = (ConditionStatus::False, ConditionStatus::True);
     match blocking {
         None => {
-            set(
-                ConditionType::Ready,
-                yes,
-                Reason::Available,
-                "the airline is up and as declared",
-            );
+            set(ConditionType::Ready, yes, well.0, well.1);
             set(ConditionType::Reconciling, no, Reason::UpToDate, "");
             set(ConditionType::Stalled, no, Reason::UpToDate, "");
         }
@@ -353,7 +357,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::tenant::fixtures;
+    use crate::tenant::{fixtures, hibernation};
 
     fn facts() -> Facts {
         let done = || Part::done(Reason::UpToDate, "");
@@ -367,6 +371,7 @@ mod tests {
             available: done(),
             rollout: done(),
             admins: done(),
+            hibernation: hibernation::settled(false),
             api: ApiStatus {
                 replicas: 1,
                 ready_replicas: 1,
@@ -471,6 +476,15 @@ mod tests {
             "2027-01-01T00:00:00Z".parse().unwrap(),
         );
         assert_eq!(first, second);
+    }
+
+    #[test]
+    fn a_hibernated_tenant_is_ready_and_says_why() {
+        let mut facts = facts();
+        facts.hibernation = hibernation::settled(true);
+        let status = after(&facts);
+        assert_eq!(ready(&status), ("True".to_owned(), "Hibernated".to_owned()));
+        assert_eq!(facts.worst(), None);
     }
 
     #[test]

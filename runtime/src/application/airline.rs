@@ -20,12 +20,14 @@ use crate::application::pireps::Pireps;
 use crate::application::projections::LaneStatus;
 use crate::application::projections::entities::document;
 use crate::application::projections::lane::Lane;
-use crate::application::projections::tables::TENANTS;
+use crate::application::projections::tables::{PIREPS, TENANTS};
 use crate::application::readiness::Readiness;
 use crate::application::shared::{Parts, Shared};
 use crate::application::tracks::Tracks;
 use crate::application::users::Users;
 use crate::application::views::TenantView;
+use crate::domain::pirep::PirepState;
+use crate::ports::read_model::{Filter, Value};
 use crate::ports::supervisor::Supervisor;
 
 /// One tenant's services.
@@ -118,6 +120,19 @@ impl Airline {
     pub async fn wait_for_people(&self, position: i64) -> Result<(), ServiceError> {
         let people = [Lane::People];
         self.shared.projections.wait_for(&people, position).await
+    }
+
+    /// How many flights are under way, interrupted ones included, by all that is in the log now.
+    ///
+    /// # Errors
+    /// When the lane of flights cannot get there: a number that may be too low is not told.
+    pub async fn airborne(&self) -> Result<i64, ServiceError> {
+        let shared = &self.shared;
+        shared.projections.catch_up_lane(Lane::Flights).await?;
+        let states = [PirepState::InProgress, PirepState::Paused];
+        let states = states.map(|state| Value::Text(state.as_str().to_owned()));
+        let under_way = vec![Filter::OneOf("state", states.to_vec())];
+        Ok(shared.read_model.count(&PIREPS, under_way).await?)
     }
 
     /// How far each lane is.

@@ -1,4 +1,4 @@
-//! `/internal/v1/desired`: what the operator declares, on a port of its own.
+//! `/internal/v1`: what the operator declares and asks, on a port of its own.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::{Json, Router};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use subtle::ConstantTimeEq;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -47,6 +48,7 @@ pub fn internal_router(state: InternalState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     Router::new()
         .route("/internal/v1/desired", get(applied).put(apply))
+        .route("/internal/v1/airborne", get(airborne))
         .fallback(async || Problem::not_found())
         .layer(layers)
         .with_state(state)
@@ -88,4 +90,15 @@ async fn apply(
 async fn applied(State(state): State<InternalState>) -> Result<Json<DesiredReport>, Problem> {
     let applied = state.airline.desired.applied().await?;
     applied.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// What hibernation waits for.
+#[derive(Serialize)]
+struct Airborne {
+    flights: i64,
+}
+
+async fn airborne(State(state): State<InternalState>) -> Result<Json<Airborne>, Problem> {
+    let flights = state.airline.airborne().await?;
+    Ok(Json(Airborne { flights }))
 }

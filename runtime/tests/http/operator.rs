@@ -108,3 +108,26 @@ async fn a_declared_key_opens_what_it_declares_until_it_is_gone() {
         200
     );
 }
+
+#[tokio::test]
+async fn a_flight_is_airborne_until_it_is_submitted() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let airborne = async || {
+        let call = Call::get("/internal/v1/airborne").bearer(TOKEN);
+        stack.ask_internal(call).await.body
+    };
+    assert_eq!(airborne().await, json!({"flights": 0}));
+    let flights = [stack.flight(&pilot).await, stack.flight(&pilot).await];
+    assert_eq!(airborne().await, json!({"flights": 2}));
+    let steps = [
+        ("pause", json!({}), 2),
+        ("submit", json!({"report": {"flightTimeMin": 180}}), 1),
+    ];
+    for ((step, body, left), flight) in steps.into_iter().zip(&flights) {
+        let call = Call::new("POST", &format!("{flight}/{step}"));
+        let done = stack.ask(call.by(&pilot).named().json(body)).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        assert_eq!(airborne().await, json!({"flights": left}), "after {step}");
+    }
+}

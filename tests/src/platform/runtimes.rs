@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::put;
+use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -22,6 +22,8 @@ pub struct Runtime {
     pub state: Value,
     /// Every key that it was ever told of, by id.
     pub keys: BTreeMap<String, Key>,
+    /// Flights that are under way.
+    pub airborne: u64,
 }
 
 /// A key of a runtime.
@@ -49,6 +51,7 @@ impl Runtimes {
         let all = All::default();
         let router = Router::new()
             .route("/{tenant}/internal/v1/desired", put(apply))
+            .route("/{tenant}/internal/v1/airborne", get(airborne))
             .with_state(all.clone());
         Self {
             address: listener.local_addr().expect("a listener has an address"),
@@ -147,6 +150,11 @@ async fn apply(
         return (StatusCode::UNAUTHORIZED, Json(json!({"status": 401})));
     }
     runtime.apply(state)
+}
+
+async fn airborne(State(all): State<All>, Path(tenant): Path<String>) -> Json<Value> {
+    let flights = lock(&all).get(&tenant).map(|runtime| runtime.airborne);
+    Json(json!({"flights": flights.unwrap_or_default()}))
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

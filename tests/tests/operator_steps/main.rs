@@ -6,6 +6,7 @@ mod adoption;
 mod api_keys;
 mod deletion;
 mod drift;
+mod hibernation;
 mod isolation;
 mod leadership;
 mod life;

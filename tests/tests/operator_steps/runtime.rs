@@ -49,6 +49,9 @@ async fn a_runtime_refuses_an_older_state_and_says_which_it_has() {
     assert_eq!(tell(&base, 7).await.unwrap(), answer);
     let older = tell(&base, 6).await;
     assert_eq!(older, Err(RuntimeError::Stale { applied: 7 }));
+    let client = RuntimeClient::new(reqwest::Client::new());
+    let airborne = client.airborne(&base, &SecretString::from(TOKEN)).await;
+    assert_eq!(airborne, Ok(0));
     runtime.interrupt().await;
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    tenant::{Hibernate, Mode, TenantSpec},
+    tenant::{Mode, TenantSpec},
     violation::Violation,
 };
 
@@ -24,11 +24,6 @@ pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
         ),
         ("spec.limits", leave_out, json!(spec.limits)),
         ("spec.version", leave_out, json!(spec.version)),
-        (
-            "spec.hibernate",
-            "must be Never: hibernation is not supported by this version of Albatross",
-            unless(spec.hibernate == Hibernate::Never, json!(spec.hibernate)),
-        ),
         (
             "spec.mode",
             "must be Apply: Observe is not supported by this version of Albatross",

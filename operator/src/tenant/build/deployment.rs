@@ -70,6 +70,7 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
 }
 
 fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: i32) -> Deployment {
+    let replicas = if input.record.hibernated { 0 } else { replicas };
     Deployment {
         metadata: input.meta(pod.component),
         spec: Some(DeploymentSpec {
@@ -104,6 +105,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::context::record::TenantRecord;
     use crate::tenant::build::secret;
     use crate::tenant::fixtures;
 
@@ -139,6 +141,25 @@ mod tests {
         insta::assert_yaml_snapshot!(worker(&input, &secret::api(&input)));
         let api = serde_json::to_string(&api(&input, &secret::api(&input))).unwrap();
         assert!(api.contains(r#"{"name":"ALBATROSS_WORKER","value":"false"}"#));
+    }
+
+    #[test]
+    fn a_hibernated_tenant_has_no_pods_and_is_otherwise_the_same() {
+        let plan = fixtures::plan(json!({"worker": {"replicas": 2}}));
+        let mut record = fixtures::record(&plan);
+        let built = |record: &TenantRecord| {
+            let input = fixtures::input(&plan, record);
+            let secret = secret::api(&input);
+            [api(&input, &secret), worker(&input, &secret).unwrap()]
+        };
+        let awake = built(&record);
+        record.hibernated = true;
+        for (mut asleep, awake) in built(&record).into_iter().zip(awake) {
+            let replicas = &mut asleep.spec.as_mut().unwrap().replicas;
+            assert_eq!(replicas.take(), Some(0));
+            *replicas = awake.spec.as_ref().unwrap().replicas;
+            assert_eq!(asleep, awake);
+        }
     }
 
     #[test]
