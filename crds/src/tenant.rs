@@ -100,7 +100,8 @@ pub struct TenantSpec {
     /// What the tenant starts from; read once, when it is created. Left out: an empty airline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
-    /// Version of the runtime to stay at. Left out: the operator's rollout decides.
+    /// Version of the runtime to stay at: the tag of the operator's image. One that is older than has run is refused, since
+    /// the database has the schema of that. Left out: the operator's rollout decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 5, max = 64), regex(pattern = SEMVER))]
     pub version: Option<String>,

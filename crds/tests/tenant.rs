@@ -49,6 +49,7 @@ fn everything_that_this_version_honours_is_accepted() {
         "quota": {"pods": 10, "requests": {"cpu": "2"}},
         "apiKeys": {"allow": [{"namespaceSelector": {"matchLabels": {"a": "b"}}, "scopes": ["review"], "users": ["Ada@skyways.example"]}]},
         "deletionPolicy": "Delete",
+        "version": "0.2.0-rc.1",
         "suspend": true,
         "hibernate": "WhenLanded",
     });
@@ -59,6 +60,7 @@ fn everything_that_this_version_honours_is_accepted() {
         Some(vec!["ada@skyways.example".to_owned()])
     );
     assert!(tenant.suspend);
+    assert_eq!(tenant.version.as_deref(), Some("0.2.0-rc.1"));
     assert_eq!(tenant.hibernate, Hibernate::WhenLanded);
 }
 
@@ -123,7 +125,6 @@ fn one_rule_broken_is_one_violation(
 #[case(json!({"api": {"autoscaling": {"maxReplicas": 5}}}), "spec.api.autoscaling")]
 #[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "spec.exposure.gateway")]
 #[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
-#[case(json!({"version": "0.1.0"}), "spec.version")]
 #[case(json!({"mode": "Observe"}), "spec.mode")]
 fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
     let found = violations(change);
@@ -157,7 +158,7 @@ fn all_violations_are_reported_at_once() {
 fn only_fields_that_are_set_are_named_as_cluster_only() {
     assert!(cluster_only_fields(&spec(json!({"exposure": {"none": {}}}))).is_empty());
     let set = spec(json!({
-        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true, "hibernate": "Now",
+        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true, "hibernate": "Now", "version": "0.1.0",
         "deletionPolicy": "Retain", "bootstrap": {"adopt": "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f1a"},
     }));
     assert_eq!(
@@ -167,6 +168,7 @@ fn only_fields_that_are_set_are_named_as_cluster_only() {
             "spec.worker",
             "spec.exposure",
             "spec.bootstrap",
+            "spec.version",
             "spec.suspend",
             "spec.hibernate"
         ]

@@ -11,6 +11,7 @@ pub mod external;
 pub mod finalize;
 pub mod hibernation;
 pub mod identity;
+pub mod image;
 pub mod part;
 pub mod refusal;
 pub mod runtime;

@@ -92,6 +92,8 @@ reasons! {
     PlacementConflict,
     /// The server has no connections left in its budget.
     ServerFull,
+    /// The version is older than the schema of the database.
+    DowngradeRefused,
     /// The tenant's credentials are gone; they are never made anew over existing data.
     CredentialsLost,
     /// There is no such tenant.

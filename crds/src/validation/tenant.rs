@@ -41,6 +41,8 @@ pub struct ValidatedTenant {
     /// Empty: the default described at `ApiKeyAccess`. Addresses in lower case.
     pub api_keys: Vec<ApiKeyAllowance>,
     pub deletion_policy: DeletionPolicy,
+    /// Of the runtime; None: as the operator's image.
+    pub version: Option<String>,
     pub suspend: bool,
     pub hibernate: Hibernate,
 }
@@ -97,6 +99,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         quota: spec.quota.clone(),
         api_keys: allowances(spec).iter().map(with_lower_case_users).collect(),
         deletion_policy: spec.deletion_policy,
+        version: spec.version.clone(),
         suspend: spec.suspend,
         hibernate: spec.hibernate,
     })
@@ -114,6 +117,7 @@ pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
         ("spec.placement", spec.placement.is_some()),
         ("spec.quota", spec.quota.is_some()),
         ("spec.bootstrap", spec.bootstrap.is_some()),
+        ("spec.version", spec.version.is_some()),
         ("spec.suspend", spec.suspend),
         ("spec.hibernate", spec.hibernate != Hibernate::default()),
         (

@@ -14,8 +14,8 @@ use crate::context::record::{PlacedOn, TenantRecord};
 use crate::names;
 use crate::tenant::connections::connections_of;
 use crate::tenant::dereference::{Surroundings, World};
-use crate::tenant::identity;
 use crate::tenant::refusal::{Refusal, refuse};
+use crate::tenant::{identity, image};
 
 /// A tenant as it is going to be.
 #[derive(Debug, Clone)]
@@ -65,13 +65,18 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
     check_surroundings(&valid, &world.surroundings)?;
     let connections = connections_of(&valid);
     let servers = place(&valid, record, &world.surroundings, config, connections)?;
+    let image = image::choose(
+        valid.version.as_deref(),
+        &config.defaults.image,
+        record.and_then(|record| record.migrated_image.as_deref()),
+    )?;
     let endpoint = endpoint(&valid);
     Ok(Plan {
         namespace: valid.namespace(),
         api_resources: resources(valid.api.resources.as_ref(), config),
         worker_resources: resources(valid.worker.resources.as_ref(), config),
         servers,
-        image: config.defaults.image.clone(),
+        image,
         ingress_class: config.defaults.ingress_class.clone(),
         trusted_proxies: config.defaults.trusted_proxies.join(","),
         platform_admins: config.platform_admins.clone(),

@@ -14,6 +14,7 @@ mod noop;
 mod outages;
 mod refusals;
 mod runtime;
+mod version;
 
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -23,7 +23,6 @@ pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
             json!(gateway),
         ),
         ("spec.limits", leave_out, json!(spec.limits)),
-        ("spec.version", leave_out, json!(spec.version)),
         (
             "spec.mode",
             "must be Apply: Observe is not supported by this version of Albatross",
