@@ -42,7 +42,7 @@ fn a_plain_tenant_is_accepted_and_normalised() {
 fn everything_that_this_version_honours_is_accepted() {
     let change = json!({
         "owners": [{"kind": "Group", "name": "oidc:skyways"}],
-        "api": {"replicas": 2, "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}},
+        "api": {"autoscaling": {"minReplicas": 2, "maxReplicas": 4}, "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}},
         "worker": {"replicas": 1},
         "exposure": {"ingress": {"className": "nginx", "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"}}},
         "placement": {"postgres": "main"},
@@ -59,6 +59,7 @@ fn everything_that_this_version_honours_is_accepted() {
         tenant.api_keys[0].users,
         Some(vec!["ada@skyways.example".to_owned()])
     );
+    assert_eq!((tenant.api.replicas, tenant.fixed_replicas()), (4, None));
     assert!(tenant.suspend);
     assert_eq!(tenant.version.as_deref(), Some("0.2.0-rc.1"));
     assert_eq!(tenant.hibernate, Hibernate::WhenLanded);
@@ -94,6 +95,7 @@ fn everything_that_this_version_honours_is_accepted() {
 #[case::zero(json!({"worker": {"resources": {"limits": {"cpu": "0"}}}}), "spec.worker.resources.limits.cpu", r#""0""#)]
 #[case::quantity(json!({"quota": {"limits": {"memory": "9e99"}}}), "spec.quota.limits.memory", r#""9e99""#)]
 #[case::quota(json!({"api": {"replicas": 5}, "quota": {"pods": 6}}), "spec.quota.pods", "6")]
+#[case::most_pods_count(json!({"api": {"autoscaling": {"maxReplicas": 5}}, "quota": {"pods": 6}}), "spec.quota.pods", "6")]
 #[case::no_exposure(json!({"exposure": {}}), "spec.exposure", "{}")]
 #[case::two_exposures(json!({"exposure": {"none": {}, "ingress": {}}}), "spec.exposure", "{ingress, none}")]
 #[case::annotation(
@@ -122,7 +124,6 @@ fn one_rule_broken_is_one_violation(
 }
 
 #[rstest]
-#[case(json!({"api": {"autoscaling": {"maxReplicas": 5}}}), "spec.api.autoscaling")]
 #[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "spec.exposure.gateway")]
 #[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
 #[case(json!({"mode": "Observe"}), "spec.mode")]
@@ -158,13 +159,14 @@ fn all_violations_are_reported_at_once() {
 fn only_fields_that_are_set_are_named_as_cluster_only() {
     assert!(cluster_only_fields(&spec(json!({"exposure": {"none": {}}}))).is_empty());
     let set = spec(json!({
-        "api": {"replicas": 3}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true, "hibernate": "Now", "version": "0.1.0",
+        "api": {"replicas": 3, "autoscaling": {"external": true}}, "worker": {"replicas": 0}, "exposure": {"ingress": {}}, "suspend": true, "hibernate": "Now", "version": "0.1.0",
         "deletionPolicy": "Retain", "bootstrap": {"adopt": "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f1a"},
     }));
     assert_eq!(
         cluster_only_fields(&set),
         [
             "spec.api.replicas",
+            "spec.api.autoscaling",
             "spec.worker",
             "spec.exposure",
             "spec.bootstrap",

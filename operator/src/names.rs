@@ -2,7 +2,7 @@
 //!
 //! Rights that the operator needs, besides those of `OPERATOR_TENANT_ROLE` and `OPERATOR_CLIENT_ROLE`:
 //! cluster-wide get/list/watch on tenants, apikeys (patch too, patch on their status, update on their finalizers), namespaces
-//! (create, patch, delete too), rolebindings (create, patch too), deployments, jobs, services, serviceaccounts, resourcequotas,
+//! (create, patch, delete too), rolebindings (create, patch too), deployments, horizontalpodautoscalers, jobs, services, serviceaccounts, resourcequotas,
 //! limitranges, networkpolicies, poddisruptionbudgets, ingresses; `bind` on the three fixed roles; create and patch on events; in
 //! its own namespace everything on secrets, and get, create, update, patch on leases.
 
@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Owner of every field that the operator applies.
 pub const FIELD_MANAGER: &str = "albatross-operator";
+/// Holds the number of pods that an autoscaler starts from.
+pub const REPLICAS_MANAGER: &str = "albatross-replicas";
 /// Keeps a deleted Tenant or ApiKey until its traces are gone.
 pub const FINALIZER: &str = "albatross.aero/finalizer";
 /// Name of the tenant that an object belongs to.
@@ -45,7 +47,7 @@ pub const OPERATOR_CLIENT_ROLE: &str = "albatross-operator-client";
 /// ClusterRole that owners of a tenant get in its namespace.
 pub const OWNER_ROLE: &str = "albatross-tenant-owner";
 
-/// Deployment, Service, PodDisruptionBudget, Ingress and ServiceAccount of the pods that serve the airline.
+/// Deployment, HorizontalPodAutoscaler, Service, PodDisruptionBudget, Ingress and ServiceAccount of the pods that serve the airline.
 pub const API: &str = "api";
 /// Deployment of the pods that project and relay.
 pub const WORKER: &str = "worker";

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod image;
 pub mod part;
 pub mod refusal;
+pub mod replicas;
 pub mod runtime;
 pub mod status;
 pub mod validate;
@@ -160,6 +161,7 @@ async fn work(
             // Pods that run keep running, whatever is away; new ones start once everything is there.
             let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
             if migrated.is_done() && (runs || external.is_done()) {
+                replicas::hand_over(plan, &set.workloads, ctx).await?;
                 apply::apply(name, &set.workloads, ctx).await?;
                 apply::prune(plan, &set, migrated.is_done(), ctx).await?;
             }

@@ -144,6 +144,7 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() {
         "patch namespaces - albatross-skyways",
         "delete namespaces - albatross-skyways",
         "watch deployments.apps - -",
+        "watch horizontalpodautoscalers.autoscaling - -",
         "watch jobs.batch - -",
         "watch networkpolicies.networking.k8s.io - -",
         "watch poddisruptionbudgets.policy - -",
@@ -191,6 +192,7 @@ create selfsubjectaccessreviews.authorization.k8s.io,selfsubjectrulesreviews.aut
 create selfsubjectreviews.authentication.k8s.io ()
 create,patch events.events.k8s.io ()
 get,list,watch deployments.apps ()
+get,list,watch horizontalpodautoscalers.autoscaling ()
 get,list,watch ingresses.networking.k8s.io,networkpolicies.networking.k8s.io ()
 get,list,watch jobs.batch ()
 get,list,watch limitranges,resourcequotas,serviceaccounts,services ()
@@ -265,6 +267,8 @@ async fn in_a_tenants_namespace_the_operator_gives_itself_what_it_needs_there() 
         "patch limitranges",
         "patch deployments.apps",
         "delete deployments.apps",
+        "patch horizontalpodautoscalers.autoscaling",
+        "delete horizontalpodautoscalers.autoscaling",
         "patch jobs.batch",
         "delete jobs.batch",
         "patch ingresses.networking.k8s.io",

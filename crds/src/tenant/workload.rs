@@ -18,11 +18,12 @@ pub const MAX_REPLICAS: i32 = 100;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Api {
-    /// Number of pods; `kubectl scale tenant/NAME --replicas=3` sets it. Has no effect while autoscaling is set.
+    /// Number of pods; `kubectl scale tenant/NAME --replicas=3` sets it. While autoscaling is set it decides nothing; with
+    /// autoscaling.external it is the most pods that quota and database connections are reckoned for.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = MAX_REPLICAS))]
     pub replicas: i32,
-    /// Lets the number of pods follow the load; wins over replicas.
+    /// Lets the number of pods follow the load; wins over replicas. Taken away, replicas decides again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
     /// CPU and memory of one pod. Left out: the operator's default.

@@ -1,5 +1,6 @@
 //! The rules of a Tenant beyond its schema.
 
+mod cluster_only;
 mod unsupported;
 
 use std::collections::BTreeSet;
@@ -12,13 +13,19 @@ use crate::{
     quantity::nanos,
     syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
-        Admin, Amounts, ApiKeyAllowance, DeletionPolicy, Hibernate, IngressExposure, MAX_REPLICAS,
-        Owner, Placement, Quota, Resources, TenantSpec,
+        Admin, Amounts, Api, ApiKeyAllowance, DeletionPolicy, Hibernate, IngressExposure,
+        MAX_REPLICAS, Owner, Placement, Quota, Resources, TenantSpec,
     },
     tenant_namespace,
-    validation::{headroom::headroom, workload::Workload},
+    validation::{
+        headroom::headroom,
+        scaling::{Scaling, scaling},
+        workload::Workload,
+    },
     violation::Violation,
 };
+
+pub use cluster_only::cluster_only_fields;
 
 /// Longest name of a tenant: its namespace is a DNS label.
 const LONGEST_NAME: usize = 53;
@@ -33,7 +40,9 @@ pub struct ValidatedTenant {
     /// At least one; addresses in lower case, each once.
     pub admins: Vec<Admin>,
     pub owners: Vec<Owner>,
+    /// As many pods as there may be at most.
     pub api: Workload,
+    pub scaling: Scaling,
     pub worker: Workload,
     pub exposure: ValidatedExposure,
     pub placement: Placement,
@@ -52,6 +61,11 @@ impl ValidatedTenant {
     pub fn namespace(&self) -> String {
         tenant_namespace(&self.name)
     }
+
+    /// Number of `api` pods, unless an autoscaler decides it.
+    pub fn fixed_replicas(&self) -> Option<i32> {
+        (self.scaling == Scaling::Fixed).then_some(self.api.replicas)
+    }
 }
 
 /// How the airline is reached from outside the cluster.
@@ -64,15 +78,19 @@ pub enum ValidatedExposure {
 /// Checks what a schema cannot say; all that is wrong is reported at once.
 pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant, Vec<Violation>> {
     let worker = spec.worker.clone().unwrap_or_default();
+    let mut check = Check::default();
+    let scaling = check.scaling(&spec.api);
     let api = Workload {
-        replicas: spec.api.replicas,
+        replicas: match scaling {
+            Scaling::Own(bounds) => bounds.most,
+            Scaling::Fixed | Scaling::External => spec.api.replicas,
+        },
         resources: spec.api.resources.clone(),
     };
     let worker = Workload {
         replicas: worker.replicas,
         resources: worker.resources,
     };
-    let mut check = Check::default();
     check.name(name);
     check.identity(spec);
     check.people(spec);
@@ -93,6 +111,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         admins: spec.admins.iter().map(with_lower_case_email).collect(),
         owners: spec.owners.clone(),
         api,
+        scaling,
         worker,
         exposure,
         placement: spec.placement.clone().unwrap_or_default(),
@@ -103,32 +122,6 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         suspend: spec.suspend,
         hibernate: spec.hibernate,
     })
-}
-
-/// The fields that are set and have a meaning on a cluster only, e.g. for a note that they have no effect elsewhere.
-pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
-    let exposed = spec.exposure.as_ref().is_some_and(|way| way.none.is_none());
-    [
-        ("spec.owners", !spec.owners.is_empty()),
-        ("spec.api.replicas", spec.api.replicas != 1),
-        ("spec.api.resources", spec.api.resources.is_some()),
-        ("spec.worker", spec.worker.is_some()),
-        ("spec.exposure", exposed),
-        ("spec.placement", spec.placement.is_some()),
-        ("spec.quota", spec.quota.is_some()),
-        ("spec.bootstrap", spec.bootstrap.is_some()),
-        ("spec.version", spec.version.is_some()),
-        ("spec.suspend", spec.suspend),
-        ("spec.hibernate", spec.hibernate != Hibernate::default()),
-        (
-            "spec.deletionPolicy",
-            spec.deletion_policy != DeletionPolicy::default(),
-        ),
-        ("spec.deletionProtection", spec.deletion_protection),
-    ]
-    .into_iter()
-    .filter_map(|(field, set)| set.then_some(field))
-    .collect()
 }
 
 fn allowances(spec: &TenantSpec) -> &[ApiKeyAllowance] {
@@ -240,6 +233,13 @@ impl Check {
         if let Some(resources) = &workload.resources {
             self.resources(&format!("{field}.resources"), resources);
         }
+    }
+
+    fn scaling(&mut self, api: &Api) -> Scaling {
+        scaling(api).unwrap_or_else(|violation| {
+            self.violations.push(violation);
+            Scaling::Fixed
+        })
     }
 
     fn resources(&mut self, field: &str, resources: &Resources) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use albatross_crds::{ApiKey, Tenant};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     LimitRange, Namespace, ResourceQuota, Secret, Service, ServiceAccount,
@@ -43,6 +44,7 @@ pub struct Caches {
 pub fn child_kinds() -> Vec<ApiResource> {
     vec![
         ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         ApiResource::erase::<Ingress>(&()),
         ApiResource::erase::<Job>(&()),
         ApiResource::erase::<LimitRange>(&()),

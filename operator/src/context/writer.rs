@@ -72,6 +72,34 @@ impl Writer {
         Ok(true)
     }
 
+    /// Server-side apply of a part of an object under another manager's name. Unless `forced`, it fails when somebody
+    /// states something else.
+    pub async fn apply_as(
+        &self,
+        manager: &str,
+        resource: &ApiResource,
+        object: &DynamicObject,
+        forced: bool,
+    ) -> Result<(), kube::Error> {
+        let key = key_of(resource, object);
+        let api = self.api(resource, key.namespace.as_deref());
+        self.about_to("apply", &key.kind);
+        tracing::debug!(
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            manager,
+            "apply"
+        );
+        let parameters = PatchParams {
+            force: forced,
+            ..PatchParams::apply(manager)
+        };
+        api.patch(&key.name, &parameters, &Patch::Apply(object))
+            .await?;
+        Ok(())
+    }
+
     /// Deletes exactly this object, and not one that took its name. One that is gone already is fine.
     pub async fn delete(
         &self,

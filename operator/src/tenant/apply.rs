@@ -81,6 +81,7 @@ fn of_workloads(workloads: Workloads) -> Vec<Wanted> {
         disruption_budget,
         api,
         worker,
+        autoscaler,
         ingress,
     } = workloads;
     let mut wanted = vec![
@@ -89,6 +90,7 @@ fn of_workloads(workloads: Workloads) -> Vec<Wanted> {
         Wanted::new(&api),
     ];
     wanted.extend(worker.iter().map(Wanted::new));
+    wanted.extend(autoscaler.iter().map(Wanted::new));
     wanted.extend(ingress.iter().map(Wanted::new));
     wanted
 }

@@ -1,5 +1,6 @@
 //! Every object of a tenant, as it is to be: pure, from the plan and the record.
 
+pub mod autoscaler;
 pub mod deployment;
 pub mod disruption_budget;
 pub mod ingress;
@@ -16,6 +17,7 @@ pub mod service;
 pub mod service_account;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     LimitRange, Namespace, ResourceQuota, Secret, Service, ServiceAccount,
@@ -64,6 +66,7 @@ pub struct Workloads {
     pub disruption_budget: PodDisruptionBudget,
     pub api: Deployment,
     pub worker: Option<Deployment>,
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
     pub ingress: Option<Ingress>,
 }
 
@@ -80,6 +83,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
         disruption_budget: disruption_budget::api(input),
         api: deployment::api(input, &secrets.api),
         worker: deployment::worker(input, &secrets.api),
+        autoscaler: autoscaler::api(input),
         ingress: ingress::api(input),
     };
     ResourceSet {
@@ -114,6 +118,7 @@ mod tests {
             "owners": [{"kind": "User", "name": "ada"}],
             "quota": {"pods": 20},
             "worker": {"replicas": 1},
+            "api": {"autoscaling": {"maxReplicas": 3}},
         }));
         let record = fixtures::record(&plan);
         let set = Applicable::new(build(&fixtures::input(&plan, &record)));

@@ -31,7 +31,7 @@ pub struct Pods {
 
 /// Reads the Deployments from the cache. `asleep`: none of their pods is wanted.
 pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
-    let wanted = |replicas: i32| if asleep { 0 } else { replicas };
+    let wanted = |replicas: Option<i32>| if asleep { Some(0) } else { replicas };
     let api = deployment(plan, names::API, ctx);
     let status = api.as_deref().map(status_of).unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);
@@ -44,13 +44,13 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     } else {
         Part::waiting(Reason::WaitingForRuntime, "no pod is ready yet")
     };
-    let replicas = wanted(plan.tenant.api.replicas);
+    let replicas = wanted(plan.tenant.fixed_replicas());
     let mut rollout = rollout(names::API, replicas, api.as_deref());
     if rollout.is_done() && plan.tenant.worker.replicas > 0 {
         let worker = deployment(plan, names::WORKER, ctx);
         rollout = self::rollout(
             names::WORKER,
-            wanted(plan.tenant.worker.replicas),
+            wanted(Some(plan.tenant.worker.replicas)),
             worker.as_deref(),
         );
     }
@@ -137,15 +137,17 @@ fn remember(tenant: &str, answer: Result<Answer, RuntimeError>, ctx: &Context) {
     }
 }
 
-fn rollout(name: &str, replicas: i32, deployment: Option<&DynamicObject>) -> Part {
+/// `replicas` are none where whatever number is there is right.
+fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DynamicObject>) -> Part {
     let waiting = |message: String| Part::waiting(Reason::RollingOut, message);
     let Some(deployment) = deployment else {
         return waiting(format!("Deployment {name} is being made"));
     };
     let status = status_of(deployment);
     let declared: Option<DeploymentSpec> = part_of(deployment, "spec");
-    let seen = status.observed_generation >= deployment.metadata.generation
-        && declared.and_then(|spec| spec.replicas) == Some(replicas);
+    let live = declared.and_then(|spec| spec.replicas).unwrap_or(1);
+    let replicas = replicas.unwrap_or(live);
+    let seen = status.observed_generation >= deployment.metadata.generation && live == replicas;
     let counts = [
         status.updated_replicas.unwrap_or(0),
         status.available_replicas.unwrap_or(0),

@@ -21,11 +21,16 @@ fn changes() -> Vec<(&'static str, &'static str, Value)> {
     let stranger =
         json!([{"kind": "User", "name": "mallory", "apiGroup": "rbac.authorization.k8s.io"}]);
     vec![
-        ("Deployment", "api", json!({"spec": {"replicas": 5}})),
+        ("Deployment", "worker", json!({"spec": {"replicas": 5}})),
         (
             "Deployment",
             "worker",
             json!({"spec": {"strategy": {"rollingUpdate": {"maxUnavailable": 1}}}}),
+        ),
+        (
+            "HorizontalPodAutoscaler",
+            "api",
+            json!({"spec": {"maxReplicas": 50}}),
         ),
         (
             "Ingress",

@@ -4,6 +4,7 @@
 
 mod adoption;
 mod api_keys;
+mod autoscaling;
 mod deletion;
 mod drift;
 mod hibernation;

@@ -17,6 +17,7 @@ pub fn everything() -> Value {
         "owners": [{"kind": "Group", "name": "skyways-ops"}],
         "quota": {"pods": 20},
         "worker": {"replicas": 1},
+        "api": {"autoscaling": {"maxReplicas": 3}},
         "exposure": {"ingress": {"className": "nginx", "tlsSecretName": "tls"}},
     })
 }

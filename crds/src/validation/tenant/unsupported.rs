@@ -13,11 +13,6 @@ pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
     let leave_out = "is not supported by this version of Albatross: leave it out";
     [
         (
-            "spec.api.autoscaling",
-            leave_out,
-            json!(spec.api.autoscaling),
-        ),
-        (
             "spec.exposure.gateway",
             "is not supported by this version of Albatross: use ingress or none",
             json!(gateway),

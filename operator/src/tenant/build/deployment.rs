@@ -48,7 +48,7 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
         secret_digest: Some(digest(secret)),
         long_running: true,
     };
-    deployment(input, &pod, tenant.api.replicas)
+    deployment(input, &pod, tenant.fixed_replicas())
 }
 
 pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
@@ -66,15 +66,16 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
         secret_digest: Some(digest(secret)),
         long_running: true,
     };
-    (replicas > 0).then(|| deployment(input, &pod, replicas))
+    (replicas > 0).then(|| deployment(input, &pod, Some(replicas)))
 }
 
-fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: i32) -> Deployment {
-    let replicas = if input.record.hibernated { 0 } else { replicas };
+/// `replicas` are none where an autoscaler decides it.
+fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: Option<i32>) -> Deployment {
+    let asleep = input.record.hibernated.then_some(0);
     Deployment {
         metadata: input.meta(pod.component),
         spec: Some(DeploymentSpec {
-            replicas: Some(replicas),
+            replicas: asleep.or(replicas),
             revision_history_limit: Some(3),
             progress_deadline_seconds: Some(300),
             selector: LabelSelector {
@@ -159,6 +160,20 @@ mod tests {
             assert_eq!(replicas.take(), Some(0));
             *replicas = awake.spec.as_ref().unwrap().replicas;
             assert_eq!(asleep, awake);
+        }
+    }
+
+    #[test]
+    fn an_autoscaler_decides_the_number_unless_the_tenant_sleeps() {
+        for autoscaling in [json!({"maxReplicas": 3}), json!({"external": true})] {
+            let plan = fixtures::plan(json!({"api": {"autoscaling": autoscaling}}));
+            let mut record = fixtures::record(&plan);
+            for (asleep, expected) in [(false, None), (true, Some(0))] {
+                record.hibernated = asleep;
+                let input = fixtures::input(&plan, &record);
+                let built = api(&input, &secret::api(&input));
+                assert_eq!(built.spec.unwrap().replicas, expected);
+            }
         }
     }
 
