@@ -2,7 +2,7 @@
 
 use albatross_crds::{
     Violation,
-    tenant::{DeletionPolicy, Hibernate, TenantSpec},
+    tenant::{DeletionPolicy, GatewayRef, Hibernate, TenantSpec},
     validation::{ValidatedExposure, cluster_only_fields, validate_tenant},
 };
 use rstest::rstest;
@@ -124,7 +124,6 @@ fn one_rule_broken_is_one_violation(
 }
 
 #[rstest]
-#[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "spec.exposure.gateway")]
 #[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
 #[case(json!({"mode": "Observe"}), "spec.mode")]
 fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
@@ -132,6 +131,18 @@ fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: 
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].field, field);
     assert!(found[0].allowed.contains("not supported by this version"));
+}
+
+#[test]
+fn a_gateway_is_one_way_of_being_reached() {
+    let exposure = json!({"gateway": {"parentRef": {"name": "edge", "namespace": "gateways"}}});
+    let tenant = validate_tenant(&spec(json!({ "exposure": exposure })), "skyways").unwrap();
+    let edge = GatewayRef {
+        name: "edge".to_owned(),
+        namespace: Some("gateways".to_owned()),
+        section_name: None,
+    };
+    assert_eq!(tenant.exposure, ValidatedExposure::Gateway(edge));
 }
 
 #[rstest]

@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod caches;
+pub mod http_route;
 pub mod lease;
 pub mod memory;
 pub mod metrics;

@@ -3,7 +3,7 @@
 //! Rights that the operator needs, besides those of `OPERATOR_TENANT_ROLE` and `OPERATOR_CLIENT_ROLE`:
 //! cluster-wide get/list/watch on tenants, apikeys (patch too, patch on their status, update on their finalizers), namespaces
 //! (create, patch, delete too), rolebindings (create, patch too), deployments, horizontalpodautoscalers, jobs, services, serviceaccounts, resourcequotas,
-//! limitranges, networkpolicies, poddisruptionbudgets, ingresses; `bind` on the three fixed roles; create and patch on events; in
+//! limitranges, networkpolicies, poddisruptionbudgets, ingresses, httproutes; `bind` on the three fixed roles; create and patch on events; in
 //! its own namespace everything on secrets, and get, create, update, patch on leases.
 
 use albatross_crds::tenant_namespace;
@@ -47,7 +47,7 @@ pub const OPERATOR_CLIENT_ROLE: &str = "albatross-operator-client";
 /// ClusterRole that owners of a tenant get in its namespace.
 pub const OWNER_ROLE: &str = "albatross-tenant-owner";
 
-/// Deployment, HorizontalPodAutoscaler, Service, PodDisruptionBudget, Ingress and ServiceAccount of the pods that serve the airline.
+/// Deployment, HorizontalPodAutoscaler, Service, PodDisruptionBudget, Ingress, HTTPRoute and ServiceAccount of the pods that serve the airline.
 pub const API: &str = "api";
 /// Deployment of the pods that project and relay.
 pub const WORKER: &str = "worker";

@@ -7,6 +7,7 @@ pub mod connections;
 pub mod dereference;
 pub mod desired;
 pub mod error;
+pub mod expose;
 pub mod external;
 pub mod finalize;
 pub mod hibernation;
@@ -145,6 +146,7 @@ async fn work(
     let hibernation = hibernation::decide(plan, record, ctx).await?;
     let asleep = hibernation.asleep;
     let external = external::provision(plan, record, ctx).await;
+    let mut exposure = expose::unexposed();
     let mut schema = apply::migrated(plan, record);
     if world.surroundings.namespace_is_terminating {
         let message = "the namespace of an earlier tenant is still being removed";
@@ -155,6 +157,7 @@ async fn work(
         if asleep {
             // Nothing is migrated for pods that do not run; that is for when they wake.
             apply::apply(name, &set.workloads, ctx).await?;
+            exposure = expose::expose(set.route.as_ref(), ctx).await?;
             apply::prune(plan, &set, schema.is_some(), ctx).await?;
         } else if external.database.is_done() || schema.is_some() {
             let migrated = apply::migrate(plan, record, &set.migration, ctx).await?;
@@ -163,6 +166,7 @@ async fn work(
             if migrated.is_done() && (runs || external.is_done()) {
                 replicas::hand_over(plan, &set.workloads, ctx).await?;
                 apply::apply(name, &set.workloads, ctx).await?;
+                exposure = expose::expose(set.route.as_ref(), ctx).await?;
                 apply::prune(plan, &set, migrated.is_done(), ctx).await?;
             }
             schema = Some(migrated);
@@ -174,7 +178,9 @@ async fn work(
     } else {
         None
     };
-    Ok(facts(plan, external, schema, admins, hibernation, ctx))
+    let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
+    facts.exposure = exposure;
+    Ok(facts)
 }
 
 /// Says how a suspended tenant is doing, and changes nothing but that.
@@ -230,6 +236,7 @@ fn facts(
         admins: admins
             .unwrap_or_else(|| later(Reason::WaitingForRuntime, "there is no pod to tell yet")),
         hibernation,
+        exposure: expose::unexposed(),
         api: pods.api,
         runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
         suspended: plan.tenant.suspend,

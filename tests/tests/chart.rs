@@ -146,6 +146,7 @@ async fn the_operator_may_do_what_it_needs_and_nothing_more() {
         "watch deployments.apps - -",
         "watch horizontalpodautoscalers.autoscaling - -",
         "watch jobs.batch - -",
+        "watch httproutes.gateway.networking.k8s.io - -",
         "watch networkpolicies.networking.k8s.io - -",
         "watch poddisruptionbudgets.policy - -",
         "patch rolebindings.rbac.authorization.k8s.io albatross-skyways -",
@@ -193,6 +194,7 @@ create selfsubjectreviews.authentication.k8s.io ()
 create,patch events.events.k8s.io ()
 get,list,watch deployments.apps ()
 get,list,watch horizontalpodautoscalers.autoscaling ()
+get,list,watch httproutes.gateway.networking.k8s.io ()
 get,list,watch ingresses.networking.k8s.io,networkpolicies.networking.k8s.io ()
 get,list,watch jobs.batch ()
 get,list,watch limitranges,resourcequotas,serviceaccounts,services ()
@@ -271,6 +273,8 @@ async fn in_a_tenants_namespace_the_operator_gives_itself_what_it_needs_there() 
         "delete horizontalpodautoscalers.autoscaling",
         "patch jobs.batch",
         "delete jobs.batch",
+        "patch httproutes.gateway.networking.k8s.io",
+        "delete httproutes.gateway.networking.k8s.io",
         "patch ingresses.networking.k8s.io",
         "patch networkpolicies.networking.k8s.io",
         "patch poddisruptionbudgets.policy",

@@ -70,6 +70,8 @@ reasons! {
     RuntimeRefused,
     /// Pods do not become ready.
     RuntimeUnavailable,
+    /// The Gateway does not accept the tenant's route.
+    RouteNotAccepted,
     /// The migration failed.
     MigrationFailed,
     /// The API server does not answer or refuses.
@@ -92,6 +94,8 @@ reasons! {
     PlacementConflict,
     /// The server has no connections left in its budget.
     ServerFull,
+    /// The cluster does not serve the Gateway API.
+    GatewayApiMissing,
     /// The version is older than the schema of the database.
     DowngradeRefused,
     /// The tenant's credentials are gone; they are never made anew over existing data.

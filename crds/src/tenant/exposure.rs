@@ -19,7 +19,8 @@ pub struct Exposure {
     /// An Ingress for the tenant's host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingress: Option<IngressExposure>,
-    /// An HTTPRoute (Gateway API) for the tenant's host.
+    /// An HTTPRoute (Gateway API, gateway.networking.k8s.io/v1) for the tenant's host. The Gateway is to terminate TLS: the
+    /// airline's address is an https one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<GatewayExposure>,
     /// Nothing: only the Service `api` inside the cluster.

@@ -13,8 +13,8 @@ use crate::{
     quantity::nanos,
     syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
-        Admin, Amounts, Api, ApiKeyAllowance, DeletionPolicy, Hibernate, IngressExposure,
-        MAX_REPLICAS, Owner, Placement, Quota, Resources, TenantSpec,
+        Admin, Amounts, Api, ApiKeyAllowance, DeletionPolicy, GatewayRef, Hibernate,
+        IngressExposure, MAX_REPLICAS, Owner, Placement, Quota, Resources, TenantSpec,
     },
     tenant_namespace,
     validation::{
@@ -73,6 +73,7 @@ impl ValidatedTenant {
 pub enum ValidatedExposure {
     None,
     Ingress(IngressExposure),
+    Gateway(GatewayRef),
 }
 
 /// Checks what a schema cannot say; all that is wrong is reported at once.
@@ -301,6 +302,9 @@ impl Check {
                 "must set exactly one of ingress, gateway, none",
                 &json!(exposure),
             );
+        }
+        if let Some(gateway) = &exposure.gateway {
+            return ValidatedExposure::Gateway(gateway.parent_ref.clone());
         }
         let Some(ingress) = &exposure.ingress else {
             return ValidatedExposure::None;

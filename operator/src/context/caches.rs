@@ -22,8 +22,10 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
+use crate::context::http_route::HttpRoute;
 use crate::context::object::{ObjectKey, Wanted};
 use crate::context::triggers::Triggers;
 use crate::names::{self, MANAGED_BY, MANAGED_LABEL, OPERATOR, TENANT_LABEL};
@@ -37,7 +39,16 @@ pub struct Caches {
     pub secrets: Store<Secret>,
     /// That carry the managed label.
     pub namespaces: Store<Namespace>,
-    children: Vec<(ApiResource, Store<DynamicObject>)>,
+    children: Vec<Child>,
+}
+
+/// A kind of object in tenants' namespaces.
+#[derive(Clone)]
+struct Child {
+    kind: ApiResource,
+    store: Store<DynamicObject>,
+    /// Told when the cluster does not serve the kind. The watch goes on trying: it may come to be served.
+    missing: Arc<Notify>,
 }
 
 /// Every kind of object that a tenant's namespace gets, Secrets aside.
@@ -45,6 +56,7 @@ pub fn child_kinds() -> Vec<ApiResource> {
     vec![
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<HorizontalPodAutoscaler>(&()),
+        ApiResource::erase::<HttpRoute>(&()),
         ApiResource::erase::<Ingress>(&()),
         ApiResource::erase::<Job>(&()),
         ApiResource::erase::<LimitRange>(&()),
@@ -77,7 +89,7 @@ impl Caches {
             namespaces: watches.namespaces(api_keys.clone()),
             children: child_kinds()
                 .into_iter()
-                .map(|kind| (kind.clone(), watches.children(kind)))
+                .map(|kind| watches.children(kind))
                 .collect(),
             api_keys,
         }
@@ -89,8 +101,11 @@ impl Caches {
         self.api_keys.wait_until_ready().await?;
         self.secrets.wait_until_ready().await?;
         self.namespaces.wait_until_ready().await?;
-        for (_, store) in &self.children {
-            store.wait_until_ready().await?;
+        for Child { store, missing, .. } in &self.children {
+            tokio::select! {
+                ready = store.wait_until_ready() => ready?,
+                () = missing.notified() => {}
+            }
         }
         Ok(())
     }
@@ -119,10 +134,8 @@ impl Caches {
     }
 
     pub fn child(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
-        let (kind, store) = self
-            .children
-            .iter()
-            .find(|(kind, _)| kind.kind == key.kind)?;
+        let mut children = self.children.iter();
+        let Child { kind, store, .. } = children.find(|child| child.kind.kind == key.kind)?;
         let mut reference = ObjectRef::new_with(&key.name, kind.clone());
         reference.namespace = key.namespace.clone();
         store.get(&reference)
@@ -140,7 +153,7 @@ impl Caches {
         };
         self.children
             .iter()
-            .flat_map(|(kind, store)| {
+            .flat_map(|Child { kind, store, .. }| {
                 store
                     .state_filter(is_its)
                     .into_iter()
@@ -169,6 +182,7 @@ impl Watches<'_> {
                 triggers.tenant(&name);
                 trigger_keys(&api_keys, &triggers, |key| key.spec.tenant_ref.name == name);
             },
+            Arc::default(),
         )
     }
 
@@ -183,6 +197,7 @@ impl Watches<'_> {
                 triggers.api_key(&key.namespace().unwrap_or_default(), &key.name_any());
                 triggers.tenant(&key.spec.tenant_ref.name);
             },
+            Arc::default(),
         )
     }
 
@@ -202,6 +217,7 @@ impl Watches<'_> {
                     triggers.api_key(namespace, name);
                 }
             },
+            Arc::default(),
         )
     }
 
@@ -221,22 +237,30 @@ impl Watches<'_> {
                     key.namespace().as_deref() == Some(name.as_str())
                 });
             },
+            Arc::default(),
         )
     }
 
-    fn children(&self, kind: ApiResource) -> Store<DynamicObject> {
+    fn children(&self, kind: ApiResource) -> Child {
         let triggers = Arc::clone(self.triggers);
-        self.watch(
+        let missing = Arc::<Notify>::default();
+        let store = self.watch(
             Api::all_with(self.client.clone(), &kind),
             watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}")),
-            kind,
+            kind.clone(),
             predicates::resource_version,
             move |object: &DynamicObject| {
                 if let Some(tenant) = tenant_of(object) {
                     triggers.tenant(&tenant);
                 }
             },
-        )
+            Arc::clone(&missing),
+        );
+        Child {
+            kind,
+            store,
+            missing,
+        }
     }
 
     fn watch<K>(
@@ -246,6 +270,7 @@ impl Watches<'_> {
         kind: K::DynamicType,
         changed: fn(&K) -> Option<u64>,
         on_event: impl Fn(&K) + Send + Sync + 'static,
+        missing: Arc<Notify>,
     ) -> Store<K>
     where
         K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
@@ -261,9 +286,14 @@ impl Watches<'_> {
             .predicate_filter(changed, PredicateConfig::default());
         self.tasks.spawn(async move {
             stream
-                .inspect_err(
-                    |cause| tracing::warn!(%cause, "watch interrupted, it resumes by itself"),
-                )
+                .inspect_err(|cause| {
+                    if is_not_served(cause) {
+                        tracing::debug!(%cause, "the cluster serves no such kind, asking again");
+                        missing.notify_one();
+                    } else {
+                        tracing::warn!(%cause, "watch interrupted, it resumes by itself");
+                    }
+                })
                 .for_each(|object| {
                     if let Ok(object) = object {
                         on_event(&object);
@@ -274,6 +304,14 @@ impl Watches<'_> {
         });
         store
     }
+}
+
+fn is_not_served(cause: &watcher::Error) -> bool {
+    matches!(
+        cause,
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 404
+    )
 }
 
 fn tenant_of<K: Resource>(object: &K) -> Option<String> {

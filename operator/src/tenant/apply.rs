@@ -29,6 +29,8 @@ pub struct Applicable {
     pub foundation: Vec<Wanted>,
     pub migration: Wanted,
     pub workloads: Vec<Wanted>,
+    /// Of a kind that the cluster may not serve.
+    pub route: Option<Wanted>,
 }
 
 impl Applicable {
@@ -38,11 +40,21 @@ impl Applicable {
             migration,
             workloads,
         } = set;
+        let (workloads, route) = of_workloads(workloads);
         Self {
             foundation: of_foundation(foundation),
             migration: Wanted::new(&migration),
-            workloads: of_workloads(workloads),
+            workloads,
+            route,
         }
+    }
+
+    /// All but the migration, which is there for a while only.
+    pub fn all(&self) -> impl Iterator<Item = &Wanted> {
+        self.foundation
+            .iter()
+            .chain(&self.workloads)
+            .chain(&self.route)
     }
 }
 
@@ -75,7 +87,7 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
     wanted
 }
 
-fn of_workloads(workloads: Workloads) -> Vec<Wanted> {
+fn of_workloads(workloads: Workloads) -> (Vec<Wanted>, Option<Wanted>) {
     let Workloads {
         service,
         disruption_budget,
@@ -83,6 +95,7 @@ fn of_workloads(workloads: Workloads) -> Vec<Wanted> {
         worker,
         autoscaler,
         ingress,
+        http_route,
     } = workloads;
     let mut wanted = vec![
         Wanted::new(&service),
@@ -92,7 +105,7 @@ fn of_workloads(workloads: Workloads) -> Vec<Wanted> {
     wanted.extend(worker.iter().map(Wanted::new));
     wanted.extend(autoscaler.iter().map(Wanted::new));
     wanted.extend(ingress.iter().map(Wanted::new));
-    wanted
+    (wanted, http_route.as_ref().map(Wanted::new))
 }
 
 /// Applies what differs.
@@ -232,13 +245,7 @@ pub async fn prune(
     ctx: &Context,
 ) -> Result<(), Error> {
     let migration = (!is_migrated).then_some(&wanted.migration);
-    let keep: BTreeSet<ObjectKey> = wanted
-        .foundation
-        .iter()
-        .chain(&wanted.workloads)
-        .chain(migration)
-        .map(Wanted::key)
-        .collect();
+    let keep: BTreeSet<ObjectKey> = wanted.all().chain(migration).map(Wanted::key).collect();
     for (resource, object) in ctx.caches.children_of(&plan.tenant.name, &plan.namespace) {
         let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
         let is_going = object.meta().deletion_timestamp.is_some();

@@ -3,6 +3,7 @@
 pub mod autoscaler;
 pub mod deployment;
 pub mod disruption_budget;
+pub mod http_route;
 pub mod ingress;
 pub mod input;
 pub mod job;
@@ -26,6 +27,7 @@ use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 
+use crate::context::http_route::HttpRoute;
 use crate::tenant::build::input::Input;
 
 /// All objects of a tenant, in the order in which they are applied.
@@ -68,6 +70,7 @@ pub struct Workloads {
     pub worker: Option<Deployment>,
     pub autoscaler: Option<HorizontalPodAutoscaler>,
     pub ingress: Option<Ingress>,
+    pub http_route: Option<HttpRoute>,
 }
 
 /// Builds all of it.
@@ -85,6 +88,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
         worker: deployment::worker(input, &secrets.api),
         autoscaler: autoscaler::api(input),
         ingress: ingress::api(input),
+        http_route: http_route::api(input),
     };
     ResourceSet {
         foundation: Foundation {
@@ -113,26 +117,26 @@ mod tests {
 
     #[test]
     fn every_kind_that_is_applied_is_watched() {
-        let plan = fixtures::plan(json!({
-            "exposure": {"ingress": {}},
-            "owners": [{"kind": "User", "name": "ada"}],
-            "quota": {"pods": 20},
-            "worker": {"replicas": 1},
-            "api": {"autoscaling": {"maxReplicas": 3}},
-        }));
-        let record = fixtures::record(&plan);
-        let set = Applicable::new(build(&fixtures::input(&plan, &record)));
-        let watched = child_kinds();
-        for object in set
-            .foundation
-            .iter()
-            .chain(&set.workloads)
-            .chain([&set.migration])
-        {
-            let kind = &object.resource.kind;
-            let known = watched.iter().any(|resource| resource.kind == *kind)
-                || ["Namespace", "Secret"].contains(&kind.as_str());
-            assert!(known, "{kind} is applied but not watched");
+        for exposure in [
+            json!({"ingress": {}}),
+            json!({"gateway": {"parentRef": {"name": "edge"}}}),
+        ] {
+            let plan = fixtures::plan(json!({
+                "exposure": exposure,
+                "owners": [{"kind": "User", "name": "ada"}],
+                "quota": {"pods": 20},
+                "worker": {"replicas": 1},
+                "api": {"autoscaling": {"maxReplicas": 3}},
+            }));
+            let record = fixtures::record(&plan);
+            let set = Applicable::new(build(&fixtures::input(&plan, &record)));
+            let watched = child_kinds();
+            for object in set.all().chain([&set.migration]) {
+                let kind = &object.resource.kind;
+                let known = watched.iter().any(|resource| resource.kind == *kind)
+                    || ["Namespace", "Secret"].contains(&kind.as_str());
+                assert!(known, "{kind} is applied but not watched");
+            }
         }
     }
 
@@ -141,7 +145,7 @@ mod tests {
         let plan = fixtures::plan(json!({}));
         let record = fixtures::record(&plan);
         let set = Applicable::new(build(&fixtures::input(&plan, &record)));
-        for object in set.foundation.iter().chain(&set.workloads) {
+        for object in set.all() {
             let labels = object.object.metadata.labels.as_ref().unwrap();
             assert!(!labels.contains_key("app.kubernetes.io/instance"));
             assert!(object.object.metadata.owner_references.is_none());

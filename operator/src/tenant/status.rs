@@ -27,6 +27,7 @@ pub struct Facts {
     pub rollout: Part,
     pub admins: Part,
     pub hibernation: Hibernation,
+    pub exposure: Part,
     pub api: ApiStatus,
     /// Version of the runtime and of its schema, if it has said.
     pub runtime: Option<(String, i64)>,
@@ -43,7 +44,7 @@ impl Facts {
     }
 
     /// Every part, with its condition if it has one of its own.
-    fn parts(&self) -> [(Option<ConditionType>, &Part); 8] {
+    fn parts(&self) -> [(Option<ConditionType>, &Part); 9] {
         [
             (Some(ConditionType::DatabaseReady), &self.external.database),
             (Some(ConditionType::BrokerReady), &self.external.broker),
@@ -53,6 +54,7 @@ impl Facts {
             (Some(ConditionType::AdminsReady), &self.admins),
             (None, &self.rollout),
             (None, &self.hibernation.part),
+            (None, &self.exposure),
         ]
     }
 }
@@ -372,6 +374,7 @@ mod tests {
             rollout: done(),
             admins: done(),
             hibernation: hibernation::settled(false),
+            exposure: done(),
             api: ApiStatus {
                 replicas: 1,
                 ready_replicas: 1,

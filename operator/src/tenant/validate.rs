@@ -250,6 +250,7 @@ fn endpoint(tenant: &ValidatedTenant) -> String {
             };
             format!("{scheme}://{}", tenant.host)
         }
+        ValidatedExposure::Gateway(_) => format!("https://{}", tenant.host),
     }
 }
 
@@ -257,7 +258,7 @@ fn endpoint(tenant: &ValidatedTenant) -> String {
 fn public_url(tenant: &ValidatedTenant, endpoint: &str) -> String {
     match &tenant.exposure {
         ValidatedExposure::None => format!("http://{}:{}", tenant.host, names::HTTP_PORT),
-        ValidatedExposure::Ingress(_) => endpoint.to_owned(),
+        ValidatedExposure::Ingress(_) | ValidatedExposure::Gateway(_) => endpoint.to_owned(),
     }
 }
 
@@ -327,6 +328,7 @@ mod tests {
     #[case(json!({}), "http://api.albatross-skyways.svc:8080", "http://skyways.example:8080")]
     #[case(json!({"exposure": {"ingress": {}}}), "http://skyways.example", "http://skyways.example")]
     #[case(json!({"exposure": {"ingress": {"tlsSecretName": "t"}}}), "https://skyways.example", "https://skyways.example")]
+    #[case(json!({"exposure": {"gateway": {"parentRef": {"name": "edge"}}}}), "https://skyways.example", "https://skyways.example")]
     fn urls_follow_the_exposure(
         #[case] change: Value,
         #[case] endpoint: &str,

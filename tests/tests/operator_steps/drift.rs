@@ -88,7 +88,8 @@ async fn what_was_changed_or_deleted_by_hand_comes_back() {
     let operator = platform.operator().await;
     platform.airline("drifting", everything()).await;
 
-    let mut untried: BTreeSet<String> = child_kinds().into_iter().map(|kind| kind.kind).collect();
+    let kinds = kinds_served();
+    let mut untried: BTreeSet<String> = kinds.iter().map(|kind| kind.kind.clone()).collect();
     // It is there for a moment only.
     untried.remove("Job");
     for (kind, name, change) in changes() {
@@ -106,7 +107,7 @@ async fn what_was_changed_or_deleted_by_hand_comes_back() {
     assert!(untried.is_empty(), "no change of {untried:?} is tried");
     change_the_namespace(&platform).await;
 
-    for kind in child_kinds() {
+    for kind in kinds {
         let objects = objects(&platform, HOME, &kind.kind);
         let owned = ListParams::default().labels("albatross.aero/tenant=drifting");
         for before in objects.list(&owned).await.unwrap() {
@@ -130,6 +131,13 @@ async fn what_was_changed_or_deleted_by_hand_comes_back() {
     platform.ready("drifting").await;
     platform.remove("drifting").await;
     operator.stop().await;
+}
+
+/// The Gateway API is not there; its kind is tried where it is.
+fn kinds_served() -> Vec<ApiResource> {
+    let mut kinds = child_kinds();
+    kinds.retain(|kind| kind.kind != "HTTPRoute");
+    kinds
 }
 
 async fn change_the_namespace(platform: &Platform) {

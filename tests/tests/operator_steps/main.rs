@@ -7,6 +7,7 @@ mod api_keys;
 mod autoscaling;
 mod deletion;
 mod drift;
+mod gateway;
 mod hibernation;
 mod isolation;
 mod leadership;

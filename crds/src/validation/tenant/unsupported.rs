@@ -9,14 +9,8 @@ use crate::{
 
 /// What `spec` asks for and does not get.
 pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
-    let gateway = spec.exposure.as_ref().and_then(|e| e.gateway.as_ref());
     let leave_out = "is not supported by this version of Albatross: leave it out";
     [
-        (
-            "spec.exposure.gateway",
-            "is not supported by this version of Albatross: use ingress or none",
-            json!(gateway),
-        ),
         ("spec.limits", leave_out, json!(spec.limits)),
         (
             "spec.mode",

@@ -1,0 +1,58 @@
+//! Applies the route by which a tenant is reached through a Gateway, and says whether it leads anywhere.
+
+use albatross_crds::conditions::Reason;
+use kube::api::DynamicObject;
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::context::object::Wanted;
+use crate::tenant::error::Error;
+use crate::tenant::part::Part;
+
+/// A cluster without the Gateway API runs the airline all the same.
+pub async fn expose(route: Option<&Wanted>, ctx: &Context) -> Result<Part, Error> {
+    let Some(route) = route else {
+        return Ok(unexposed());
+    };
+    let live = ctx.caches.live(route);
+    match ctx.writer.apply(route, live.as_deref()).await {
+        Err(kube::Error::Api(status)) if status.code == 404 && status.details.is_none() => {
+            Ok(Part::stalled(
+                Reason::GatewayApiMissing,
+                "spec.exposure.gateway: the cluster serves no HTTPRoute of gateway.networking.k8s.io/v1; install the \
+                 Gateway API, or use ingress or none",
+            ))
+        }
+        applied => {
+            applied?;
+            Ok(live.as_deref().map_or_else(unexposed, heard_of))
+        }
+    }
+}
+
+/// Nothing to be said about it.
+pub fn unexposed() -> Part {
+    Part::done(Reason::UpToDate, "")
+}
+
+/// What the Gateway's controller says of the route; as long as it says nothing, nothing is wrong.
+fn heard_of(route: &DynamicObject) -> Part {
+    let parents = route.data["status"]["parents"].as_array();
+    let conditions = parents
+        .into_iter()
+        .flatten()
+        .filter_map(|parent| parent["conditions"].as_array())
+        .flatten();
+    let mut refusals = conditions.filter(|it| it["status"] == "False" && it["type"] == "Accepted");
+    match refusals.next() {
+        None => unexposed(),
+        Some(refusal) => {
+            let text = |member: &Value| member.as_str().unwrap_or_default().to_owned();
+            let (reason, message) = (text(&refusal["reason"]), text(&refusal["message"]));
+            Part::failing(
+                Reason::RouteNotAccepted,
+                format!("the Gateway does not accept HTTPRoute api: {reason}: {message}"),
+            )
+        }
+    }
+}
