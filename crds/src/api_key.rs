@@ -1,5 +1,6 @@
 //! The ApiKey resource: a key to one tenant's API, issued into a Secret.
 
+use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -10,6 +11,9 @@ use crate::{
     schema::{self, DNS_LABEL, DNS_NAME, EMAIL},
     scope::Scope,
 };
+
+/// No rotation is more frequent: each is recorded for ever.
+pub const LEAST_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 /// Which tenant the key opens, for whom, what it may do, and until when.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -23,7 +27,7 @@ use crate::{
     category = "albatross",
     status = "ApiKeyStatus",
     derive = "PartialEq",
-    doc = "A key to the REST API of one tenant. The key is written to a Secret of this namespace (key, keyId, endpoint); the server keeps only a digest, and the key never appears in status, events or logs.",
+    doc = "A key to the REST API of one tenant. The key is written to a Secret of this namespace (key, keyId, endpoint, and previousKey while a key that was replaced is valid); the server keeps only a digest, and the key never appears in status, events or logs.",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status", "description": "Whether the key in the Secret works"}"#,
     printcolumn = r#"{"name": "KeyID", "type": "string", "jsonPath": ".status.keyId", "description": "Public part of the key"}"#,
     printcolumn = r#"{"name": "Expires", "type": "string", "jsonPath": ".status.expiresAt", "description": "When the key ends"}"#,
@@ -37,6 +41,8 @@ use crate::{
 #[x_kube(
     validation = Rule::new("has(self.ttl) != has(self.expiresAt)")
         .message("must set exactly one of ttl, expiresAt"),
+    validation = Rule::new(format!("!has(self.ttl) || !has(self.rotation) || !has(self.rotation.every) || {} < {}", duration::cel_minutes("self.rotation.every"), duration::cel_minutes("self.ttl")))
+        .message("must have rotation.every shorter than ttl"),
     validation = Rule::new("self.tenantRef == oldSelf.tenantRef").message("tenantRef is immutable"),
     validation = Rule::new("self.secretName == oldSelf.secretName").message("secretName is immutable"),
     validation = Rule::new("has(oldSelf.user) ? has(self.user) && self.user == oldSelf.user : !has(self.user)")
@@ -58,15 +64,17 @@ pub struct ApiKeySpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub scopes: Vec<Scope>,
     /// How long the key is valid from its issue: days (90d), hours (72h), minutes (30m) or hours and minutes (1h30m).
-    /// Exactly one of ttl and expiresAt.
+    /// Each rotation issues a key, with a life of its own. Exactly one of ttl and expiresAt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 16), regex(pattern = duration::PATTERN))]
     pub ttl: Option<String>,
-    /// When the key ends (RFC 3339). Exactly one of ttl and expiresAt.
+    /// When the key ends (RFC 3339), whichever key it is by then: no rotation outlives it. Exactly one of ttl and
+    /// expiresAt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub expires_at: Option<Time>,
-    /// Replaces the key from time to time; the old one stays valid for an overlap. Left out: never.
+    /// Replaces the key from time to time; the old one stays valid for an overlap. Left out: never. A rotation waits
+    /// while the runtime is away or does not take the new key, and the old one works on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<Rotation>,
     /// Secret of this namespace that the key is written to. A Secret that another ApiKey owns is left alone. Immutable.
@@ -94,16 +102,19 @@ pub struct TenantRef {
     validation = Rule::new("has(self.every) || has(self.trigger)").message("must set every, trigger or both"),
     validation = Rule::new(format!("!has(self.every) || {} < {}", duration::cel_minutes("self.overlap"), duration::cel_minutes("self.every")))
         .message("must have overlap shorter than every"),
+    validation = Rule::new(format!("!has(self.every) || {} >= {}", duration::cel_minutes("self.every"), LEAST_EVERY.as_mins()))
+        .message("must have every of at least 1h"),
 )]
 pub struct Rotation {
-    /// Time between two rotations, e.g. 30d or 720h.
+    /// Time between two rotations, e.g. 30d or 720h; at least 1h, and shorter than the key's ttl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = 16), regex(pattern = duration::PATTERN))]
     pub every: Option<String>,
-    /// How long the old key stays valid after a rotation, e.g. 24h; shorter than every.
+    /// How long the old key stays valid after the new one is in the Secret, e.g. 24h; shorter than every. A flight that
+    /// was begun with the old key may be finished with it for 24 hours more.
     #[schemars(length(min = 2, max = 16), regex(pattern = duration::PATTERN))]
     pub overlap: String,
-    /// Any text; a change rotates the key once.
+    /// Any text; a change rotates the key once. What it says when the ApiKey is created does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub trigger: Option<String>,

@@ -1,10 +1,14 @@
 //! Reconciles one ApiKey: read, admit, issue, report.
 
 pub mod admit;
+pub mod answer;
 pub mod build;
+pub mod event;
 pub mod finalize;
 pub mod issue;
+pub mod rotate;
 pub mod status;
+pub mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,13 +81,32 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     };
     ctx.writer.finalizer(key, true).await?;
     let issued = issue::issue(key, &admitted, ctx).await?;
-    status::write(key, &report_of_issue(&issued), ctx).await?;
+    let now = ctx.clock.now();
+    let mut report = report_of_issue(&issued);
+    report.next_rotation_at = report
+        .ring
+        .and_then(|ring| rotate::next_at(ring, &admitted.key, now));
+    status::write(key, &report, ctx).await?;
     Ok(match &issued {
         Issue::Registering(_) | Issue::Refused(..) | Issue::Conflict(_) => WAITING,
+        Issue::Ended(ring, _) if ring.next.is_some() => WAITING,
         Issue::Ended(..) => STEADY,
-        Issue::Published(pending) => {
-            let left = pending.expires_at.duration_since(ctx.clock.now());
-            STEADY.min(Duration::try_from(left).unwrap_or(Duration::ZERO)) + Duration::from_secs(1)
+        Issue::Published(_, Some(_)) => WAITING,
+        Issue::Published(ring, None) => {
+            let previous = ring.previous(now).map(|key| key.expires_at);
+            let times = [
+                Some(ring.current.expires_at),
+                report.next_rotation_at,
+                previous,
+            ];
+            let left = times
+                .into_iter()
+                .flatten()
+                .map(|time| time.duration_since(now));
+            let left = left.filter_map(|left| Duration::try_from(left).ok());
+            left.filter(|left| !left.is_zero())
+                .fold(STEADY, Duration::min)
+                + Duration::from_secs(1)
         }
     })
 }
@@ -95,43 +118,50 @@ fn report_of(verdict: Verdict) -> Report<'static> {
             reason,
             message,
             stalled: true,
-            key: None,
+            ring: None,
+            next_rotation_at: None,
         },
         Verdict::Waiting { message } => Report {
             ready: ConditionStatus::Unknown,
             reason: Reason::WaitingForTenant,
             message,
             stalled: false,
-            key: None,
+            ring: None,
+            next_rotation_at: None,
         },
     }
 }
 
 fn report_of_issue(issued: &Issue) -> Report<'_> {
-    let (ready, reason, message, key) = match issued {
-        Issue::Registering(key) => (
+    let (ready, reason, message, ring) = match issued {
+        Issue::Registering(ring) => (
             ConditionStatus::Unknown,
             Reason::Registering,
             "waiting for the runtime to know the key".to_owned(),
-            Some(key),
+            Some(ring),
         ),
-        Issue::Refused(key, message) => (
+        Issue::Refused(ring, message) => (
             ConditionStatus::False,
             Reason::RuntimeRefused,
             message.clone(),
-            Some(key),
+            Some(ring),
         ),
-        Issue::Published(key) => (
+        Issue::Published(ring, waits) => (
             ConditionStatus::True,
             Reason::Available,
-            "the key in the Secret works".to_owned(),
-            Some(key),
+            match waits {
+                Some(why) => {
+                    format!("the key in the Secret works; the one to replace it waits: {why}")
+                }
+                None => "the key in the Secret works".to_owned(),
+            },
+            Some(ring),
         ),
-        Issue::Ended(key, reason) => (
+        Issue::Ended(ring, reason) => (
             ConditionStatus::False,
             *reason,
             "the key no longer works".to_owned(),
-            Some(key),
+            Some(ring),
         ),
         Issue::Conflict(message) => (
             ConditionStatus::False,
@@ -145,7 +175,8 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         reason,
         message,
         stalled: matches!(issued, Issue::Conflict(_) | Issue::Refused(..)),
-        key,
+        ring,
+        next_rotation_at: None,
     }
 }
 
@@ -162,23 +193,34 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::context::pending::PendingKey;
+    use crate::context::key_ring::{Key, KeyRing};
+
+    fn ring() -> KeyRing {
+        let key = Key {
+            id: "0123456789ab".to_owned(),
+            text: "albk_".into(),
+            issued_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::MAX,
+        };
+        KeyRing::new(key, None, None)
+    }
 
     #[test]
     fn a_key_that_the_runtime_refuses_is_stalled_and_says_why() {
-        let key = PendingKey {
-            id: "0123456789ab".to_owned(),
-            key: "albk_".into(),
-            issued_at: Timestamp::UNIX_EPOCH,
-            expires_at: Timestamp::MAX,
-            published: false,
-            resource_version: None,
-        };
-        let issued = Issue::Refused(key, "nobody has invited them".to_owned());
+        let issued = Issue::Refused(ring(), "nobody has invited them".to_owned());
         let report = report_of_issue(&issued);
         assert_eq!(report.ready, ConditionStatus::False);
         assert_eq!(report.reason, Reason::RuntimeRefused);
         assert_eq!(report.message, "nobody has invited them");
-        assert!(report.stalled && report.key.is_some());
+        assert!(report.stalled && report.ring.is_some());
+    }
+
+    #[test]
+    fn a_key_works_while_the_one_to_replace_it_waits() {
+        let issued = Issue::Published(ring(), Some("nobody has invited them".to_owned()));
+        let report = report_of_issue(&issued);
+        assert_eq!(report.ready, ConditionStatus::True);
+        assert!(!report.stalled);
+        assert!(report.message.ends_with("waits: nobody has invited them"));
     }
 }

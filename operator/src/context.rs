@@ -3,11 +3,11 @@
 pub mod backoff;
 pub mod caches;
 pub mod http_route;
+pub mod key_ring;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod object;
-pub mod pending;
 pub mod record;
 pub mod runtime;
 pub mod servers;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    api_key::ApiKeySpec,
+    api_key::{ApiKeySpec, LEAST_EVERY, Rotation},
     duration,
     scope::Scope,
     syntax::{EMAIL, is_email, is_label},
@@ -22,8 +22,19 @@ pub struct ValidatedApiKey {
     pub user: Option<String>,
     pub scopes: BTreeSet<Scope>,
     pub end: KeyEnd,
+    pub rotation: Option<ValidatedRotation>,
     pub secret_name: String,
     pub revoked: bool,
+}
+
+/// When a key is replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidatedRotation {
+    pub every: Option<SignedDuration>,
+    /// How long the old key stays valid; shorter than `every`.
+    pub overlap: SignedDuration,
+    /// A change of it replaces the key once.
+    pub trigger: Option<String>,
 }
 
 /// When a key ends.
@@ -68,20 +79,16 @@ pub fn validate_api_key(spec: &ApiKeySpec) -> Result<ValidatedApiKey, Vec<Violat
             json!(spec.scopes),
         );
     }
-    if spec.rotation.is_some() {
-        refuse(
-            "spec.rotation",
-            "is not supported by this version of Albatross: leave it out",
-            json!(spec.rotation),
-        );
-    }
     let end = end(spec, &mut refuse);
+    let rotation = spec.rotation.as_ref();
+    let rotation = rotation.and_then(|given| rotation_of(given, end, &mut refuse));
     match end {
         Some(end) if violations.is_empty() => Ok(ValidatedApiKey {
             tenant: spec.tenant_ref.name.clone(),
             user: spec.user.as_ref().map(|user| user.to_ascii_lowercase()),
             scopes,
             end,
+            rotation,
             secret_name: spec.secret_name.clone(),
             revoked: spec.revoked,
         }),
@@ -107,6 +114,48 @@ fn end(spec: &ApiKeySpec, refuse: &mut impl FnMut(&str, &str, Value)) -> Option<
             None
         }
     }
+}
+
+/// The declared rotation, or refusals.
+fn rotation_of(
+    given: &Rotation,
+    end: Option<KeyEnd>,
+    refuse: &mut impl FnMut(&str, &str, Value),
+) -> Option<ValidatedRotation> {
+    let mut read = |field: &str, text: &str| {
+        let length = duration::parse(text);
+        length
+            .map_err(|error| refuse(field, &error.to_string(), json!(text)))
+            .ok()
+    };
+    let overlap = read("spec.rotation.overlap", &given.overlap)?;
+    let every = match &given.every {
+        Some(every) => Some(read("spec.rotation.every", every)?),
+        None => None,
+    };
+    if every.is_none() && given.trigger.is_none() {
+        refuse(
+            "spec.rotation",
+            "must set every, trigger or both",
+            json!(given),
+        );
+    }
+    if let Some(every) = every {
+        let mut hold = |holds: bool, rule: &str| {
+            if !holds {
+                refuse("spec.rotation.every", rule, json!(given.every));
+            }
+        };
+        hold(every >= LEAST_EVERY, "must be at least 1h");
+        hold(overlap < every, "must be longer than overlap");
+        let outlived = matches!(end, Some(KeyEnd::After(ttl)) if ttl <= every);
+        hold(!outlived, "must be shorter than ttl");
+    }
+    Some(ValidatedRotation {
+        every,
+        overlap,
+        trigger: given.trigger.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -150,6 +199,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_key_that_is_replaced_from_time_to_time() {
+        let rotation = json!({"every": "30d", "overlap": "1d", "trigger": "a"});
+        let key = validate_api_key(&spec(json!({"rotation": rotation}))).unwrap();
+        let rotation = key.rotation.unwrap();
+        assert_eq!(rotation.every, Some(SignedDuration::from_hours(30 * 24)));
+        assert_eq!(rotation.overlap, SignedDuration::from_hours(24));
+        assert_eq!(rotation.trigger.as_deref(), Some("a"));
+    }
+
     #[rstest]
     #[case(json!({"tenantRef": {"name": "Skyways"}}), "spec.tenantRef.name", r#""Skyways""#)]
     #[case(json!({"user": "ada"}), "spec.user", r#""ada""#)]
@@ -158,7 +217,12 @@ mod tests {
     #[case(json!({"ttl": "1y"}), "spec.ttl", r#""1y""#)]
     #[case(json!({"ttl": null}), "spec", "nothing")]
     #[case(json!({"expiresAt": "2027-01-01T00:00:00Z"}), "spec", "{expiresAt, ttl}")]
-    #[case(json!({"rotation": {"every": "30d", "overlap": "1d"}}), "spec.rotation", "{every, overlap}")]
+    #[case(json!({"rotation": {"overlap": "1d"}}), "spec.rotation", "{overlap}")]
+    #[case(json!({"rotation": {"trigger": "a", "overlap": "1"}}), "spec.rotation.overlap", r#""1""#)]
+    #[case(json!({"rotation": {"every": "1y", "overlap": "1d"}}), "spec.rotation.every", r#""1y""#)]
+    #[case(json!({"rotation": {"every": "1d", "overlap": "24h"}}), "spec.rotation.every", r#""1d""#)]
+    #[case(json!({"rotation": {"every": "59m", "overlap": "1m"}}), "spec.rotation.every", r#""59m""#)]
+    #[case(json!({"rotation": {"every": "90d", "overlap": "1d"}}), "spec.rotation.every", r#""90d""#)]
     fn one_rule_broken_is_one_violation(
         #[case] change: Value,
         #[case] field: &str,

@@ -11,16 +11,18 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 
 use crate::api_key::admit::Admitted;
-use crate::context::pending::PendingKey;
+use crate::context::key_ring::Key;
 use crate::names;
 
-/// The Secret that the key's holder reads.
-pub fn secret(owner: &ApiKey, admitted: &Admitted, pending: &PendingKey) -> Secret {
-    let data = [
-        ("key", pending.key.expose_secret().to_owned()),
-        ("keyId", pending.id.clone()),
+/// The Secret that the key's holder reads; `previous` is what it replaced and is still valid.
+pub fn secret(owner: &ApiKey, admitted: &Admitted, key: &Key, previous: Option<&Key>) -> Secret {
+    let mut data = vec![
+        ("key", key.text.expose_secret().to_owned()),
+        ("keyId", key.id.clone()),
         ("endpoint", admitted.endpoint.clone()),
     ];
+    let previous = previous.map(|previous| previous.text.expose_secret().to_owned());
+    data.extend(previous.map(|text| ("previousKey", text)));
     Secret {
         metadata: ObjectMeta {
             annotations: Some(BTreeMap::from([(

@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Resource, ResourceExt};
 
-use crate::api_key::issue;
+use crate::api_key::answer::is_registered;
+use crate::api_key::store::stored;
 use crate::context::Context;
 use crate::names;
 
@@ -20,9 +21,9 @@ pub async fn finalize(owner: &ApiKey, ctx: &Context) -> Result<bool, kube::Error
     }
     let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
     let tenant_lives = tenant.is_some_and(|tenant| tenant.meta().deletion_timestamp.is_none());
-    if let Some(pending) = issue::stored(owner, ctx).await? {
-        // The tenant's state no longer holds the key; its runtime says so as soon as it has been told.
-        if tenant_lives && issue::is_registered(owner, &pending, ctx) {
+    if let Some(ring) = stored(owner, ctx).await? {
+        // The tenant's state no longer holds the keys; its runtime says so as soon as it has been told.
+        if tenant_lives && ring.keys().any(|key| is_registered(owner, key, ctx)) {
             ctx.triggers.tenant(&owner.spec.tenant_ref.name);
             return Ok(false);
         }

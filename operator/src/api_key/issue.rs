@@ -4,28 +4,31 @@ use albatross_crds::ApiKey;
 use albatross_crds::conditions::Reason;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
-use kube::runtime::events::{Event, EventType};
-use kube::{Api, Resource, ResourceExt};
+use kube::runtime::events::EventType;
+use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
+use crate::api_key::answer::{is_registered, is_revoked, refusal};
 use crate::api_key::build;
+use crate::api_key::event::tell;
+use crate::api_key::rotate::rotate;
+use crate::api_key::store::{new_key, store, stored};
 use crate::context::Context;
+use crate::context::key_ring::KeyRing;
 use crate::context::object::Wanted;
-use crate::context::pending::PendingKey;
-use crate::context::runtime::{Answer, ApiKeyState};
-use crate::context::token;
 use crate::names;
 
 /// How far the key has come.
 #[derive(Debug)]
 pub enum Issue {
     /// The runtime does not know it yet.
-    Registering(PendingKey),
+    Registering(KeyRing),
     /// The runtime does not register it; why.
-    Refused(PendingKey, String),
-    Published(PendingKey),
+    Refused(KeyRing, String),
+    /// Why the key that is to replace it waits, if there is one.
+    Published(KeyRing, Option<String>),
     /// It was valid once.
-    Ended(PendingKey, Reason),
+    Ended(KeyRing, Reason),
     /// The Secret's name is somebody else's.
     Conflict(String),
 }
@@ -51,73 +54,54 @@ pub async fn issue(
             admitted.key.secret_name
         )));
     }
-    let mut pending = pending(owner, admitted, published.is_some(), ctx).await?;
+    let mut ring = ring(owner, admitted, published.is_some(), ctx).await?;
     if admitted.key.revoked {
-        return Ok(Issue::Ended(pending, Reason::Revoked));
+        return Ok(Issue::Ended(ring, Reason::Revoked));
     }
-    if pending.expires_at <= ctx.clock.now() {
-        return Ok(Issue::Ended(pending, Reason::Expired));
+    if ring.published {
+        rotate(owner, admitted, &mut ring, published.as_ref(), ctx).await?;
+    }
+    let now = ctx.clock.now();
+    if ring.current.expires_at <= now {
+        return Ok(Issue::Ended(ring, Reason::Expired));
     }
     // What was published has been registered, even if this process has not asked yet.
     let asked = ctx.memory.of(&owner.spec.tenant_ref.name).answer.is_some();
-    if !is_registered(owner, &pending, ctx) && (asked || !pending.published) {
-        return Ok(match refusal(owner, &pending, ctx) {
-            Some(message) => Issue::Refused(pending, message),
-            None => Issue::Registering(pending),
+    if !is_registered(owner, &ring.current, ctx) && (asked || !ring.published) {
+        return Ok(match refusal(owner, &ring.current, ctx) {
+            Some(message) => Issue::Refused(ring, message),
+            None => Issue::Registering(ring),
         });
     }
-    let wanted = Wanted::new(&build::secret(owner, admitted, &pending));
-    ctx.writer.apply(&wanted, published.as_ref()).await?;
-    if !pending.published {
-        pending.published = true;
-        store(owner, &mut pending, ctx).await?;
+    let secret = build::secret(owner, admitted, &ring.current, ring.previous(now));
+    ctx.writer
+        .apply(&Wanted::new(&secret), published.as_ref())
+        .await?;
+    if !ring.published {
+        ring.published = true;
+        store(owner, &mut ring, ctx).await?;
     }
-    Ok(Issue::Published(pending))
+    let waits = ring.next.as_ref().map(|next| {
+        let why = refusal(owner, next, ctx);
+        why.unwrap_or_else(|| "the runtime does not know it yet".to_owned())
+    });
+    Ok(Issue::Published(ring, waits))
 }
 
-/// Whether the runtime has said that the key works.
-pub fn is_registered(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> bool {
-    answered(owner, pending, ctx) == Some(ApiKeyState::Active)
-}
-
-/// What the runtime says of the key; none before it knows it.
-fn answered(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> Option<ApiKeyState> {
-    let answer = answer(owner, ctx)?;
-    let mut known = answer.api_keys.iter();
-    known
-        .find(|key| key.key_id == pending.id)
-        .map(|key| key.state)
-}
-
-/// Why the runtime does not register the key, if it has said so.
-fn refusal(owner: &ApiKey, pending: &PendingKey, ctx: &Context) -> Option<String> {
-    let answer = answer(owner, ctx)?;
-    let mut refused = answer.refused_keys.iter();
-    refused
-        .find(|key| key.key_id == pending.id)
-        .map(|key| key.message.clone())
-}
-
-/// What the tenant's runtime answered last, if it took what it was told.
-fn answer(owner: &ApiKey, ctx: &Context) -> Option<Answer> {
-    let memory = ctx.memory.of(&owner.spec.tenant_ref.name);
-    memory.answer.as_deref()?.as_ref().ok().cloned()
-}
-
-/// The key that there is, or a new one: for a new ApiKey, when a published Secret was deleted by hand, and when the key
+/// The keys that there are, or a new one: for a new ApiKey, when a published Secret was deleted by hand, and when the key
 /// was revoked because it was not admitted for a while. A revoked key never works again.
-async fn pending(
+async fn ring(
     owner: &ApiKey,
     admitted: &Admitted,
     is_published: bool,
     ctx: &Context,
-) -> Result<PendingKey, kube::Error> {
+) -> Result<KeyRing, kube::Error> {
     let found = stored(owner, ctx).await?;
     let replaced = match found {
         Some(found) => {
             let deleted = found.published && !is_published;
-            let revoked = answered(owner, &found, ctx) == Some(ApiKeyState::Revoked);
-            let ended = admitted.key.revoked || found.expires_at <= ctx.clock.now();
+            let revoked = is_revoked(owner, &found.current, ctx);
+            let ended = admitted.key.revoked || found.current.expires_at <= ctx.clock.now();
             if ended || !(deleted || revoked) {
                 return Ok(found);
             }
@@ -126,33 +110,11 @@ async fn pending(
         }
         None => None,
     };
-    let token = token::api_key(ctx.entropy.as_ref());
-    let issued_at = ctx.clock.now();
-    let mut pending = PendingKey {
-        id: token.id,
-        key: token.text,
-        issued_at,
-        expires_at: admitted.key.end.of(issued_at),
-        published: false,
-        resource_version: replaced,
-    };
-    store(owner, &mut pending, ctx).await?;
-    Ok(pending)
-}
-
-/// Read from the API server: a cache that lags must not lead to a second key.
-pub async fn stored(owner: &ApiKey, ctx: &Context) -> Result<Option<PendingKey>, kube::Error> {
-    let name = names::pending_secret(&owner.uid().unwrap_or_default());
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
-    let secret = api.get_opt(&name).await?;
-    Ok(secret.as_ref().and_then(PendingKey::from_secret))
-}
-
-async fn store(owner: &ApiKey, pending: &mut PendingKey, ctx: &Context) -> Result<(), kube::Error> {
-    let secret = pending.to_secret(owner, &ctx.namespace);
-    let stored = ctx.writer.store(&secret).await?;
-    pending.resource_version = stored.metadata.resource_version;
-    Ok(())
+    let rotation = admitted.key.rotation.as_ref();
+    let trigger = rotation.and_then(|rotation| rotation.trigger.clone());
+    let mut ring = KeyRing::new(new_key(admitted, ctx), trigger, replaced);
+    store(owner, &mut ring, ctx).await?;
+    Ok(ring)
 }
 
 async fn published(
@@ -182,14 +144,5 @@ async fn tell_replaced(owner: &ApiKey, admitted: &Admitted, deleted: bool, ctx: 
             ),
         ),
     };
-    let event = Event {
-        type_: EventType::Warning,
-        reason: reason.to_owned(),
-        note: Some(note),
-        action: "Issue".to_owned(),
-        secondary: None,
-    };
-    if let Err(cause) = ctx.events.publish(&event, &owner.object_ref(&())).await {
-        tracing::warn!(%cause, "event not written");
-    }
+    tell(owner, (EventType::Warning, reason, "Issue"), &note, ctx).await;
 }

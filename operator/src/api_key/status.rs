@@ -4,11 +4,12 @@ use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Condition
 use albatross_crds::{ApiKey, ApiKeyStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::runtime::events::{Event, EventType};
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
 
+use crate::api_key::event;
 use crate::context::Context;
-use crate::context::pending::PendingKey;
+use crate::context::key_ring::KeyRing;
 
 /// What there is to say.
 #[derive(Debug)]
@@ -18,16 +19,23 @@ pub struct Report<'a> {
     pub message: String,
     /// Waiting will not help.
     pub stalled: bool,
-    pub key: Option<&'a PendingKey>,
+    pub ring: Option<&'a KeyRing>,
+    pub next_rotation_at: Option<Timestamp>,
 }
 
 /// The status after `report`.
 pub fn compute(status: &mut ApiKeyStatus, report: &Report<'_>, generation: i64, now: Timestamp) {
     status.observed_generation = Some(generation);
-    if let Some(key) = report.key {
-        status.key_id = Some(key.id.clone());
-        status.issued_at = whole_seconds(key.issued_at);
-        status.expires_at = whole_seconds(key.expires_at);
+    if let Some(ring) = report.ring {
+        status.key_id = Some(ring.current.id.clone());
+        status.issued_at = whole_seconds(ring.current.issued_at);
+        status.expires_at = whole_seconds(ring.current.expires_at);
+        let is_revoked = report.reason == Reason::Revoked;
+        let previous = ring.previous(now).filter(|_| !is_revoked);
+        status.previous_key_id = previous.map(|key| key.id.clone());
+        status.previous_expires_at = previous.and_then(|key| whole_seconds(key.expires_at));
+        status.rotation_trigger.clone_from(&ring.trigger);
+        status.next_rotation_at = report.next_rotation_at.and_then(whole_seconds);
     }
     let under_way = !report.stalled && report.ready == ConditionStatus::Unknown;
     let why_stalled = match report.stalled {
@@ -78,19 +86,12 @@ async fn tell(key: &ApiKey, report: &Report<'_>, ctx: &Context) {
         reason = report.reason.as_str(),
         "status"
     );
-    let event = Event {
-        type_: match report.stalled {
-            true => EventType::Warning,
-            false => EventType::Normal,
-        },
-        reason: report.reason.as_str().to_owned(),
-        note: Some(report.message.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
+    let type_ = match report.stalled {
+        true => EventType::Warning,
+        false => EventType::Normal,
     };
-    if let Err(cause) = ctx.events.publish(&event, &key.object_ref(&())).await {
-        tracing::warn!(%cause, "event not written");
-    }
+    let what = (type_, report.reason.as_str(), "Reconcile");
+    event::tell(key, what, &report.message, ctx).await;
 }
 
 /// Kubernetes stores seconds: a finer time would differ from what is read back.
@@ -113,7 +114,8 @@ mod tests {
             reason: Reason::ScopesNotAllowed,
             message: "no".to_owned(),
             stalled: true,
-            key: None,
+            ring: None,
+            next_rotation_at: None,
         };
         compute(&mut status, &report, 3, Timestamp::UNIX_EPOCH);
         assert_eq!(status.observed_generation, Some(3));

@@ -16,18 +16,19 @@ use crate::context::runtime::{
     AdminRole, AnsweredAdmin, DesiredAdmin, DesiredApiKey, DesiredLink, DesiredState, DesiredTenant,
 };
 use crate::context::system::Entropy;
-use crate::context::{pending::PendingKey, token};
+use crate::context::key_ring::{Key, KeyRing};
+use crate::context::token;
 use crate::names;
 use crate::tenant::validate::Plan;
 
 /// How long a log-in link can be used.
 const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// An admitted ApiKey with its key.
+/// One of an admitted ApiKey's keys.
 #[derive(Debug, Clone)]
 pub struct IssuedKey {
     pub api_key: Arc<ApiKey>,
-    pub pending: PendingKey,
+    pub key: Key,
 }
 
 /// What the tenant's ApiKeys come to.
@@ -48,24 +49,36 @@ pub fn declared_keys(plan: &Plan, ctx: &Context) -> DeclaredKeys {
             continue;
         }
         let is_admitted = is_admitted(plan, &api_key, ctx);
-        let known = is_admitted.and_then(|_| pending_of(&api_key, ctx));
-        if let (Some(true), Some(pending)) = (is_admitted, known) {
-            keys.issued.push(IssuedKey { api_key, pending });
-        } else if is_admitted != Some(false) && !api_key.spec.revoked {
-            let status = api_key.status.as_ref();
-            keys.kept
-                .extend(status.and_then(|status| status.key_id.clone()));
+        let ring = ring_of(&api_key, ctx);
+        match (is_admitted, ring) {
+            (Some(true), Some(ring)) => keys.issued.extend(ring.keys().map(|key| IssuedKey {
+                api_key: Arc::clone(&api_key),
+                key: key.clone(),
+            })),
+            (Some(false), _) => {}
+            (_, ring) if !api_key.spec.revoked => keys.kept.extend(known_ids(&api_key, ring)),
+            _ => {}
         }
     }
-    keys.issued.sort_by(|a, b| a.pending.id.cmp(&b.pending.id));
+    keys.issued.sort_by(|a, b| a.key.id.cmp(&b.key.id));
     keys.kept.sort();
     keys
 }
 
-fn pending_of(api_key: &ApiKey, ctx: &Context) -> Option<PendingKey> {
+/// Ids of the keys that there are, or of those that were last seen.
+fn known_ids(api_key: &ApiKey, ring: Option<KeyRing>) -> Vec<String> {
+    if let Some(ring) = ring {
+        return ring.keys().map(|key| key.id.clone()).collect();
+    }
+    let status = api_key.status.iter();
+    let shown = status.flat_map(|status| [&status.key_id, &status.previous_key_id]);
+    shown.flatten().cloned().collect()
+}
+
+fn ring_of(api_key: &ApiKey, ctx: &Context) -> Option<KeyRing> {
     let name = names::pending_secret(&api_key.uid()?);
     let secret = ctx.caches.secret(&ctx.namespace, &name)?;
-    PendingKey::from_secret(&secret)
+    KeyRing::from_secret(&secret)
 }
 
 /// None when it cannot be told: the declaration is not valid, or its namespace is not known yet.
@@ -100,7 +113,7 @@ pub fn state(plan: &Plan, record: &TenantRecord, keys: DeclaredKeys) -> DesiredS
         api_keys: keys
             .issued
             .iter()
-            .map(|key| desired_key(key, &pepper))
+            .map(|issued| desired_key(issued, &pepper))
             .collect(),
         kept_api_keys: keys.kept,
     }
@@ -163,8 +176,8 @@ fn desired_link(link: &AdminLink, pepper: &[u8]) -> Option<DesiredLink> {
     })
 }
 
-fn desired_key(key: &IssuedKey, pepper: &[u8]) -> DesiredApiKey {
-    let IssuedKey { api_key, pending } = key;
+fn desired_key(issued: &IssuedKey, pepper: &[u8]) -> DesiredApiKey {
+    let IssuedKey { api_key, key } = issued;
     let mut scopes: Vec<String> = api_key
         .spec
         .scopes
@@ -173,8 +186,8 @@ fn desired_key(key: &IssuedKey, pepper: &[u8]) -> DesiredApiKey {
         .collect();
     scopes.sort();
     DesiredApiKey {
-        key_id: pending.id.clone(),
-        digest: token::api_key_digest(pepper, &pending.key),
+        key_id: key.id.clone(),
+        digest: token::api_key_digest(pepper, &key.text),
         user: api_key
             .spec
             .user
@@ -186,7 +199,7 @@ fn desired_key(key: &IssuedKey, pepper: &[u8]) -> DesiredApiKey {
             api_key.name_any()
         ),
         scopes,
-        expires_at: Some(pending.expires_at),
+        expires_at: Some(key.expires_at),
         revoked: api_key.spec.revoked,
     }
 }
@@ -214,13 +227,11 @@ mod tests {
         let token = token::api_key(&Counting::default());
         IssuedKey {
             api_key: Arc::new(api_key),
-            pending: PendingKey {
+            key: Key {
                 id: token.id,
-                key: token.text,
+                text: token.text,
                 issued_at: fixtures::NOW.parse().unwrap(),
                 expires_at: "2027-02-22T00:00:00Z".parse().unwrap(),
-                published: false,
-                resource_version: None,
             },
         }
     }
@@ -235,7 +246,7 @@ mod tests {
         let state = state(&plan, &record, DeclaredKeys { issued, kept });
         insta::assert_json_snapshot!(state);
         let text = serde_json::to_string(&state).unwrap();
-        assert!(!text.contains(key.pending.key.expose_secret()));
+        assert!(!text.contains(key.key.text.expose_secret()));
     }
 
     #[test]

@@ -32,14 +32,14 @@ pub fn nothing(number: u64) -> DesiredState {
 }
 
 /// What an operator would have generated.
-struct Operator {
+pub struct Operator {
     pepper: Pepper,
     link: SecretString,
-    key: SecretString,
+    pub key: SecretString,
 }
 
 impl Operator {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             pepper: Pepper::new([7; 32]),
             link: LinkToken::generate(&Randomness).into_text(),
@@ -59,7 +59,7 @@ impl Operator {
         })
     }
 
-    fn key(&self, change: Value) -> Value {
+    pub fn key(&self, change: Value) -> Value {
         let key = ApiKeyText::parse(self.key.expose_secret()).unwrap();
         let mut desired = json!({
             "keyId": key.id(),
@@ -80,12 +80,12 @@ impl Operator {
             .await
     }
 
-    async fn open(&self, stage: &Stage) -> Result<Identity, ServiceError> {
+    pub async fn open(&self, stage: &Stage) -> Result<Identity, ServiceError> {
         stage.airline.auth.by_key(self.key.expose_secret()).await
     }
 }
 
-fn state(number: u64, admins: Vec<Value>, keys: Vec<Value>) -> DesiredState {
+pub fn state(number: u64, admins: Vec<Value>, keys: Vec<Value>) -> DesiredState {
     let state = json!({
         "number": number,
         "tenant": {"displayName": "Skyways", "icaoCode": "SKY", "publicUrl": "http://skyways.localhost"},
@@ -94,7 +94,7 @@ fn state(number: u64, admins: Vec<Value>, keys: Vec<Value>) -> DesiredState {
     serde_json::from_value(state).unwrap()
 }
 
-async fn apply(stage: &Stage, state: DesiredState) -> DesiredReport {
+pub async fn apply(stage: &Stage, state: DesiredState) -> DesiredReport {
     stage.airline.desired.apply(state).await.unwrap()
 }
 

@@ -15,6 +15,7 @@ mod faulty_log;
 mod log_in;
 mod pireps;
 mod projections;
+mod rotation;
 mod stage;
 mod tracks;
 mod users;

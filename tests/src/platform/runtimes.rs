@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, put};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +25,10 @@ pub struct Runtime {
     pub keys: BTreeMap<String, Key>,
     /// Flights that are under way.
     pub airborne: u64,
+    /// It answers nobody.
+    pub is_away: bool,
+    /// It registers no key that it does not know.
+    pub refuses_keys: bool,
 }
 
 /// A key of a runtime.
@@ -31,6 +36,7 @@ pub struct Runtime {
 pub struct Key {
     pub digest: String,
     pub revoked: bool,
+    pub expires_at: Timestamp,
 }
 
 type All = Arc<Mutex<BTreeMap<String, Runtime>>>;
@@ -79,7 +85,7 @@ impl Runtimes {
 }
 
 impl Runtime {
-    /// Ids of the keys that work.
+    /// Ids of the keys that are not revoked, in order.
     pub fn live_keys(&self) -> Vec<&str> {
         let live = self.keys.iter().filter(|(_, key)| !key.revoked);
         live.map(|(id, _)| id.as_str()).collect()
@@ -90,6 +96,12 @@ impl Runtime {
         if number < self.number {
             let problem = json!({"status": 409, "applied": self.number});
             return (StatusCode::CONFLICT, Json(problem));
+        }
+        if self.is_away {
+            return (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Json(json!({"status": 503})),
+            );
         }
         self.number = number;
         // What is not wanted any more is revoked, and stays so.
@@ -102,10 +114,14 @@ impl Runtime {
         }
         for key in list(&state["apiKeys"]) {
             let id = text(&key["keyId"]);
+            if self.refuses_keys && !self.keys.contains_key(&id) {
+                continue;
+            }
             let was_revoked = self.keys.get(&id).is_some_and(|before| before.revoked);
             let told = Key {
                 digest: text(&key["digest"]),
                 revoked: was_revoked || key["revoked"] == true,
+                expires_at: text(&key["expiresAt"]).parse().expect("a key has an end"),
             };
             self.keys.insert(id, told);
         }
@@ -114,12 +130,14 @@ impl Runtime {
     }
 
     fn report(&self) -> Value {
-        let wanted = list(&self.state["apiKeys"]);
-        let keys = wanted.map(|key| {
-            let id = text(&key["keyId"]);
-            let revoked = self.keys[&id].revoked;
-            json!({"keyId": id, "state": if revoked { "Revoked" } else { "Active" }})
+        let keys = self.keys.iter().map(|(id, key)| {
+            let state = if key.revoked { "Revoked" } else { "Active" };
+            json!({"keyId": id, "state": state})
         });
+        let wanted = list(&self.state["apiKeys"]).map(|key| text(&key["keyId"]));
+        let refused = wanted
+            .filter(|id| !self.keys.contains_key(id))
+            .map(|id| json!({"keyId": id, "message": "no more keys"}));
         let admins = list(&self.state["admins"])
             .map(|admin| json!({"email": admin["email"], "hasLoggedIn": false}));
         json!({
@@ -129,6 +147,7 @@ impl Runtime {
             "version": "0.1.0",
             "admins": admins.collect::<Vec<_>>(),
             "apiKeys": keys.collect::<Vec<_>>(),
+            "refusedKeys": refused.collect::<Vec<_>>(),
         })
     }
 }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use albatross_operator::context::token;
 use albatross_tests::chart::NAMESPACE;
-use albatross_tests::platform::{CLIENTS, Outside, condition};
+use albatross_tests::platform::{CLIENTS, Key, Outside, condition};
 use albatross_tests::wait::until_in;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
@@ -21,7 +22,9 @@ use crate::world::World;
 pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What may come between creation and end, in this order.
-pub const STAGES: [&str; 4] = ["rotate", "change", "retain", "adopt"];
+pub const STAGES: [&str; 5] = ["lose", ROTATE, "change", "retain", "adopt"];
+/// What it calls here it has called before, but the order is what a rotation promises: each of its calls goes wrong too.
+pub const ROTATE: &str = "rotate";
 
 /// Created, led through some stages, and deleted for good.
 pub async fn live(world: &World, name: &str, stages: &[&str]) {
@@ -32,7 +35,10 @@ pub async fn live(world: &World, name: &str, stages: &[&str]) {
     };
     world.journal.learn(name, name);
     life.create().await;
-    if stages.contains(&"rotate") {
+    if stages.contains(&"lose") {
+        life.lose().await;
+    }
+    if stages.contains(&ROTATE) {
         life.rotate().await;
     }
     if stages.contains(&"change") {
@@ -66,8 +72,9 @@ impl Life<'_> {
         platform.leave_a_mark(self.name).await;
     }
 
-    async fn rotate(&self) {
-        self.world.journal.enter(self.name, "rotate");
+    /// Somebody deletes the Secret.
+    async fn lose(&self) {
+        self.world.journal.enter(self.name, "lose");
         let platform = &self.world.platform;
         let before = platform.client_secret(&self.key).await;
         let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), CLIENTS);
@@ -85,6 +92,22 @@ impl Life<'_> {
             .await;
         touched.unwrap();
         self.is_well(Some(&before["keyId"])).await;
+    }
+
+    async fn rotate(&self) {
+        self.world.journal.enter(self.name, ROTATE);
+        let platform = &self.world.platform;
+        let before = platform.client_secret(&self.key).await;
+        let rotation = json!({"spec": {"rotation": {"trigger": "now", "overlap": "2h"}}});
+        let (parameters, rotation) = (PatchParams::default(), Patch::Merge(&rotation));
+        let keys = platform.api_keys();
+        let changed = keys.patch(&self.key, &parameters, &rotation).await;
+        changed.unwrap();
+        self.is_well(Some(&before["keyId"])).await;
+        let after = platform.client_secret(&self.key).await;
+        assert_eq!(after.get("previousKey"), before.get("key"), "{}", self.name);
+        let old = &platform.runtimes.of(self.name).keys[&before["keyId"]];
+        assert!(!old.revoked, "{}", self.name);
     }
 
     async fn change(&self) {
@@ -169,7 +192,7 @@ impl Life<'_> {
         .await;
     }
 
-    /// Ready as declared, with one key that works, which is another than `old`; and its credentials are what they were.
+    /// Ready as declared, with one key that works and lasts, which is another than `old`; and its credentials are what they were.
     async fn is_well(&self, old: Option<&String>) {
         let platform = &self.world.platform;
         until_in(PATIENCE, &format!("{} is Ready", self.name), async || {
@@ -184,9 +207,10 @@ impl Life<'_> {
         })
         .await;
         let secret = platform.client_secret(&self.key).await;
-        self.comes_true("one key works", async || {
-            platform.runtimes.of(self.name).live_keys() == [secret["keyId"].as_str()]
-        })
+        self.comes_true(
+            "one key works, and a replaced one for a while",
+            async || self.lasting_keys() == [secret["keyId"].as_str()],
+        )
         .await;
         let record = platform.record(self.name).await;
         let pepper = BASE64_STANDARD.decode(&record["pepper"]).unwrap();
@@ -223,6 +247,21 @@ impl Life<'_> {
         let mut conditions = status.conditions.iter();
         status.key_id.as_deref() == Some(id)
             && conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    }
+
+    /// Keys of the runtime that are not about to end.
+    fn lasting_keys(&self) -> Vec<String> {
+        let keys = self.world.platform.runtimes.of(self.name).keys;
+        let last = keys.values().map(|key| key.expires_at).max();
+        let lasts = |key: &Key| {
+            last.is_some_and(|last| {
+                last.duration_since(key.expires_at) < SignedDuration::from_hours(24)
+            })
+        };
+        let lasting = keys
+            .into_iter()
+            .filter(|(_, key)| !key.revoked && lasts(key));
+        lasting.map(|(id, _)| id).collect()
     }
 
     /// The Secret that holds the key beside the operator.

@@ -20,7 +20,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::life::{PATIENCE, STAGES};
+use crate::life::{PATIENCE, ROTATE, STAGES};
 use crate::world::World;
 
 /// One operator works on a whole cluster, so that the tests of this file take turns.
@@ -91,18 +91,19 @@ fn side_by_side(faults: Vec<(Call, Fault)>) -> Vec<Vec<(Call, Fault)>> {
     lives
 }
 
-/// Each call at the first stage that makes it, and one of its repetitions there: they are done in the same way. All of
-/// them in the soak.
+/// Each call at the first stage that makes it, and at the rotation, and one of its repetitions there: they are done in the
+/// same way. All of them in the soak.
 fn worth_a_fault(calls: BTreeSet<Call>, seed: u64) -> BTreeSet<Call> {
     if soak() {
         return calls;
     }
     let mut chance = StdRng::seed_from_u64(seed);
-    let mut known: BTreeMap<String, Vec<Call>> = BTreeMap::new();
+    let mut known: BTreeMap<(String, bool), Vec<Call>> = BTreeMap::new();
     let stages = ["create"].into_iter().chain(STAGES).chain(["drop"]);
     for stage in stages {
         for call in calls.iter().filter(|call| call.phase == stage) {
-            let same = known.entry(call.what.clone()).or_default();
+            let what = (call.what.clone(), stage == ROTATE);
+            let same = known.entry(what).or_default();
             if same.first().is_none_or(|first| first.phase == stage) {
                 same.push(call.clone());
             }

@@ -251,7 +251,7 @@ async fn a_key_that_was_not_admitted_for_a_while_becomes_another_one() {
 }
 
 #[tokio::test]
-async fn a_declaration_that_is_not_valid_leaves_the_key_as_it_is() {
+async fn a_namespace_that_loses_its_label_leaves_the_key_as_it_is() {
     let _alone = alone().await;
     let platform = platform("careless").await;
     let operator = platform.operator().await;
@@ -262,16 +262,13 @@ async fn a_declaration_that_is_not_valid_leaves_the_key_as_it_is() {
         .key_comes_to("careless-acars", "True", "Available")
         .await;
     let secret = platform.client_secret("careless-acars").await;
-    let api = platform.api_keys();
-    let change = async |spec| {
-        let change = Patch::Merge(json!({ "spec": spec }));
-        let parameters = PatchParams::default();
-        let changed = api.patch("careless-acars", &parameters, &change).await;
-        changed.unwrap();
-    };
-    change(json!({"rotation": {"every": "30d", "overlap": "1d"}})).await;
+    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
+    let label = json!({"metadata": {"labels": {"albatross.aero/managed": null}}});
+    let (parameters, label) = (PatchParams::default(), Patch::Merge(label));
+    let changed = namespaces.patch(CLIENTS, &parameters, &label).await;
+    changed.unwrap();
     platform
-        .key_comes_to("careless-acars", "False", "InvalidSpec")
+        .key_comes_to("careless-acars", "False", "NamespaceNotAllowed")
         .await;
     // The runtime is told something new meanwhile.
     let name = json!({"displayName": "Careless Airways"});
@@ -282,7 +279,7 @@ async fn a_declaration_that_is_not_valid_leaves_the_key_as_it_is() {
     })
     .await;
     the_key_works(&platform, "careless", &secret).await;
-    change(json!({"rotation": null})).await;
+    platform.client_namespace().await;
     platform
         .key_comes_to("careless-acars", "True", "Available")
         .await;

@@ -15,6 +15,7 @@ mod life;
 mod noop;
 mod outages;
 mod refusals;
+mod rotation;
 mod runtime;
 mod version;
 

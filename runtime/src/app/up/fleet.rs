@@ -130,6 +130,9 @@ impl Fleet {
         for field in &declared.without_effect {
             println!("  note   {field} has no effect here");
         }
+        for (key, _) in declared.keys.iter().filter(|(_, it)| it.key.rotation.is_some()) {
+            println!("  note   spec.rotation of {key} has no effect here");
+        }
         println!();
     }
 }

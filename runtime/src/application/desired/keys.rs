@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::application::auth::accounts::{Accounts, UserOrder};
+use crate::application::auth::keys::GRACE;
 use crate::application::auth::rows::key_row;
 use crate::application::desired::admins::digest;
 use crate::application::desired::model::{
@@ -57,23 +59,26 @@ impl Keys {
         Ok(refused)
     }
 
-    /// Whatever is managed and not declared any more opens nothing any more.
+    /// Whatever is managed and not declared any more opens nothing any more; what has ended for good did so by itself.
     pub async fn revoke_unwanted(&self, desired: &DesiredState) -> Result<(), ServiceError> {
         let declared = desired.api_keys.iter().map(|key| key.key_id.as_str());
         let kept = desired.kept_api_keys.iter().map(String::as_str);
         let wanted: BTreeSet<&str> = declared.chain(kept).collect();
+        let now = self.shared.now();
         for key in self.managed().await? {
-            if key.key.revoked_at.is_none() && !wanted.contains(key.id.as_str()) {
+            let is_over = key.key.revoked_at.is_some() || is_spent(&key, now);
+            if !is_over && !wanted.contains(key.id.as_str()) {
                 self.revoke(key.user, key.id).await?;
             }
         }
         Ok(())
     }
 
-    /// The managed keys, oldest first.
+    /// The managed keys, oldest first, without those that expired too long ago to open anything.
     pub async fn report(&self) -> Result<Vec<ReportedKey>, ServiceError> {
         let now = self.shared.now();
         let keys = self.managed().await?.into_iter();
+        let keys = keys.filter(|key| !is_spent(key, now));
         let reported = keys.map(|key| ReportedKey {
             key_id: key.id.to_string(),
             state: match &key.key {
@@ -222,6 +227,12 @@ impl Keys {
         self.accounts.execute(order).await?;
         Ok(user)
     }
+}
+
+/// Whether it expired so long ago that no flight needs it any more.
+fn is_spent(key: &StoredApiKey, now: Timestamp) -> bool {
+    let end = key.key.expires_at.map(|end| end.saturating_add(GRACE));
+    end.is_some_and(|end| end.is_ok_and(|end| end <= now))
 }
 
 const UNVERIFIED: &str = "Whoever registered this e-mail address did so by themselves and need not be its owner: a key \
