@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 pub use access::{Admin, ApiKeyAccess, ApiKeyAllowance, Owner, OwnerKind};
 pub use exposure::{Exposure, GatewayExposure, GatewayRef, IngressExposure, NoExposure};
 pub use lifecycle::{Bootstrap, DeletionPolicy, Hibernate, Mode, Placement};
-pub use status::{ApiStatus, ExternalResource, ExternalResourceKind, TenantStatus};
+pub use status::{
+    Action, ApiStatus, ExternalResource, ExternalResourceKind, MAX_PLANNED, MAX_PLANNED_FIELDS,
+    PlannedChange, TenantStatus,
+};
 pub use workload::{Amounts, Api, Autoscaling, Limits, MAX_REPLICAS, Quota, Resources, Worker};
 
 use crate::schema::{DNS_NAME, SEMVER, TRIMMED};
@@ -112,7 +115,8 @@ pub struct TenantSpec {
     /// is declared meanwhile is told to the airline when it wakes, which setting Never again does.
     #[serde(default)]
     pub hibernate: Hibernate,
-    /// Apply, or Observe: write to status what would be done, and change nothing.
+    /// Apply, or Observe: write to status.plan what would be done, and change nothing. A Tenant that is created so claims
+    /// nothing. Deleting it is no matter of this.
     #[serde(default)]
     pub mode: Mode,
     /// What becomes of the airline's data when this resource is deleted: Retain keeps database, vhost and credentials;

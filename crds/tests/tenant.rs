@@ -125,7 +125,6 @@ fn one_rule_broken_is_one_violation(
 
 #[rstest]
 #[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
-#[case(json!({"mode": "Observe"}), "spec.mode")]
 fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
     let found = violations(change);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -161,9 +160,9 @@ fn the_name_must_fit_a_namespace(#[case] name: &str, #[case] accepted: bool) {
 
 #[test]
 fn all_violations_are_reported_at_once() {
-    let found = violations(json!({"icaoCode": "x", "host": "", "mode": "Observe"}));
+    let found = violations(json!({"icaoCode": "x", "host": "", "admins": []}));
     let fields: Vec<_> = found.iter().map(|v| v.field.as_str()).collect();
-    assert_eq!(fields, ["spec.icaoCode", "spec.host", "spec.mode"]);
+    assert_eq!(fields, ["spec.icaoCode", "spec.host", "spec.admins"]);
 }
 
 #[test]

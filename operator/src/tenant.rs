@@ -13,7 +13,9 @@ pub mod finalize;
 pub mod hibernation;
 pub mod identity;
 pub mod image;
+pub mod input;
 pub mod part;
+pub mod preview;
 pub mod refusal;
 pub mod replicas;
 pub mod runtime;
@@ -25,12 +27,11 @@ use std::time::Duration;
 
 use albatross_crds::Tenant;
 use albatross_crds::conditions::Reason;
+use albatross_crds::tenant::Mode;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use crate::config::Acl;
 use crate::context::Context;
-use crate::tenant::build::input::Input;
 use crate::tenant::claim::Claimed;
 use crate::tenant::dereference::{Record, World};
 use crate::tenant::error::Error;
@@ -117,7 +118,7 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
             return Ok(Outcome::Refused);
         }
     };
-    if plan.tenant.suspend {
+    if plan.tenant.suspend || plan.tenant.mode == Mode::Observe {
         return observe(tenant, &plan, &world, ctx).await;
     }
     ctx.writer.finalizer(tenant, true).await?;
@@ -151,7 +152,7 @@ async fn work(
     if world.surroundings.namespace_is_terminating {
         let message = "the namespace of an earlier tenant is still being removed";
         schema = Some(Part::waiting(Reason::Deleting, message));
-    } else if let Some(input) = input(plan, record, ctx).await {
+    } else if let Some(input) = input::read(plan, record, ctx).await {
         let set = apply::Applicable::new(build::build(&input));
         apply::apply(name, &set.foundation, ctx).await?;
         if asleep {
@@ -183,7 +184,7 @@ async fn work(
     Ok(facts)
 }
 
-/// Says how a suspended tenant is doing, and changes nothing but that.
+/// Says how a tenant is doing that is suspended, or what would be done for it, and changes nothing but that.
 async fn observe(
     tenant: &Tenant,
     plan: &Plan,
@@ -199,9 +200,16 @@ async fn observe(
         ),
         Record::Absent | Record::Unreadable(_) => (None, 0, false),
     };
+    let planned = match plan.tenant.mode {
+        Mode::Observe => Some(preview::changes(plan, &world.record, schema.is_some(), ctx).await?),
+        Mode::Apply => None,
+    };
     let hibernation = hibernation::settled(asleep);
     let admins = (!asleep).then(|| runtime::admins(plan, number, ctx));
-    let facts = facts(plan, external, schema, admins, hibernation, ctx);
+    let facts = Facts {
+        planned,
+        ..facts(plan, external, schema, admins, hibernation, ctx)
+    };
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
     status::write(tenant, ctx, |status| {
@@ -240,31 +248,8 @@ fn facts(
         api: pods.api,
         runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
         suspended: plan.tenant.suspend,
+        planned: None,
     }
-}
-
-/// The input of `build`; nothing while the account that it needs cannot be read.
-async fn input<'a>(
-    plan: &'a Plan,
-    record: &'a crate::context::record::TenantRecord,
-    ctx: &'a Context,
-) -> Option<Input<'a>> {
-    let shared = match &plan.servers.redis {
-        Some(server) if server.acl == Acl::None => {
-            let account = ctx
-                .servers
-                .account(&server.name, &server.admin_secret)
-                .await;
-            Some(account.ok()?)
-        }
-        _ => None,
-    };
-    Some(Input {
-        plan,
-        record,
-        operator_namespace: &ctx.namespace,
-        shared_cache_account: shared,
-    })
 }
 
 /// The first status of a tenant that was not known before, and of each new generation of one that is not settled.

@@ -30,6 +30,8 @@ reasons! {
     NotConfigured,
     /// The operator has been told to leave the tenant alone.
     Suspended,
+    /// The operator has been told to say what it would do, and to do nothing.
+    Observing,
     /// The tenant is scaled to zero, its data kept.
     Hibernated,
     /// The key was ended on purpose.

@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema;
 
+/// So many changes of a plan are listed.
+pub const MAX_PLANNED: usize = 64;
+/// So many fields of a planned change are listed.
+pub const MAX_PLANNED_FIELDS: usize = 16;
+
 /// What the operator last saw and did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -45,6 +50,11 @@ pub struct TenantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub selector: Option<String>,
+    /// What would be done to objects of the cluster if spec.mode were Apply; at most 64 of them. Empty unless it is Observe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub plan: Vec<PlannedChange>,
     /// State in parts: Ready, Reconciling, Stalled, DatabaseReady, BrokerReady, CacheReady, SchemaReady,
     /// RuntimeAvailable, AdminsReady, Suspended, DeletionBlocked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -90,4 +100,34 @@ pub struct ExternalResource {
     /// Its name there.
     #[schemars(length(max = 253))]
     pub name: String,
+}
+
+/// What would be done to an object.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum Action {
+    Create,
+    Change,
+    Delete,
+}
+
+/// An object that is not as declared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedChange {
+    /// Kind of the object.
+    #[schemars(length(max = 63))]
+    pub kind: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Create, Change or Delete.
+    pub action: Action,
+    /// Paths of the fields that would be changed, at most 16, and never what they say. Empty when fields would only be
+    /// taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 253)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub fields: Vec<String>,
 }

@@ -14,7 +14,7 @@ use crate::{
     syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
         Admin, Amounts, Api, ApiKeyAllowance, DeletionPolicy, GatewayRef, Hibernate,
-        IngressExposure, MAX_REPLICAS, Owner, Placement, Quota, Resources, TenantSpec,
+        IngressExposure, MAX_REPLICAS, Mode, Owner, Placement, Quota, Resources, TenantSpec,
     },
     tenant_namespace,
     validation::{
@@ -54,6 +54,7 @@ pub struct ValidatedTenant {
     pub version: Option<String>,
     pub suspend: bool,
     pub hibernate: Hibernate,
+    pub mode: Mode,
 }
 
 impl ValidatedTenant {
@@ -122,6 +123,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         version: spec.version.clone(),
         suspend: spec.suspend,
         hibernate: spec.hibernate,
+        mode: spec.mode,
     })
 }
 

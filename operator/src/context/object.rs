@@ -72,13 +72,55 @@ impl Wanted {
 
     /// Whether every field that is wanted is in `live`.
     pub fn is_met_by(&self, live: &DynamicObject) -> bool {
-        let metadata = |object: &DynamicObject| {
-            json!({
-                "labels": object.metadata.labels,
-                "annotations": object.metadata.annotations,
-            })
-        };
-        covers(&metadata(&self.object), &metadata(live)) && covers(&self.object.data, &live.data)
+        covers(&labelling(&self.object), &labelling(live)) && covers(&self.object.data, &live.data)
+    }
+
+    /// Paths of the fields that are wanted and not so in `live`; the digest of all of them aside.
+    pub fn differences(&self, live: &DynamicObject) -> Vec<String> {
+        let mut paths = Vec::new();
+        let (wanted, is) = (labelling(&self.object), labelling(live));
+        differences("metadata", &wanted, &is, &mut paths);
+        let digest = format!("metadata.annotations.{}", names::DIGEST_ANNOTATION);
+        paths.retain(|path| *path != digest);
+        differences("", &self.object.data, &live.data, &mut paths);
+        paths
+    }
+}
+
+/// What of an object's metadata is applied.
+fn labelling(object: &DynamicObject) -> Value {
+    json!({
+        "labels": object.metadata.labels,
+        "annotations": object.metadata.annotations,
+    })
+}
+
+/// The deepest fields of `wanted` that `live` does not cover.
+fn differences(path: &str, wanted: &Value, live: &Value, found: &mut Vec<String>) {
+    if covers(wanted, live) {
+        return;
+    }
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => {
+            for (key, value) in wanted {
+                let live = live.get(key).unwrap_or(&Value::Null);
+                let path = match path {
+                    "" => key.clone(),
+                    path => format!("{path}.{key}"),
+                };
+                if ATOMIC.contains(&key.as_str()) && !covers(live, value) {
+                    found.push(path);
+                } else {
+                    differences(&path, value, live, found);
+                }
+            }
+        }
+        (Value::Array(wanted), Value::Array(live)) if wanted.len() == live.len() => {
+            for (i, (wanted, live)) in wanted.iter().zip(live).enumerate() {
+                differences(&format!("{path}[{i}]"), wanted, live, found);
+            }
+        }
+        _ => found.push(path.to_owned()),
     }
 }
 
@@ -180,6 +222,23 @@ mod tests {
         #[case] expected: bool,
     ) {
         assert_eq!(covers(&wanted, &live), expected);
+    }
+
+    #[rstest]
+    #[case::nothing(json!({"a": 1}), json!({"a": 1, "b": 2}), &[])]
+    #[case::a_field(json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": 1}}), &["a.c"])]
+    #[case::in_a_list(json!({"a": [{"b": 1}, {"b": 2}]}), json!({"a": [{"b": 1}, {"b": 3}]}), &["a[1].b"])]
+    #[case::a_longer_list(json!({"a": [1, 2]}), json!({"a": [1]}), &["a"])]
+    #[case::drift_in_what_is_whole(json!({"selector": {"a": "b"}}), json!({"selector": {"a": "b", "c": "d"}}), &["selector"])]
+    #[case::another_kind_of_value(json!({"a": {"b": 1}}), json!({"a": 1}), &["a"])]
+    fn differences_are_told_by_their_paths(
+        #[case] wanted: Value,
+        #[case] live: Value,
+        #[case] expected: &[&str],
+    ) {
+        let mut found = Vec::new();
+        differences("", &wanted, &live, &mut found);
+        assert_eq!(found, expected);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use albatross_crds::conditions::Reason;
 use k8s_openapi::api::batch::v1::JobStatus;
-use kube::api::DynamicObject;
+use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
@@ -244,14 +245,26 @@ pub async fn prune(
     is_migrated: bool,
     ctx: &Context,
 ) -> Result<(), Error> {
-    let migration = (!is_migrated).then_some(&wanted.migration);
-    let keep: BTreeSet<ObjectKey> = wanted.all().chain(migration).map(Wanted::key).collect();
-    for (resource, object) in ctx.caches.children_of(&plan.tenant.name, &plan.namespace) {
-        let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
-        let is_going = object.meta().deletion_timestamp.is_some();
-        if applied_by_us && !is_going && !keep.contains(&key_of(&resource, &object)) {
-            ctx.writer.delete(&resource, &object).await?;
-        }
+    for (resource, object) in unwanted(plan, wanted, is_migrated, ctx) {
+        ctx.writer.delete(&resource, &object).await?;
     }
     Ok(())
+}
+
+/// What the operator once applied for the tenant and wants no longer, the Job of a migration that is done included.
+pub fn unwanted(
+    plan: &Plan,
+    wanted: &Applicable,
+    is_migrated: bool,
+    ctx: &Context,
+) -> Vec<(ApiResource, Arc<DynamicObject>)> {
+    let migration = (!is_migrated).then_some(&wanted.migration);
+    let keep: BTreeSet<ObjectKey> = wanted.all().chain(migration).map(Wanted::key).collect();
+    let mut children = ctx.caches.children_of(&plan.tenant.name, &plan.namespace);
+    children.retain(|(resource, object)| {
+        let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
+        let is_going = object.meta().deletion_timestamp.is_some();
+        applied_by_us && !is_going && !keep.contains(&key_of(resource, object))
+    });
+    children
 }

@@ -2,7 +2,7 @@
 
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, ConditionUpdate, Reason};
 use albatross_crds::tenant::{
-    ApiStatus, ExternalResource, ExternalResourceKind, Tenant, TenantStatus,
+    ApiStatus, ExternalResource, ExternalResourceKind, PlannedChange, Tenant, TenantStatus,
 };
 use jiff::Timestamp;
 use kube::runtime::events::{Event, EventType};
@@ -15,6 +15,7 @@ use crate::tenant::error::Error;
 use crate::tenant::external::External;
 use crate::tenant::hibernation::Hibernation;
 use crate::tenant::part::{Part, State};
+use crate::tenant::preview;
 use crate::tenant::refusal::Refusal;
 use crate::tenant::validate::Plan;
 
@@ -32,6 +33,8 @@ pub struct Facts {
     /// Version of the runtime and of its schema, if it has said.
     pub runtime: Option<(String, i64)>,
     pub suspended: bool,
+    /// What would be done for a tenant that is only observed.
+    pub planned: Option<Vec<PlannedChange>>,
 }
 
 impl Facts {
@@ -113,6 +116,7 @@ pub fn claimed(
 pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: Timestamp) {
     status.observed_generation = Some(generation);
     status.api = Some(facts.api.clone());
+    status.plan = facts.planned.clone().unwrap_or_default();
     if let Some((version, schema_version)) = &facts.runtime {
         status.version = Some(version.clone());
         status.schema_version = Some(*schema_version);
@@ -130,17 +134,29 @@ pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: 
         (Reason::Available, "the airline is up and as declared")
     };
     summarise(&mut set, parts.iter().map(|(_, part)| *part), well);
+    let planned = facts.planned.as_ref();
+    if let Some(planned) = planned.filter(|planned| !planned.is_empty()) {
+        // Waiting does not help: somebody has to say Apply.
+        let (no, yes, reason) = (
+            ConditionStatus::False,
+            ConditionStatus::True,
+            Reason::Observing,
+        );
+        let message = preview::sentence(planned);
+        set(ConditionType::Ready, no, reason, &message);
+        set(ConditionType::Reconciling, no, reason, "");
+        set(ConditionType::Stalled, yes, reason, &message);
+    }
+    let (suspended, yes) = (ConditionType::Suspended, ConditionStatus::True);
     if facts.suspended {
         let message = "spec.suspend is true: nothing is changed";
-        set(
-            ConditionType::Suspended,
-            ConditionStatus::True,
-            Reason::Suspended,
-            message,
-        );
+        set(suspended, yes, Reason::Suspended, message);
+    } else if planned.is_some() {
+        let message = "spec.mode is Observe: nothing is changed";
+        set(suspended, yes, Reason::Observing, message);
     } else {
         drop(set);
-        conditions::remove(&mut status.conditions, ConditionType::Suspended);
+        conditions::remove(&mut status.conditions, suspended);
     }
 }
 
@@ -358,6 +374,8 @@ async fn tell_transition(
 mod tests {
     use serde_json::json;
 
+    use albatross_crds::tenant::Action;
+
     use super::*;
     use crate::tenant::{fixtures, hibernation};
 
@@ -381,6 +399,7 @@ mod tests {
             },
             runtime: Some(("0.1.0".to_owned(), 5)),
             suspended: false,
+            planned: None,
         }
     }
 
@@ -500,6 +519,31 @@ mod tests {
             ConditionType::Suspended
         ));
         observed(&mut status, &facts(), 3, fixtures::NOW.parse().unwrap());
+        assert!(conditions::find(&status.conditions, ConditionType::Suspended).is_none());
+    }
+
+    #[test]
+    fn a_plan_is_shown_while_the_tenant_is_observed() {
+        let mut observing = facts();
+        observing.planned = Some(Vec::new());
+        let mut status = after(&observing);
+        assert_eq!(ready(&status).1, "Available");
+        observing.planned = Some(vec![PlannedChange {
+            kind: "Deployment".to_owned(),
+            name: "api".to_owned(),
+            action: Action::Create,
+            fields: Vec::new(),
+        }]);
+        let now = fixtures::NOW.parse().unwrap();
+        observed(&mut status, &observing, 2, now);
+        assert_eq!(ready(&status), ("False".to_owned(), "Observing".to_owned()));
+        let list = &status.conditions;
+        assert!(conditions::is_true(list, ConditionType::Suspended));
+        assert!(conditions::is_true(list, ConditionType::Stalled));
+        assert!(!conditions::is_true(list, ConditionType::Reconciling));
+        assert_eq!(status.plan.len(), 1);
+        observed(&mut status, &facts(), 3, now);
+        assert!(status.plan.is_empty());
         assert!(conditions::find(&status.conditions, ConditionType::Suspended).is_none());
     }
 

@@ -13,6 +13,7 @@ mod isolation;
 mod leadership;
 mod life;
 mod noop;
+mod observe;
 mod outages;
 mod refusals;
 mod rotation;

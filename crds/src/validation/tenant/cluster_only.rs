@@ -1,6 +1,6 @@
 //! What is declared for a cluster and has no meaning elsewhere.
 
-use crate::tenant::{DeletionPolicy, Hibernate, TenantSpec};
+use crate::tenant::{DeletionPolicy, Hibernate, Mode, TenantSpec};
 
 /// The fields that are set and have a meaning on a cluster only, e.g. for a note that they have no effect elsewhere.
 pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
@@ -17,6 +17,7 @@ pub fn cluster_only_fields(spec: &TenantSpec) -> Vec<&'static str> {
         ("spec.bootstrap", spec.bootstrap.is_some()),
         ("spec.version", spec.version.is_some()),
         ("spec.suspend", spec.suspend),
+        ("spec.mode", spec.mode != Mode::default()),
         ("spec.hibernate", spec.hibernate != Hibernate::default()),
         (
             "spec.deletionPolicy",

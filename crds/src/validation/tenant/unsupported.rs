@@ -1,9 +1,9 @@
 //! Declarations that this version cannot honour: refused, never ignored.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    tenant::{Mode, TenantSpec},
+    tenant::TenantSpec,
     violation::Violation,
 };
 
@@ -12,18 +12,9 @@ pub fn fields(spec: &TenantSpec) -> Vec<Violation> {
     let leave_out = "is not supported by this version of Albatross: leave it out";
     [
         ("spec.limits", leave_out, json!(spec.limits)),
-        (
-            "spec.mode",
-            "must be Apply: Observe is not supported by this version of Albatross",
-            unless(spec.mode == Mode::Apply, json!(spec.mode)),
-        ),
     ]
     .into_iter()
     .filter(|(_, _, given)| !given.is_null())
     .map(|(field, allowed, given)| Violation::new(field, allowed, &given))
     .collect()
-}
-
-fn unless(harmless: bool, given: Value) -> Value {
-    if harmless { Value::Null } else { given }
 }
