@@ -124,7 +124,7 @@ fn one_rule_broken_is_one_violation(
 }
 
 #[rstest]
-#[case(json!({"limits": {"pilots": 5}}), "spec.limits")]
+#[case(json!({"limits": {"pilots": 5, "storage": "20Gi"}}), "spec.limits.storage")]
 fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
     let found = violations(change);
     assert_eq!(found.len(), 1, "{found:?}");

@@ -15,6 +15,7 @@ pub mod events;
 pub mod flight;
 pub mod history;
 pub mod identity;
+pub mod limits;
 pub mod paging;
 pub mod passwords;
 pub mod pirep_queries;

@@ -176,15 +176,16 @@ impl Quota {
     }
 }
 
-/// What the airline itself may grow to. A limit refuses new pilots and new flights, never a flight that has begun.
+/// What the airline itself may grow to. A limit refuses new pilots and new flights, never a flight that has begun. It is
+/// counted when something new begins, so that what begins at the same moment may exceed it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// Most pilots.
+    /// Most people with the role Pilot. Who registers, or is invited, beyond that is refused; nobody is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub pilots: Option<i32>,
-    /// Most PIREPs begun per day (UTC).
+    /// Most PIREPs, drafts among them, begun per day (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub pireps_per_day: Option<i32>,

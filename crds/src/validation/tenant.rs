@@ -14,7 +14,8 @@ use crate::{
     syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
         Admin, Amounts, Api, ApiKeyAllowance, DeletionPolicy, GatewayRef, Hibernate,
-        IngressExposure, MAX_REPLICAS, Mode, Owner, Placement, Quota, Resources, TenantSpec,
+        IngressExposure, Limits, MAX_REPLICAS, Mode, Owner, Placement, Quota, Resources,
+        TenantSpec,
     },
     tenant_namespace,
     validation::{
@@ -47,6 +48,8 @@ pub struct ValidatedTenant {
     pub exposure: ValidatedExposure,
     pub placement: Placement,
     pub quota: Option<Quota>,
+    /// Without `storage`, which is refused.
+    pub limits: Limits,
     /// Empty: the default described at `ApiKeyAccess`. Addresses in lower case.
     pub api_keys: Vec<ApiKeyAllowance>,
     pub deletion_policy: DeletionPolicy,
@@ -118,6 +121,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         exposure,
         placement: spec.placement.clone().unwrap_or_default(),
         quota: spec.quota.clone(),
+        limits: spec.limits.clone().unwrap_or_default(),
         api_keys: allowances(spec).iter().map(with_lower_case_users).collect(),
         deletion_policy: spec.deletion_policy,
         version: spec.version.clone(),

@@ -35,6 +35,15 @@ pub struct DesiredTenant {
     pub display_name: String,
     pub icao_code: String,
     pub public_url: String,
+    pub limits: DesiredLimits,
+}
+
+/// What the airline may grow to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DesiredLimits {
+    pub pilots: Option<i32>,
+    pub pireps_per_day: Option<i32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -11,12 +11,13 @@ use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::context::Context;
+use crate::context::key_ring::{Key, KeyRing};
 use crate::context::record::{AdminLink, TenantRecord};
 use crate::context::runtime::{
-    AdminRole, AnsweredAdmin, DesiredAdmin, DesiredApiKey, DesiredLink, DesiredState, DesiredTenant,
+    AdminRole, AnsweredAdmin, DesiredAdmin, DesiredApiKey, DesiredLimits, DesiredLink,
+    DesiredState, DesiredTenant,
 };
 use crate::context::system::Entropy;
-use crate::context::key_ring::{Key, KeyRing};
 use crate::context::token;
 use crate::names;
 use crate::tenant::validate::Plan;
@@ -97,6 +98,10 @@ pub fn state(plan: &Plan, record: &TenantRecord, keys: DeclaredKeys) -> DesiredS
             display_name: plan.tenant.display_name.clone(),
             icao_code: plan.tenant.icao_code.clone(),
             public_url: plan.public_url.clone(),
+            limits: DesiredLimits {
+                pilots: plan.tenant.limits.pilots,
+                pireps_per_day: plan.tenant.limits.pireps_per_day,
+            },
         },
         admins: admins(plan)
             .into_iter()
@@ -247,6 +252,14 @@ mod tests {
         insta::assert_json_snapshot!(state);
         let text = serde_json::to_string(&state).unwrap();
         assert!(!text.contains(key.key.text.expose_secret()));
+    }
+
+    #[test]
+    fn the_runtime_is_told_its_limits() {
+        let plan = fixtures::plan(json!({"limits": {"pilots": 20, "pirepsPerDay": 300}}));
+        let state = state(&plan, &fixtures::record(&plan), DeclaredKeys::default());
+        let expected = json!({"pilots": 20, "pirepsPerDay": 300});
+        assert_eq!(json!(state.tenant.limits), expected);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::application::users::LINK_LIVES;
 use crate::domain::actor::Actor;
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::{Role, Roles};
-use crate::domain::tenant::{Profile, Tenant, TenantCommand};
+use crate::domain::tenant::{Limits, Profile, Tenant, TenantCommand};
 use crate::domain::user::{NewUser, UserCommand};
 use crate::ports::credentials::CredentialChange;
 use crate::ports::event_store::ClaimChange;
@@ -52,6 +52,7 @@ impl AdminSetup {
                 display_name,
                 icao_code,
                 public_url: self.shared.public_url.clone(),
+                limits: Limits::default(),
             },
         };
         let order = Order::<Tenant>::new(tenant, command, Actor::CommandLine, ());

@@ -72,6 +72,7 @@ impl Desired {
         self.execute(TenantCommand::RecordDesired { number })
             .await?;
         self.catch_up().await?;
+        self.shared.limits.invalidate(&()).await;
         tracing::info!(number, "desired state applied");
         Ok(DesiredReport {
             refused_keys,
@@ -117,6 +118,7 @@ impl Desired {
                 display_name: tenant.display_name.clone(),
                 icao_code: tenant.icao_code.clone(),
                 public_url: tenant.public_url.clone(),
+                limits: tenant.limits,
             },
         };
         self.execute(command).await

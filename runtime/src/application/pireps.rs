@@ -8,6 +8,7 @@ use crate::application::commands::{CommandError, Done, Order};
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::application::identity::Identity;
+use crate::application::limits;
 use crate::application::paging::{Listed, Page};
 use crate::application::pirep_queries::{PirepFilter, PirepQueries, may_read};
 use crate::application::projections::entities::document;
@@ -260,8 +261,20 @@ impl Pireps {
             report: new.report,
             remarks: new.remarks,
         });
-        let facts = pilot_facts(identity);
+        let facts = PirepFacts {
+            flights_reached: self.flights_reached().await,
+            ..pilot_facts(identity)
+        };
         self.change(identity, flight, command, facts, options).await
+    }
+
+    /// A read model that is away costs nobody a flight.
+    async fn flights_reached(&self) -> Option<u32> {
+        let reached = limits::flights_reached(&self.shared).await;
+        reached.unwrap_or_else(|error| {
+            tracing::warn!(%error, "today's flights cannot be counted: no limit is held");
+            None
+        })
     }
 
     async fn decide(

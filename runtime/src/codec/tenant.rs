@@ -4,7 +4,7 @@ use albatross_proto::v1::{self as wire, EventKind};
 use prost::Message;
 
 use crate::codec::error::DecodeError;
-use crate::domain::tenant::{Profile, Settings, TenantEvent};
+use crate::domain::tenant::{Limits, Profile, Settings, TenantEvent};
 
 pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
     match event {
@@ -69,6 +69,8 @@ fn profile_to_wire(profile: &Profile) -> wire::TenantProfile {
         display_name: profile.display_name.clone(),
         icao_code: profile.icao_code.clone(),
         public_url: profile.public_url.clone(),
+        max_pilots: profile.limits.pilots,
+        max_pireps_per_day: profile.limits.pireps_per_day,
     }
 }
 
@@ -78,5 +80,9 @@ fn profile(message: Option<wire::TenantProfile>) -> Result<Profile, DecodeError>
         display_name: message.display_name,
         icao_code: message.icao_code,
         public_url: message.public_url,
+        limits: Limits {
+            pilots: message.max_pilots,
+            pireps_per_day: message.max_pireps_per_day,
+        },
     })
 }

@@ -30,6 +30,18 @@ pub struct Profile {
     pub icao_code: String,
     /// Origin under which browsers reach it.
     pub public_url: String,
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What the airline may grow to; none: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// Most people with the role Pilot.
+    pub pilots: Option<u32>,
+    /// Most PIREPs that begin on a day (UTC).
+    pub pireps_per_day: Option<u32>,
 }
 
 /// What the airline's own staff decide.

@@ -129,6 +129,20 @@ fn a_suspended_pilot_starts_nothing_but_a_begun_flight_is_held() {
 }
 
 #[test]
+fn a_limit_refuses_a_new_flight_and_none_that_has_begun() {
+    let full = PirepFacts {
+        flights_reached: Some(300),
+        ..PirepFacts::default()
+    };
+    Given::<Pirep>::nothing()
+        .with(full)
+        .when(pilot(), PirepCommand::File(new(Intent::Prefile)))
+        .refused("too-many-flights-today");
+    let begun = flight(SourceKind::Acars).with(full);
+    begun.when(pilot(), submit(None)).state();
+}
+
+#[test]
 fn submitting_hands_it_to_staff_with_the_last_of_what_was_measured() {
     let report = Report {
         take_off_at: "2026-05-01T08:00:00Z".parse().ok(),

@@ -7,7 +7,7 @@ use albatross::domain::pirep::{
     Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
 };
 use albatross::domain::roles::{Role, Scope};
-use albatross::domain::tenant::{Profile, Settings, TenantEvent};
+use albatross::domain::tenant::{Limits, Profile, Settings, TenantEvent};
 use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -31,6 +31,14 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
         display_name: name.into(),
         icao_code: "SKY".into(),
         public_url: "http://skyways.localhost:8080".into(),
+        limits: Limits::default(),
+    };
+    let limited = Profile {
+        limits: Limits {
+            pilots: Some(20),
+            pireps_per_day: Some(300),
+        },
+        ..profile("Skyways")
     };
     let events = [
         (
@@ -45,6 +53,10 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
             TenantEvent::Changed {
                 profile: profile("Skyways Ünited"),
             },
+        ),
+        (
+            "tenant-changed-with-limits",
+            TenantEvent::Changed { profile: limited },
         ),
         (
             "desired-state-applied",

@@ -1,7 +1,7 @@
 //! What may be declared and set about a tenant.
 
 use albatross::domain::actor::Actor;
-use albatross::domain::tenant::{Profile, Settings, Tenant, TenantCommand, TenantEvent};
+use albatross::domain::tenant::{Limits, Profile, Settings, Tenant, TenantCommand, TenantEvent};
 
 use crate::given::{Given, admin, pilot};
 
@@ -10,6 +10,7 @@ fn profile(display_name: &str) -> Profile {
         display_name: display_name.into(),
         icao_code: "SKY".into(),
         public_url: "http://skyways.localhost:8080".into(),
+        limits: Limits::default(),
     }
 }
 
@@ -52,6 +53,7 @@ fn a_wrong_profile_names_its_fields() {
         display_name: " ".into(),
         icao_code: "sky".into(),
         public_url: String::new(),
+        limits: Limits::default(),
     };
     Given::<Tenant>::nothing()
         .when(Actor::Operator, declare("skyways", wrong))

@@ -105,6 +105,18 @@ fn whoever_registers_becomes_a_pilot() {
 }
 
 #[test]
+fn a_limit_refuses_one_more_pilot_and_no_other() {
+    let full = Given::<User>::nothing().of(PILOT).with(UserFacts {
+        pilots_reached: Some(20),
+        ..UserFacts::default()
+    });
+    let by = |actor, role| full.when(actor, UserCommand::Register(new_user(role)));
+    by(Actor::Anonymous, Role::Pilot).refused("too-many-pilots");
+    by(admin(), Role::Pilot).refused("too-many-pilots");
+    by(admin(), Role::Reviewer).state();
+}
+
+#[test]
 fn admins_register_anybody_but_the_hosting_team() {
     let given = Given::<User>::nothing().of(PILOT);
     let by = |actor, role| given.when(actor, UserCommand::Register(new_user(role)));

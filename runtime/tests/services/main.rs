@@ -12,6 +12,7 @@ mod derived;
 mod desired;
 mod evolution;
 mod faulty_log;
+mod limits;
 mod log_in;
 mod pireps;
 mod projections;

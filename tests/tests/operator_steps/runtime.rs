@@ -1,7 +1,7 @@
 //! What the operator and the runtime say to each other, the real one of both.
 
 use albatross_operator::context::runtime::{
-    Answer, Desired, DesiredState, DesiredTenant, RuntimeClient, RuntimeError,
+    Answer, Desired, DesiredLimits, DesiredState, DesiredTenant, RuntimeClient, RuntimeError,
 };
 use albatross_tests::platform::Platform;
 use albatross_tests::processes::{Process, albatross, free_port};
@@ -60,6 +60,7 @@ async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
         display_name: "Skyways".to_owned(),
         icao_code: "SKY".to_owned(),
         public_url: "http://skyways.example".to_owned(),
+        limits: DesiredLimits::default(),
     };
     let state = DesiredState {
         tenant,

@@ -117,6 +117,13 @@ impl Fleet {
         };
         println!("{} ({name})", declared.tenant.display_name);
         println!("  page   {}", running.public_url);
+        let limits = &declared.tenant.limits;
+        if let Some(most) = limits.pilots {
+            println!("  limit  {most} pilots");
+        }
+        if let Some(most) = limits.pireps_per_day {
+            println!("  limit  {most} flights a day (UTC)");
+        }
         for (email, link) in &summary.links {
             println!("  admin  {email} logs in once with");
             println!("         {}", link.expose_secret());
@@ -130,7 +137,11 @@ impl Fleet {
         for field in &declared.without_effect {
             println!("  note   {field} has no effect here");
         }
-        for (key, _) in declared.keys.iter().filter(|(_, it)| it.key.rotation.is_some()) {
+        for (key, _) in declared
+            .keys
+            .iter()
+            .filter(|(_, it)| it.key.rotation.is_some())
+        {
             println!("  note   spec.rotation of {key} has no effect here");
         }
         println!();

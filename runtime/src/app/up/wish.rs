@@ -18,6 +18,7 @@ use crate::application::desired::model::{
 };
 use crate::application::secrets::{ApiKeyText, LinkToken, Pepper};
 use crate::domain::roles::{Scope, Scopes};
+use crate::domain::tenant::Limits;
 use crate::ports::clock::Entropy;
 
 /// How long a one-time link waits to be used before a new one is made.
@@ -64,6 +65,10 @@ impl Wish<'_> {
                 display_name: tenant.display_name.clone(),
                 icao_code: tenant.icao_code.clone(),
                 public_url: self.public_url.to_owned(),
+                limits: Limits {
+                    pilots: declared(tenant.limits.pilots),
+                    pireps_per_day: declared(tenant.limits.pireps_per_day),
+                },
             },
             admins,
             api_keys,
@@ -182,6 +187,11 @@ fn read_key(file: &Path) -> anyhow::Result<Option<ApiKeyText>> {
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
     }
+}
+
+/// The schema has seen to it that it is positive.
+fn declared(limit: Option<i32>) -> Option<u32> {
+    limit.and_then(|limit| u32::try_from(limit).ok())
 }
 
 /// The manifests' scopes are the domain's, by name.

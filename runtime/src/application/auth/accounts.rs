@@ -11,6 +11,7 @@ use crate::application::auth::sessions::Sessions;
 use crate::application::auth::turns;
 use crate::application::commands::{Beside, CommandError, Done, Order};
 use crate::application::error::ServiceError;
+use crate::application::limits;
 use crate::application::projections::lane::Lane;
 use crate::application::projections::tables::USERS;
 use crate::application::shared::Shared;
@@ -84,6 +85,7 @@ impl Accounts {
                 None => 0,
             },
             approval_required: false,
+            pilots_reached: self.pilots_reached(&order.command).await?,
         };
         let (user, mut beside) = (order.user, order.beside);
         beside.claims.extend(turn);
@@ -151,6 +153,17 @@ impl Accounts {
         let (credentials, id) = (&self.shared.credentials, user.to_string());
         let row = credentials.credential(kind, &id).await;
         row.map_err(CommandError::Unavailable)
+    }
+
+    /// The limit on pilots, if the command brings one more than there may be.
+    async fn pilots_reached(&self, command: &UserCommand) -> Result<Option<u32>, CommandError> {
+        match command {
+            UserCommand::Register(new) if !new.machine => {
+                let reached = limits::pilots_reached(&self.shared).await;
+                reached.map_err(|error| CommandError::Unavailable(error.into()))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Counted after everything that is in the log now has been projected.

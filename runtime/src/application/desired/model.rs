@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::roles::{Role, Scopes};
+use crate::domain::tenant::Limits;
 
 /// Everything that is declared about one airline. Level-triggered: what is missing is taken away.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +29,8 @@ pub struct DesiredTenant {
     pub display_name: String,
     pub icao_code: String,
     pub public_url: String,
+    #[serde(default)]
+    pub limits: Limits,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -16,6 +16,8 @@ pub struct PirepFacts {
     pub pilot_suspended: bool,
     /// Positions have been stored for it.
     pub has_track: bool,
+    /// The airline's limit on PIREPs a day, if so many have begun today.
+    pub flights_reached: Option<u32>,
 }
 
 /// What `actor` is to this PIREP.

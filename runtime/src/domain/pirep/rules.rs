@@ -30,6 +30,14 @@ pub fn file(new: &NewPirep, context: &Ctx) -> Decision {
             "A suspended pilot starts no new flight.",
         ));
     }
+    if let Some(most) = context.facts.flights_reached {
+        return Err(Refusal::limit(
+            "too-many-flights-today",
+            format!(
+                "The airline is declared to begin at most {most} flights a day (UTC), and has: file it after midnight."
+            ),
+        ));
+    }
     let plan = new.plan.tidied();
     let report = new.report.as_ref().map(Report::tidied).unwrap_or_default();
     let remarks = new.remarks.as_deref().filter(|text| !text.is_empty());

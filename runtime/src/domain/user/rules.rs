@@ -19,6 +19,8 @@ pub struct UserFacts {
     pub other_admins: u32,
     /// The tenant wants new accounts approved.
     pub approval_required: bool,
+    /// The airline's limit on pilots, if there are so many.
+    pub pilots_reached: Option<u32>,
 }
 
 type Ctx = Context<UserFacts>;

@@ -1,0 +1,58 @@
+//! Whether the airline has grown to what it may: counted when something new begins, as far as the read model has come.
+
+use crate::application::error::ServiceError;
+use crate::application::projections::entities::document;
+use crate::application::projections::tables::{PIREPS, TENANTS, USERS};
+use crate::application::shared::Shared;
+use crate::application::views::TenantView;
+use crate::domain::tenant::Limits;
+use crate::ports::read_model::{Filter, Table, Value};
+
+const DAY_MICROSECONDS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// The limit on pilots, if there are so many.
+pub async fn pilots_reached(shared: &Shared) -> Result<Option<u32>, ServiceError> {
+    let Some(most) = declared(shared).await?.pilots else {
+        return Ok(None);
+    };
+    let filters = vec![
+        Filter::Equals("pilot", Value::Integer(1)),
+        Filter::Equals("machine", Value::Integer(0)),
+    ];
+    reached(shared, most, &USERS, filters).await
+}
+
+/// The limit on PIREPs a day, if so many have begun today.
+pub async fn flights_reached(shared: &Shared) -> Result<Option<u32>, ServiceError> {
+    let Some(most) = declared(shared).await?.pireps_per_day else {
+        return Ok(None);
+    };
+    let now = shared.now().as_microsecond();
+    let today = now - now.rem_euclid(DAY_MICROSECONDS);
+    let filters = vec![Filter::AtLeast("created_at", Value::Integer(today))];
+    reached(shared, most, &PIREPS, filters).await
+}
+
+async fn reached(
+    shared: &Shared,
+    most: u32,
+    table: &'static Table,
+    filters: Vec<Filter>,
+) -> Result<Option<u32>, ServiceError> {
+    let count = shared.read_model.count(table, filters).await?;
+    Ok((count >= i64::from(most)).then_some(most))
+}
+
+async fn declared(shared: &Shared) -> Result<Limits, ServiceError> {
+    if let Some(limits) = shared.limits.get(&()).await {
+        return Ok(limits);
+    }
+    let row = shared.read_model.get(&TENANTS, shared.tenant.0).await?;
+    let tenant = row.map(|row| document::<TenantView>(&TENANTS, row));
+    let limits = tenant
+        .transpose()?
+        .map(|tenant| tenant.entity.profile.limits);
+    let limits = limits.unwrap_or_default();
+    shared.limits.insert((), limits).await;
+    Ok(limits)
+}

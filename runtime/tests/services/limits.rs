@@ -1,0 +1,82 @@
+//! What an airline is declared to grow to, at most: new pilots and new flights are refused, and nothing that has begun.
+
+use albatross::application::error::ServiceError;
+use albatross::application::pireps::Submit;
+use albatross::application::users::Register;
+use albatross::application::write::WriteOptions;
+use albatross::domain::refusal::RefusalKind;
+use albatross::domain::roles::Role;
+use albatross::domain::tenant::Limits;
+use jiff::SignedDuration;
+
+use crate::desired::{apply, nothing};
+use crate::stage::*;
+
+async fn limited(stage: &Stage, number: u64, pilots: Option<u32>, pireps_per_day: Option<u32>) {
+    let mut state = nothing(number);
+    state.tenant.limits = Limits {
+        pilots,
+        pireps_per_day,
+    };
+    apply(stage, state).await;
+}
+
+async fn register(stage: &Stage, name: &str) -> Result<(), ServiceError> {
+    let new = Register {
+        email: email(name),
+        display_name: name.to_owned(),
+        password: Some(secret(PASSWORD)),
+    };
+    let users = &stage.airline.users;
+    let registered = users.register(None, new, WriteOptions::default()).await;
+    stage.airline.catch_up().await.unwrap();
+    registered.map(|_| ())
+}
+
+#[tokio::test]
+async fn one_pilot_more_than_may_be_is_refused_until_more_may_be() {
+    let stage = Stage::new().await;
+    limited(&stage, 1, Some(2), None).await;
+    // Neither is a pilot.
+    stage.person("Ada", &[Role::TenantAdmin]).await;
+    register(&stage, "Bob").await.unwrap();
+    register(&stage, "Bea").await.unwrap();
+    let (code, kind) = refused(register(&stage, "Ben").await);
+    assert_eq!((code, kind), ("too-many-pilots", RefusalKind::LimitReached));
+    limited(&stage, 2, Some(3), None).await;
+    register(&stage, "Ben").await.unwrap();
+    // Fewer than there are: nobody is taken away.
+    limited(&stage, 3, Some(1), None).await;
+    assert_eq!(refused(register(&stage, "Bill").await).0, "too-many-pilots");
+    limited(&stage, 4, None, None).await;
+    register(&stage, "Bill").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_day_has_so_many_flights_and_those_that_have_begun_go_on() {
+    let stage = Stage::new().await;
+    limited(&stage, 1, None, Some(2)).await;
+    let bob = stage.pilot("Bob").await;
+    let begun = stage.prefiled(&bob).await.entity.id;
+    stage.prefiled(&bob).await;
+    let pireps = &stage.airline.pireps;
+    let file = async || {
+        let filed = pireps.create(&bob, flight("SKY3"), WriteOptions::default());
+        filed.await.map(|_| ())
+    };
+    let (code, kind) = refused(file().await);
+    assert_eq!(
+        (code, kind),
+        ("too-many-flights-today", RefusalKind::LimitReached)
+    );
+    stage.positions(&bob, begun, vec![sample(0, 120)]).await;
+    let added = pireps.put(&bob, begun, flight("SKY1"), WriteOptions::default());
+    added.await.unwrap();
+    let submitted = pireps.submit(&bob, begun, Submit::default(), WriteOptions::default());
+    submitted.await.unwrap();
+    // It is noon; at midnight another day begins.
+    stage.clock.advance(SignedDuration::from_hours(11));
+    assert_eq!(refused(file().await).0, "too-many-flights-today");
+    stage.clock.advance(SignedDuration::from_hours(1));
+    file().await.unwrap();
+}
