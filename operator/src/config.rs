@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde::Deserialize;
 
 /// Command line and environment of the operator.
@@ -12,7 +12,11 @@ use serde::Deserialize;
 #[command(name = "albatross-operator", version, about)]
 pub struct Args {
     /// The configuration file (YAML).
-    #[arg(long, env = "ALBATROSS_OPERATOR_CONFIG")]
+    #[arg(
+        long,
+        env = "ALBATROSS_OPERATOR_CONFIG",
+        default_value = "/etc/albatross/operator.yaml"
+    )]
     pub config: PathBuf,
     /// The operator's own namespace, which holds the authoritative Secrets.
     #[arg(long, env = "POD_NAMESPACE", default_value = "albatross-system")]
@@ -30,6 +34,18 @@ pub struct Args {
     /// What is logged; overrides `log` of the file.
     #[arg(long, env = "ALBATROSS_LOG")]
     pub log: Option<String>,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What else it can do than run.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Asks a running operator whether it is ready, and fails if it is not.
+    Ready {
+        /// Such as http://albatross-operator:8082/readyz.
+        url: String,
+    },
 }
 
 /// The configuration file.

@@ -3,8 +3,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use albatross_operator::config::{Args, OperatorConfig};
-use albatross_operator::controllers;
+use albatross_operator::config::{Args, Command, OperatorConfig};
+use albatross_operator::{controllers, server};
 use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +17,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
+    if let Some(Command::Ready { url }) = &args.command {
+        return server::ask(url).await;
+    }
     let config = OperatorConfig::read(&args.config)?;
     let filter = args.log.as_deref().unwrap_or(&config.log);
     let filter = EnvFilter::try_new(filter).context("the log filter is not valid")?;
@@ -24,9 +30,6 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stdout().is_terminal())
         .init();
-    rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .map_err(|_| anyhow::anyhow!("a TLS provider is installed already"))?;
     let client = client().await.context("no way to the API server")?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;

@@ -68,7 +68,7 @@ pub fn configuration(objects: &[DynamicObject]) -> &str {
     map.data["data"]["operator.yaml"].as_str().expect("a file")
 }
 
-/// Applies a rendered release as `helm install` does.
+/// Applies a rendered release as `helm install` does, which leaves the hooks of `helm test` out.
 ///
 /// # Panics
 /// When the server refuses an object.
@@ -78,7 +78,10 @@ pub async fn install(client: &Client, objects: &[DynamicObject]) {
     let namespace: DynamicObject = serde_json::from_value(namespace).expect("an object");
     let discovery = Discovery::new(client.clone()).run().await;
     let discovery = discovery.expect("the server says what it serves");
-    for object in [&namespace].into_iter().chain(objects) {
+    let installed = objects
+        .iter()
+        .filter(|object| !object.annotations().contains_key("helm.sh/hook"));
+    for object in [&namespace].into_iter().chain(installed) {
         let TypeMeta { api_version, kind } = object.types.clone().expect("an object has a kind");
         let (group, version) = api_version.split_once('/').unwrap_or(("", &api_version));
         let kind = GroupVersionKind::gvk(group, version, &kind);

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod monitoring;
+
 use albatross_tests::api_server::api_server;
 use albatross_tests::chart::{self, CHART, NAMESPACE, OPERATOR, helm};
 use albatross_tests::wait::until;

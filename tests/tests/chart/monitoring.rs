@@ -1,0 +1,117 @@
+//! What the chart has for those who look at the operator from outside: `helm test`, a dashboard, alerts.
+
+use std::collections::BTreeSet;
+
+use albatross_operator::context::metrics::Metrics;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde_json::{Value, json};
+
+use crate::render;
+
+const ALL: [&str; 3] = [
+    "serviceMonitor.enabled=true",
+    "prometheusRule.enabled=true",
+    "dashboard.enabled=true",
+];
+
+fn find<'a>(objects: &'a [DynamicObject], kind: &str, name: &str) -> Option<&'a DynamicObject> {
+    objects.iter().find(|object| {
+        let types = object.types.as_ref();
+        types.is_some_and(|types| types.kind == kind) && object.name_any() == name
+    })
+}
+
+#[test]
+fn what_needs_prometheus_or_grafana_is_there_when_it_is_asked_for() {
+    let kinds = [
+        ("ServiceMonitor", "albatross-operator"),
+        ("PrometheusRule", "albatross-operator"),
+        ("ConfigMap", "albatross-operator-dashboard"),
+    ];
+    let (without, with) = (render(&[]).unwrap(), render(&ALL).unwrap());
+    for (kind, name) in kinds {
+        assert!(find(&without, kind, name).is_none(), "{kind}");
+        assert!(find(&with, kind, name).is_some(), "{kind}");
+    }
+    let [_, _, dashboard] = kinds.map(|(kind, name)| find(&with, kind, name).unwrap());
+    assert_eq!(dashboard.labels()["grafana_dashboard"], "1");
+}
+
+/// Of the alerts and of the dashboard.
+fn expressions() -> Vec<String> {
+    let objects = render(&ALL).unwrap();
+    let rule = find(&objects, "PrometheusRule", "albatross-operator").unwrap();
+    let rules = rule.data["spec"]["groups"][0]["rules"].as_array().unwrap();
+    let map = find(&objects, "ConfigMap", "albatross-operator-dashboard").unwrap();
+    let dashboard = map.data["data"]["albatross-operator.json"]
+        .as_str()
+        .unwrap();
+    let dashboard: Value = serde_json::from_str(dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels
+        .iter()
+        .flat_map(|panel| panel["targets"].as_array().unwrap());
+    let all = rules.iter().chain(targets);
+    all.map(|it| it["expr"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_')
+        .filter(|word| !word.is_empty())
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_what_the_operator_exports() {
+    let metrics = Metrics::new();
+    metrics.written("apply", "Deployment");
+    metrics.reconciled("Tenant", "settled", 0.1);
+    metrics.called("postgres", true);
+    let exported = metrics.text().unwrap();
+    let samples = exported.lines().filter(|line| !line.starts_with('#'));
+    let samples: Vec<BTreeSet<&str>> = samples.map(|line| words(line).collect()).collect();
+    let mut asked = BTreeSet::new();
+    for expression in expressions() {
+        for name in words(&expression).filter(|word| word.starts_with("albatross_")) {
+            let labels = expression.split_once("by (").unwrap().1;
+            let labels = words(labels.split_once(')').unwrap().0);
+            let sample = samples.iter().find(|sample| sample.contains(name));
+            let sample = sample.unwrap_or_else(|| panic!("{name} of {expression}"));
+            for label in labels {
+                assert!(sample.contains(label), "{label} of {expression}");
+            }
+            asked.insert(name.to_owned());
+        }
+    }
+    assert_eq!(asked.len(), 4, "each metric is asked for: {asked:?}");
+}
+
+#[test]
+fn the_test_of_the_release_asks_the_operators_service_and_may_do_nothing_else() {
+    let objects = render(&["networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus"]);
+    let objects = objects.unwrap();
+    let test = find(&objects, "Pod", "albatross-operator-test").unwrap();
+    assert_eq!(test.annotations()["helm.sh/hook"], "test");
+    let pod: Pod = serde_json::from_value(json!(test)).unwrap();
+    assert_eq!(json!(pod), json!(test), "no field is unknown");
+    let spec = pod.spec.unwrap();
+    assert_eq!(spec.automount_service_account_token, Some(false));
+    assert_eq!(spec.service_account_name, None);
+    let deployment = find(&objects, "Deployment", "albatross-operator").unwrap();
+    let operator = &deployment.data["spec"]["template"]["spec"];
+    let container = &spec.containers[0];
+    assert_eq!(json!(container.image), operator["containers"][0]["image"]);
+    let secured = &operator["containers"][0]["securityContext"];
+    assert_eq!(json!(container.security_context), *secured);
+    assert_eq!(json!(spec.security_context), operator["securityContext"]);
+    let service = find(&objects, "Service", "albatross-operator").unwrap();
+    let port = &service.data["spec"]["ports"][0]["port"];
+    let url = format!("http://albatross-operator.albatross-system.svc:{port}/readyz");
+    assert_eq!(container.args, Some(vec!["ready".to_owned(), url]));
+    let policy = find(&objects, "NetworkPolicy", "albatross-operator").unwrap();
+    let admitted = &policy.data["spec"]["ingress"][0]["from"][1]["podSelector"]["matchLabels"];
+    let name = "app.kubernetes.io/name";
+    assert_eq!(admitted[name], test.labels()[name]);
+}
