@@ -174,7 +174,11 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         ready,
         reason,
         message,
-        stalled: matches!(issued, Issue::Conflict(_) | Issue::Refused(..)),
+        // A key that has ended never works again: tools that wait for it are not to wait for ever.
+        stalled: matches!(
+            issued,
+            Issue::Conflict(_) | Issue::Refused(..) | Issue::Ended(..)
+        ),
         ring,
         next_rotation_at: None,
     }
@@ -203,6 +207,16 @@ mod tests {
             expires_at: Timestamp::MAX,
         };
         KeyRing::new(key, None, None)
+    }
+
+    #[test]
+    fn nobody_waits_for_a_key_that_has_ended() {
+        for reason in [Reason::Revoked, Reason::Expired] {
+            let issued = Issue::Ended(ring(), reason);
+            let report = report_of_issue(&issued);
+            assert_eq!(report.ready, ConditionStatus::False);
+            assert!(report.stalled);
+        }
     }
 
     #[test]

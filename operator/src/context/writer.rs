@@ -229,6 +229,13 @@ impl Writer {
         }
     }
 
+    /// Whether `live`, from a cache, is older than what was applied last, and does not show it yet.
+    pub fn is_behind(&self, key: &ObjectKey, live: &DynamicObject) -> bool {
+        self.applied()
+            .get(key)
+            .is_some_and(|applied| version(live.resource_version()) < applied.resource_version)
+    }
+
     fn is_up_to_date(
         &self,
         key: &ObjectKey,

@@ -44,14 +44,16 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     } else {
         Part::waiting(Reason::WaitingForRuntime, "no pod is ready yet")
     };
-    let replicas = wanted(plan.tenant.fixed_replicas());
-    let mut rollout = rollout(names::API, replicas, api.as_deref());
+    let mut rollout = rollout(
+        names::API,
+        wanted(plan.tenant.fixed_replicas()),
+        applied(plan, names::API, ctx).as_deref(),
+    );
     if rollout.is_done() && plan.tenant.worker.replicas > 0 {
-        let worker = deployment(plan, names::WORKER, ctx);
         rollout = self::rollout(
             names::WORKER,
             wanted(Some(plan.tenant.worker.replicas)),
-            worker.as_deref(),
+            applied(plan, names::WORKER, ctx).as_deref(),
         );
     }
     Pods {
@@ -141,7 +143,7 @@ fn remember(tenant: &str, answer: Result<Answer, RuntimeError>, ctx: &Context) {
 fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DynamicObject>) -> Part {
     let waiting = |message: String| Part::waiting(Reason::RollingOut, message);
     let Some(deployment) = deployment else {
-        return waiting(format!("Deployment {name} is being made"));
+        return waiting(format!("Deployment {name} is being made or changed"));
     };
     let status = status_of(deployment);
     let declared: Option<DeploymentSpec> = part_of(deployment, "spec");
@@ -183,11 +185,23 @@ fn not_progressing(status: &DeploymentStatus) -> Option<String> {
 }
 
 fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<Arc<DynamicObject>> {
-    ctx.caches.child(&ObjectKey {
+    ctx.caches.child(&deployment_key(plan, name))
+}
+
+/// The Deployment, once the cache shows what was applied last: an older state says nothing about that.
+fn applied(plan: &Plan, name: &str, ctx: &Context) -> Option<Arc<DynamicObject>> {
+    let key = deployment_key(plan, name);
+    ctx.caches
+        .child(&key)
+        .filter(|live| !ctx.writer.is_behind(&key, live))
+}
+
+fn deployment_key(plan: &Plan, name: &str) -> ObjectKey {
+    ObjectKey {
         kind: Deployment::kind(&()).into_owned(),
         namespace: Some(plan.namespace.clone()),
         name: name.to_owned(),
-    })
+    }
 }
 
 fn cluster_ip(plan: &Plan, ctx: &Context) -> Option<String> {

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::StreamExt;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -30,6 +32,8 @@ struct Gate {
     journal: Arc<Journal>,
     system: &'static str,
     target: String,
+    /// Each piece of what a watch tells comes this much later.
+    watch_delay: Duration,
     client: reqwest::Client,
 }
 
@@ -44,6 +48,25 @@ impl HttpGate {
         certificate: Option<&[u8]>,
         journal: &Arc<Journal>,
     ) -> Self {
+        Self::start(target, system, certificate, journal, Duration::ZERO).await
+    }
+
+    /// Stands before an API server whose watches tell everything `delay` later than it answers.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn with_late_watches(target: &str, certificate: &[u8], delay: Duration) -> Self {
+        let journal = Arc::new(Journal::new().0);
+        Self::start(target, "kubernetes", Some(certificate), &journal, delay).await
+    }
+
+    async fn start(
+        target: &str,
+        system: &'static str,
+        certificate: Option<&[u8]>,
+        journal: &Arc<Journal>,
+        watch_delay: Duration,
+    ) -> Self {
         let mut client = reqwest::Client::builder().no_proxy();
         if let Some(certificate) = certificate {
             let known = reqwest::Certificate::from_pem(certificate).expect("a certificate");
@@ -53,6 +76,7 @@ impl HttpGate {
             journal: journal.clone(),
             system,
             target: bare(target),
+            watch_delay,
             client: client.build().expect("an HTTP client"),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await;
@@ -152,7 +176,17 @@ impl Gate {
                 to.remove(own);
             }
         }
-        response.body(Body::from_stream(answer.bytes_stream())).ok()
+        let pieces = answer.bytes_stream();
+        let body = if path.contains("watch=") {
+            let delay = self.watch_delay;
+            Body::from_stream(pieces.then(move |piece| async move {
+                tokio::time::sleep(delay).await;
+                piece
+            }))
+        } else {
+            Body::from_stream(pieces)
+        };
+        response.body(body).ok()
     }
 }
 

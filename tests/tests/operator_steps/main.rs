@@ -8,6 +8,7 @@ mod autoscaling;
 mod deletion;
 mod drift;
 mod gateway;
+mod gitops;
 mod hibernation;
 mod isolation;
 mod leadership;
