@@ -5,6 +5,7 @@
 use std::process::Command;
 
 use albatross_tests::airline::Caller;
+use albatross_tests::chart::helm;
 use albatross_tests::kubectl::{PortForward, attempt, kubectl, object, secret};
 use albatross_tests::wait::until;
 use serde_json::Value;
@@ -182,6 +183,12 @@ async fn a_declared_airline_takes_a_recorded_flight_to_its_verdict() {
     assert_eq!(stranger.status_of("/pireps").await, 401);
     skyways.remove();
     nordwind.remove();
+}
+
+#[test]
+fn the_release_passes_its_own_test() {
+    let test = ["test", "albatross", "--namespace", "albatross-system"];
+    helm(&[&test[..], &["--timeout", "3m"]].concat()).expect("helm test succeeds");
 }
 
 #[test]

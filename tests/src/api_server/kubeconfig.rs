@@ -1,6 +1,6 @@
 //! The way of a ServiceAccount to the API server, as a process reads it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -47,6 +47,11 @@ impl ApiServer {
             "users": [{"name": "account", "user": {"token": token}}],
         });
         std::fs::write(file, config.to_string()).expect("a written kubeconfig");
+    }
+
+    /// A kubeconfig with every right.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory.join("kubeconfig")
     }
 
     /// Where it listens, such as `https://127.0.0.1:6443`.

@@ -225,7 +225,7 @@ async fn on_its_whole_way_a_tenant_is_current_only_while_its_pods_are_as_declare
         walk.push((generation, &verdict.kstatus));
         if verdict.kstatus == "Current" {
             let before = |it: &&Deployment| version(*it) < version(tenant);
-            let api = pods.iter().filter(before).next_back().unwrap();
+            let api = pods.iter().rfind(before).unwrap();
             let status = api.status.as_ref();
             assert!(
                 is_as_declared(api, tenant),

@@ -6,6 +6,7 @@ mod adoption;
 mod api_keys;
 mod autoscaling;
 mod deletion;
+mod diff;
 mod drift;
 mod gateway;
 mod gitops;
