@@ -6,7 +6,6 @@ TOOLS=(
   helm.sh/helm/v3/cmd/helm@v3.20.0
   github.com/mattfenwick/cyclonus/cmd/cyclonus@v0.5.6
   github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-  github.com/yannh/kubeconform/cmd/kubeconform@v0.7.0
 )
 
 # The folder's name holds a digest of everything that decides its content.
