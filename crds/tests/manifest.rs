@@ -182,8 +182,8 @@ fn a_wrong_tenant_is_told_by_field(#[case] from: &str, #[case] to: &str, #[case]
     "spec.owners[1]: must not be listed twice, given {kind, name}"
 )]
 #[case::not_yet(
-    "mode: Observe",
-    r#"spec.mode: must be Apply: Observe is not supported by this version of Albatross, given "Observe""#
+    "limits: {storage: 20Gi}",
+    r#"spec.limits.storage: is not supported by this version of Albatross: leave it out, given "20Gi""#
 )]
 fn a_wrong_addition_is_told_by_field(#[case] line: &str, #[case] expected: &str) {
     assert_eq!(
