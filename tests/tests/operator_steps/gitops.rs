@@ -53,6 +53,7 @@ fn facts(states: [State; PARTS], suspended: bool) -> Facts {
         api: ApiStatus::default(),
         runtime: None,
         suspended,
+        planned: None,
     }
 }
 
@@ -165,7 +166,8 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
             reason,
             message: String::new(),
             stalled,
-            key: None,
+            ring: None,
+            next_rotation_at: None,
         };
         key_status::compute(&mut status, &report, 1, Timestamp::UNIX_EPOCH);
         object("ApiKey", 1, json!(status))
