@@ -9,6 +9,7 @@ mod logging;
 mod migrate;
 mod progress;
 mod public;
+mod rebuild;
 mod resources;
 mod serve;
 mod servers;
@@ -56,6 +57,7 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Verify(config) => verify::run(config).await,
         Command::Export(config) => export::run(config).await,
         Command::Import(config) => import::run(config).await,
+        Command::Rebuild(config) => rebuild::run(config).await,
         Command::Admin(config) => admin::run(config).await,
     }
 }

@@ -40,6 +40,8 @@ pub enum Command {
     Export(Export),
     /// Begin an airline's log with an export
     Import(Import),
+    /// Build one airline's read model anew from its log, while the airline runs
+    Rebuild(Rebuild),
     /// Set up or reset an administrator; prints a one-time log-in link
     Admin(Admin),
 }
@@ -255,6 +257,14 @@ pub struct Import {
     /// Leave out what came after this position; rounded down to the end of a commit
     #[arg(long, value_name = "POSITION")]
     pub until: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    #[command(flatten)]
+    pub tenant: Tenant,
+    #[command(flatten)]
+    pub database: Database,
 }
 
 #[derive(Debug, Args)]

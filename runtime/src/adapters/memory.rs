@@ -7,6 +7,7 @@ mod event_store;
 mod import;
 mod log;
 mod read_model;
+mod rebuild;
 mod track_store;
 
 use std::sync::Arc;

@@ -2,14 +2,17 @@
 
 mod append;
 mod columns;
+mod copy;
 mod credentials;
 mod database;
+mod documents;
 mod event_store;
 mod facts;
 mod import;
 mod optimistic;
 mod packed_tracks;
 mod read_model;
+mod rebuild;
 mod rows;
 mod track_store;
 

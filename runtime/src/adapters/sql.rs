@@ -3,12 +3,14 @@
 use std::fmt::Write;
 
 use crate::adapters::tables::columns;
-use crate::ports::read_model::{ColumnKind, Filter, Query, Table, Value};
+use crate::ports::read_model::{Column, ColumnKind, Filter, Query, Table, Value};
 
 /// Where two databases differ.
 pub struct Dialect {
     /// Before each table's name: the schema and a dot, or nothing.
     pub schema: &'static str,
+    /// Behind each table's name: nothing, or what tells the tables of a rebuild from the living ones.
+    pub suffix: &'static str,
     pub text: &'static str,
     pub integer: &'static str,
     pub uuid: &'static str,
@@ -26,9 +28,16 @@ pub struct Statement {
 }
 
 impl Dialect {
-    /// The statement that makes a table, then one per index.
-    pub fn create(&self, table: &Table) -> Vec<String> {
-        let name = self.name(table);
+    pub fn create(&self, table: &Table) -> String {
+        self.create_with(table, "PRIMARY KEY")
+    }
+
+    /// The key is made once the rows are there.
+    pub fn create_without_key(&self, table: &Table) -> String {
+        self.create_with(table, "NOT NULL")
+    }
+
+    fn create_with(&self, table: &Table, id: &str) -> String {
         let mut columns = String::new();
         for column in table.columns {
             let kind = match column.kind {
@@ -39,26 +48,38 @@ impl Dialect {
             // Writing into a String cannot fail.
             let _ = write!(columns, "\"{}\" {kind}, ", column.name);
         }
-        let (uuid, json) = (self.uuid, self.json);
-        let mut statements = vec![format!(
-            "CREATE TABLE {name} (id {uuid} PRIMARY KEY, {columns}document {json} NOT NULL)"
-        )];
-        for column in table.columns {
+        let (name, uuid, json) = (self.name(table), self.uuid, self.json);
+        format!("CREATE TABLE {name} (id {uuid} {id}, {columns}document {json} NOT NULL)")
+    }
+
+    /// One statement per index. `tag` tells their names from those that the database has.
+    pub fn indexes(&self, table: &Table, tag: &str) -> Vec<String> {
+        let index = |column: &Column| {
             let index = match self.schema {
-                "" => format!("\"{}_by_{}\"", table.name, column.name),
-                // PostgreSQL puts an index into the schema of its table.
+                "" => format!("\"{}_by_{}{tag}\"", table.name, column.name),
+                // PostgreSQL puts an index into the schema of its table, and finds a name.
                 _ => String::new(),
             };
-            let (column, nulls) = (column.name, self.nulls_first);
-            statements.push(format!(
-                "CREATE INDEX {index} ON {name} (\"{column}\" {nulls}, id)"
-            ));
-        }
-        statements
+            let (name, column, nulls) = (self.name(table), column.name, self.nulls_first);
+            format!("CREATE INDEX {index} ON {name} (\"{column}\" {nulls}, id)")
+        };
+        table.columns.iter().map(index).collect()
     }
 
     pub fn drop(&self, table_name: &str) -> String {
-        format!("DROP TABLE IF EXISTS {}\"{table_name}\"", self.schema)
+        format!(
+            "DROP TABLE IF EXISTS {}\"{table_name}{}\"",
+            self.schema, self.suffix
+        )
+    }
+
+    /// Gives a table its name without the suffix.
+    pub fn rename(&self, table: &Table) -> String {
+        format!(
+            "ALTER TABLE {} RENAME TO \"{}\"",
+            self.name(table),
+            table.name
+        )
     }
 
     pub fn clear(&self, table_name: &str) -> String {
@@ -116,7 +137,7 @@ impl Dialect {
     }
 
     pub fn name(&self, table: &Table) -> String {
-        format!("{}\"{}\"", self.schema, table.name)
+        format!("{}\"{}{}\"", self.schema, table.name, self.suffix)
     }
 
     pub fn select(&self, table: &Table) -> String {

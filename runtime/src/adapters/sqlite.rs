@@ -3,10 +3,12 @@
 mod append;
 mod credentials;
 mod database;
+mod documents;
 mod event_store;
 mod import;
 mod packed_tracks;
 mod read_model;
+mod rebuild;
 mod rows;
 mod track_store;
 
@@ -29,6 +31,7 @@ static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
 
 pub const LOG_FILE: &str = "log.db";
 const READ_FILE: &str = "read.db";
+const REBUILD_LOCK: &str = "rebuild.lock";
 
 /// A directory without a log is no airline's.
 pub fn must_exist(directory: &Path) -> Result<(), OpenError> {
@@ -60,7 +63,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         events: log.clone(),
         credentials: log.clone(),
         import: log,
-        read_model: Arc::new(SqliteReadModel::new(read)),
+        read_model: Arc::new(SqliteReadModel::new(read, &file(REBUILD_LOCK))),
         tracks: Arc::new(SqliteTracks::start(track)),
         schema_version,
         close: Arc::new(move || {

@@ -9,6 +9,8 @@ use crate::ports::read_model::{Change, Column, ColumnKind, Filter, Query, Row, T
 
 /// Two names and what joins them in an index's name stay within the 63 bytes of a PostgreSQL name.
 const MAX_NAME: usize = 29;
+/// What the names of tables end with while they are built beside the living ones.
+pub const NEXT: &str = "_next";
 
 /// What is left of a commit's changes to one table: the last one of each row.
 pub struct TableChanges {
@@ -60,6 +62,18 @@ pub fn layout(table: &Table) -> String {
     columns.join(", ")
 }
 
+/// Checks that a living table, whose layout was noted when it was made, is the one that this release knows.
+pub fn check_layout(table: &Table, noted: Option<String>) -> Result<(), StoreError> {
+    if noted == Some(layout(table)) {
+        return Ok(());
+    }
+    let name = table.name;
+    Err(format!(
+        "table {name} was made by another release of the program: run this with that release"
+    )
+    .into())
+}
+
 /// The kind of a column, `id` included.
 pub fn column(table: &Table, name: &str) -> Result<ColumnKind, StoreError> {
     if name == "id" {
@@ -79,6 +93,9 @@ pub fn check_table(table: &Table) -> Result<(), StoreError> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(plain) {
             return Err(format!("{name:?} is no plain identifier").into());
+        }
+        if name.ends_with(NEXT) {
+            return Err(format!("{name:?} is the name of a table in a rebuild").into());
         }
     }
     Ok(())

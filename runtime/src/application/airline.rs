@@ -20,6 +20,7 @@ use crate::application::pireps::Pireps;
 use crate::application::projections::LaneStatus;
 use crate::application::projections::entities::document;
 use crate::application::projections::lane::Lane;
+use crate::application::projections::rebuild::{RebuildError, Watch};
 use crate::application::projections::tables::{PIREPS, TENANTS};
 use crate::application::readiness::Readiness;
 use crate::application::shared::{Parts, Shared};
@@ -106,6 +107,14 @@ impl Airline {
     /// Projects what is known about the airline and its people, of all that is in the log now.
     pub async fn catch_up_with_people(&self) -> Result<(), ServiceError> {
         self.shared.projections.catch_up_lane(Lane::People).await
+    }
+
+    /// Builds one lane's tables anew from the whole log, and swaps them; answers up to where.
+    ///
+    /// # Errors
+    /// When another rebuild runs, a store is unavailable, or an event cannot be read. Nothing has changed then.
+    pub async fn rebuild(&self, lane: Lane, watch: Watch<'_>) -> Result<i64, RebuildError> {
+        self.shared.projections.rebuild(lane, watch).await
     }
 
     /// Waits until everything up to `position` can be seen by queries.

@@ -2,9 +2,11 @@
 
 pub mod entities;
 pub mod flights;
+pub mod fold;
 pub mod lane;
 pub mod metrics;
 pub mod people;
+pub mod rebuild;
 pub mod tables;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,7 @@ use crate::application::error::ServiceError;
 use crate::application::events::EventReader;
 use crate::application::projections::lane::{Advance, Lane, Sources};
 use crate::application::projections::metrics::ProjectionMetrics;
+use crate::application::projections::rebuild::{Plan, RebuildError, Watch};
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::event_store::{EventStore, StoreError};
 use crate::ports::read_model::ReadModel;
@@ -46,6 +49,7 @@ pub struct Projections {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     batch: usize,
+    rows_in_memory: usize,
     /// Changes with every commit of a lane in this process.
     committed: watch::Sender<u64>,
     notes: Mutex<[Note; Lane::ALL.len()]>,
@@ -87,6 +91,7 @@ impl Projections {
             clock,
             entropy,
             batch: BATCH,
+            rows_in_memory: rebuild::ROWS_IN_MEMORY,
             committed: watch::Sender::new(0),
             notes: Mutex::default(),
             metrics: ProjectionMetrics::default(),
@@ -97,6 +102,15 @@ impl Projections {
     #[must_use]
     pub fn with_batch(self, batch: usize) -> Self {
         Self { batch, ..self }
+    }
+
+    /// The same with about this many rows of a table in memory during a rebuild.
+    #[must_use]
+    pub fn with_rows_in_memory(self, rows_in_memory: usize) -> Self {
+        Self {
+            rows_in_memory,
+            ..self
+        }
     }
 
     /// Creates the tables that are missing.
@@ -134,6 +148,23 @@ impl Projections {
                 Advance::Stopped { error, .. } => return Err(error),
             }
         }
+    }
+
+    /// Builds the lane's tables anew beside the living ones, from the whole log, and swaps them; answers up to where.
+    ///
+    /// # Errors
+    /// When another rebuild runs, a store is unavailable, or an event cannot be read. Nothing has changed then.
+    pub async fn rebuild(&self, lane: Lane, watch: Watch<'_>) -> Result<i64, RebuildError> {
+        let plan = Plan {
+            events: self.events.clone(),
+            reader: self.reader.clone(),
+            read_model: self.read_model.clone(),
+            batch: self.batch,
+            rows_in_memory: self.rows_in_memory,
+        };
+        let position = rebuild::rebuild(lane, plan, watch).await?;
+        self.committed.send_modify(|count| *count += 1);
+        Ok(position)
     }
 
     /// Waits until these lanes show everything up to `position`.

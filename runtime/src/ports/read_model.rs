@@ -43,7 +43,8 @@ pub struct Row {
     pub id: Uuid,
     /// One value per [`Table::columns`], in their order.
     pub values: Vec<Value>,
-    pub document: serde_json::Value,
+    /// JSON text.
+    pub document: String,
 }
 
 /// One change to a table.
@@ -83,13 +84,17 @@ pub struct Checkpoint {
     pub position: i64,
 }
 
+/// Where a projection finds how things stood before its events.
+#[async_trait]
+pub trait LaneRows: Send {
+    /// The same as [`ReadModel::rows`], as of the lane's own transaction or of the version that is being built.
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError>;
+}
+
 /// A lane that this caller alone may advance until it commits or drops it.
 #[async_trait]
-pub trait LaneGuard: Send {
+pub trait LaneGuard: LaneRows {
     fn checkpoint(&self) -> Checkpoint;
-
-    /// The same as [`ReadModel::rows`], as of this lane's own transaction.
-    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError>;
 
     /// Applies the changes in order and moves the checkpoint, in one transaction.
     async fn commit(
@@ -97,6 +102,27 @@ pub trait LaneGuard: Send {
         changes: Vec<Change>,
         checkpoint: Checkpoint,
     ) -> Result<(), StoreError>;
+}
+
+/// The next version of a lane's tables, built beside the living ones, which are served and advanced meanwhile.
+/// Whoever drops it, or is killed, leaves them as they are; what is left of it is removed by the next one.
+#[async_trait]
+pub trait Rebuild: LaneRows {
+    /// Applies the changes in order to the tables that are being built. Fastest where ids ascend from call to call.
+    async fn write(&mut self, changes: Vec<Change>) -> Result<(), StoreError>;
+
+    /// Makes the indexes.
+    async fn index(&mut self) -> Result<(), StoreError>;
+
+    /// Waits for the lane and holds it, so that nobody advances it before the swap; answers how far it is.
+    async fn lock_lane(&mut self) -> Result<Checkpoint, StoreError>;
+
+    /// Puts the tables in the place of the living ones and sets the lane's checkpoint, in one transaction.
+    ///
+    /// # Errors
+    /// Without [`Rebuild::lock_lane`] before it; when another release has made the living tables anew meanwhile; when
+    /// somebody reads them without end.
+    async fn swap(self: Box<Self>, checkpoint: Checkpoint) -> Result<(), StoreError>;
 }
 
 /// The query side of one tenant.
@@ -131,4 +157,11 @@ pub trait ReadModel: Send + Sync {
         tables: &[&'static Table],
         epoch: Uuid,
     ) -> Result<(), StoreError>;
+
+    /// Begins the next version of the lane's tables; none while somebody else, in whatever process, builds one.
+    async fn rebuild(
+        &self,
+        lane: &'static str,
+        tables: &'static [&'static Table],
+    ) -> Result<Option<Box<dyn Rebuild>>, StoreError>;
 }

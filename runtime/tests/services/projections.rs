@@ -11,6 +11,8 @@ use albatross::application::identity::Identity;
 use albatross::application::paging::Page;
 use albatross::application::pirep_queries::PirepFilter;
 use albatross::application::pireps::{Accept, Reject, Submit};
+use albatross::application::projections::lane::Lane;
+use albatross::application::projections::rebuild::RebuildError;
 use albatross::application::projections::{Projections, tables};
 use albatross::application::subject_keys::SubjectKeys;
 use albatross::application::users::Register;
@@ -20,7 +22,7 @@ use albatross::domain::ids::PirepId;
 use albatross::domain::pirep::Credit;
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::EventStore;
-use albatross::ports::read_model::{Query, ReadModel, Row};
+use albatross::ports::read_model::{Checkpoint, Query, ReadModel, Row};
 use jiff::SignedDuration;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -51,12 +53,8 @@ async fn rows(read_model: &dyn ReadModel) -> Vec<(&'static str, Row)> {
     all
 }
 
-/// Projects a whole log into a read model of its own.
-async fn rebuilt(
-    stage: &Stage,
-    events: Arc<dyn EventStore>,
-    batch: usize,
-) -> Vec<(&'static str, Row)> {
+/// Projections of a log into a read model of their own.
+fn beside(stage: &Stage, events: Arc<dyn EventStore>) -> (Projections, Arc<MemoryReadModel>) {
     let read_model = Arc::new(MemoryReadModel::new());
     let keys = SubjectKeys::new(
         events.clone(),
@@ -71,9 +69,47 @@ async fn rebuilt(
         stage.clock.clone(),
         Arc::new(Randomness),
     );
+    (projections, read_model)
+}
+
+/// Follows a whole log.
+async fn followed(
+    stage: &Stage,
+    events: Arc<dyn EventStore>,
+    batch: usize,
+) -> Vec<(&'static str, Row)> {
+    let (projections, read_model) = beside(stage, events);
     let projections = projections.with_batch(batch);
     projections.prepare().await.unwrap();
     projections.catch_up().await.unwrap();
+    rows(&*read_model).await
+}
+
+/// Rebuilds from a whole log.
+async fn rebuilt(
+    stage: &Stage,
+    events: Arc<dyn EventStore>,
+    batch: usize,
+    rows_in_memory: usize,
+) -> Vec<(&'static str, Row)> {
+    let (projections, read_model) = beside(stage, events.clone());
+    let projections = projections
+        .with_batch(batch)
+        .with_rows_in_memory(rows_in_memory);
+    projections.prepare().await.unwrap();
+    let head = events.head().await.unwrap();
+    for lane in Lane::ALL {
+        let position = projections.rebuild(lane, &mut |_, _| {}).await.unwrap();
+        assert_eq!(position, head.position);
+        let checkpoint = read_model.checkpoint(lane.name()).await.unwrap();
+        assert_eq!(
+            checkpoint,
+            Checkpoint {
+                epoch: head.epoch,
+                position
+            }
+        );
+    }
     rows(&*read_model).await
 }
 
@@ -138,10 +174,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
-    fn live_is_any_batch_split_is_duplicated_delivery(
+    fn live_is_rebuild_is_any_batch_split_is_duplicated_delivery(
         steps in prop::collection::vec((0_usize..7, 0_usize..4), 0..40),
         batch in 1_usize..20,
         again in 0_i64..5,
+        in_memory in 0_usize..6,
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
@@ -149,11 +186,14 @@ proptest! {
             live(&stage, &steps).await;
             let expected = rows(&*stage.stores.read_model).await;
             let log = stage.stores.events.clone();
-            assert_eq!(rebuilt(&stage, log.clone(), 5_000).await, expected);
-            assert_eq!(rebuilt(&stage, log.clone(), batch).await, expected);
+            assert_eq!(followed(&stage, log.clone(), 5_000).await, expected);
+            assert_eq!(followed(&stage, log.clone(), batch).await, expected);
+            assert_eq!(rebuilt(&stage, log.clone(), 5_000, 5_000).await, expected);
+            assert_eq!(rebuilt(&stage, log.clone(), batch, in_memory).await, expected);
             let twice = FaultyLog::new(log);
             twice.again.store(again, Ordering::Relaxed);
-            assert_eq!(rebuilt(&stage, twice, batch).await, expected);
+            assert_eq!(followed(&stage, twice.clone(), batch).await, expected);
+            assert_eq!(rebuilt(&stage, twice, batch, in_memory).await, expected);
         });
     }
 }
@@ -237,6 +277,37 @@ async fn an_event_that_cannot_be_read_stops_its_lane_and_no_other() {
         lanes
             .iter()
             .all(|lane| lane.stopped_at.is_none() && lane.behind == 0)
+    );
+}
+
+#[tokio::test]
+async fn a_rebuild_stops_before_such_an_event_and_changes_nothing() {
+    let (stage, log, _, _) = poisoned().await;
+    let before = rows(&*stage.stores.read_model).await;
+    let refused = stage.airline.rebuild(Lane::Flights, &mut |_, _| {}).await;
+    let poisoned = log.poisoned.load(Ordering::Relaxed);
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains(&format!("position {poisoned}")), "{error}");
+    assert_eq!(rows(&*stage.stores.read_model).await, before);
+    log.poisoned.store(0, Ordering::Relaxed);
+    stage
+        .airline
+        .rebuild(Lane::Flights, &mut |_, _| {})
+        .await
+        .unwrap();
+    assert!(rows(&*stage.stores.read_model).await.len() > before.len());
+}
+
+#[tokio::test]
+async fn a_log_that_is_restored_during_a_rebuild_is_not_taken_for_the_one_before() {
+    let (stage, log) = faulty_stage().await;
+    let bob = stage.pilot("Bob").await;
+    stage.prefiled(&bob).await;
+    let mut watch = |_, _| *log.epoch.lock().unwrap() = Some(Uuid::new_v4());
+    let refused = stage.airline.rebuild(Lane::Flights, &mut watch).await;
+    assert!(
+        matches!(refused, Err(RebuildError::Restored)),
+        "{refused:?}"
     );
 }
 

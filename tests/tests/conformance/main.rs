@@ -17,5 +17,7 @@ mod opening;
 mod packed_tracks;
 mod postgres;
 mod read_model;
+mod rebuild;
+mod rebuild_live;
 mod track_store;
 mod upgrade;

@@ -21,6 +21,8 @@ static TABLE: Table = Table {
     }],
 };
 
+static TABLES: &[&Table] = &[&TABLE];
+
 /// A database as the operator makes it: an owner that cannot log in, a role that migrates, one that serves.
 struct Tenant {
     admin: PgConnection,
@@ -104,6 +106,11 @@ async fn the_applications_role_serves_but_cannot_change_the_log() {
     )
     .await
     .unwrap();
+    let rebuild = stores.read_model.rebuild("things", TABLES).await;
+    let mut rebuild = rebuild.unwrap().unwrap();
+    rebuild.index().await.unwrap();
+    let living = rebuild.lock_lane().await.unwrap();
+    rebuild.swap(living).await.unwrap();
     let stored = stores
         .tracks
         .store(stream, stream, [0; 32], time(1), vec![])

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::fixture::*;
 use Change::{Delete, Upsert};
 
-static FLIGHTS: Table = Table {
+pub static FLIGHTS: Table = Table {
     name: "flights",
     lane: "flights",
     columns: &[
@@ -28,7 +28,7 @@ static FLIGHTS: Table = Table {
     ],
 };
 /// The same table after an update of the program.
-static FLIGHTS_CHANGED: Table = Table {
+pub static FLIGHTS_CHANGED: Table = Table {
     name: "flights",
     lane: "flights",
     columns: &[Column {
@@ -36,13 +36,13 @@ static FLIGHTS_CHANGED: Table = Table {
         kind: ColumnKind::Text,
     }],
 };
-static PILOTS: Table = Table {
+pub static PILOTS: Table = Table {
     name: "pilots",
     lane: "flights",
     columns: &[],
 };
 
-fn row(n: u128, text: Option<&str>, number: Option<i64>) -> Row {
+pub fn row(n: u128, text: Option<&str>, number: Option<i64>) -> Row {
     let id = Uuid::from_u128(n);
     Row {
         id,
@@ -51,11 +51,11 @@ fn row(n: u128, text: Option<&str>, number: Option<i64>) -> Row {
             number.map_or(Value::Null, Value::Integer),
             Value::Uuid(Uuid::from_u128(n % 2)),
         ],
-        document: serde_json::json!({"n": n as u64, "text": "zero \u{0}", "list": [1.5, null]}),
+        document: format!(r#"{{"n": {n}, "text": "zero \u0000", "list": [1.5, null]}}"#),
     }
 }
 
-fn at(position: i64) -> Checkpoint {
+pub fn at(position: i64) -> Checkpoint {
     Checkpoint {
         epoch: Uuid::from_u128(77),
         position,
@@ -87,7 +87,7 @@ async fn lock(storage: &Storage) -> Box<dyn LaneGuard> {
 }
 
 /// Seven rows, two of them with nulls, two of them equal in text.
-async fn filled(adapter: Adapter) -> Storage {
+pub async fn filled(adapter: Adapter) -> Storage {
     let storage = storage(adapter).await;
     storage
         .read_model

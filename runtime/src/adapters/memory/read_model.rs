@@ -8,31 +8,35 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::adapters::lanes::{LaneLock, Lanes};
+use crate::adapters::memory::rebuild;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
-    Change, Checkpoint, Filter, LaneGuard, Query, ReadModel, Row, Table, Value,
+    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table, Value,
 };
 
 /// The query side of one tenant.
 #[derive(Clone, Default)]
 pub struct MemoryReadModel {
-    lanes: Lanes,
+    pub lanes: Lanes,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
-struct State {
-    tables: HashMap<&'static str, BTreeMap<Uuid, Row>>,
-    checkpoints: HashMap<&'static str, Checkpoint>,
+pub struct State {
+    pub tables: HashMap<&'static str, Rows>,
+    pub checkpoints: HashMap<&'static str, Checkpoint>,
 }
+
+/// What a table holds.
+pub type Rows = BTreeMap<Uuid, Row>;
 
 impl MemoryReadModel {
     pub fn new() -> Self {
         Self::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,6 +130,14 @@ impl ReadModel for MemoryReadModel {
             .insert(lane, Checkpoint { epoch, position: 0 });
         Ok(())
     }
+
+    async fn rebuild(
+        &self,
+        lane: &'static str,
+        tables: &'static [&'static Table],
+    ) -> Result<Option<Box<dyn Rebuild>>, StoreError> {
+        rebuild::begin(self, lane, tables)
+    }
 }
 
 struct Guard {
@@ -136,13 +148,16 @@ struct Guard {
 }
 
 #[async_trait]
+impl LaneRows for Guard {
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        self.model.rows(table, ids).await
+    }
+}
+
+#[async_trait]
 impl LaneGuard for Guard {
     fn checkpoint(&self) -> Checkpoint {
         self.checkpoint
-    }
-
-    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
-        self.model.rows(table, ids).await
     }
 
     async fn commit(
@@ -174,12 +189,12 @@ impl LaneGuard for Guard {
 }
 
 impl State {
-    fn rows(&mut self, table: &Table) -> Result<&mut BTreeMap<Uuid, Row>, StoreError> {
+    fn rows(&mut self, table: &Table) -> Result<&mut Rows, StoreError> {
         let rows = self.tables.get_mut(table.name);
         rows.ok_or_else(|| format!("table {} was not prepared", table.name).into())
     }
 
-    fn checkpoint(&self, lane: &str) -> Checkpoint {
+    pub fn checkpoint(&self, lane: &str) -> Checkpoint {
         let start = Checkpoint {
             epoch: Uuid::nil(),
             position: 0,

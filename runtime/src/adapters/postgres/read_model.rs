@@ -1,31 +1,21 @@
 //! The read model in PostgreSQL, in the schema `read`.
 
-use std::borrow::Cow;
-
 use async_trait::async_trait;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{
-    Arguments, AssertSqlSafe, PgConnection, Postgres, Row as _, Transaction, query, query_scalar,
+    AssertSqlSafe, PgConnection, Postgres, Row as _, Transaction, query, query_scalar,
     query_scalar_with, query_with,
 };
 use uuid::Uuid;
 
-use crate::adapters::sql::Dialect;
+use crate::adapters::postgres::documents::{DIALECT, apply, arguments, row, rows};
+use crate::adapters::postgres::rebuild;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
-    Change, Checkpoint, Column, ColumnKind, Filter, LaneGuard, Query, ReadModel, Row, Table, Value,
+    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
 };
 
-const DIALECT: Dialect = Dialect {
-    schema: "read.",
-    text: "text COLLATE \"C\"",
-    integer: "bigint",
-    uuid: "uuid",
-    json: "json",
-    find: "strpos",
-    nulls_first: "NULLS FIRST",
-};
 /// Two processes that start together make each table once.
 const PREPARE_LOCK: i64 = 7_021_799_004;
 
@@ -97,7 +87,7 @@ impl ReadModel for PostgresReadModel {
 
     async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        Ok(rows(&mut connection, table, ids).await?)
+        Ok(rows(&mut connection, &DIALECT, table, ids).await?)
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -132,6 +122,14 @@ impl ReadModel for PostgresReadModel {
         }
         Ok(transaction.commit().await?)
     }
+
+    async fn rebuild(
+        &self,
+        lane: &'static str,
+        tables: &'static [&'static Table],
+    ) -> Result<Option<Box<dyn Rebuild>>, StoreError> {
+        rebuild::begin(&self.pool, lane, tables).await
+    }
 }
 
 impl PostgresReadModel {
@@ -151,13 +149,16 @@ struct Guard {
 }
 
 #[async_trait]
+impl LaneRows for Guard {
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        Ok(rows(&mut self.transaction, &DIALECT, table, ids).await?)
+    }
+}
+
+#[async_trait]
 impl LaneGuard for Guard {
     fn checkpoint(&self) -> Checkpoint {
         self.checkpoint
-    }
-
-    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
-        Ok(rows(&mut self.transaction, table, ids).await?)
     }
 
     async fn commit(
@@ -186,8 +187,8 @@ async fn make(connection: &mut PgConnection, table: &Table) -> Result<(), sqlx::
         .bind(table.name)
         .fetch_all(&mut *connection)
         .await?;
-    let mut statements = vec![DIALECT.drop(table.name)];
-    statements.extend(DIALECT.create(table));
+    let mut statements = vec![DIALECT.drop(table.name), DIALECT.create(table)];
+    statements.extend(DIALECT.indexes(table, ""));
     statements.extend(siblings.iter().map(|name| DIALECT.clear(name)));
     for statement in statements {
         query(AssertSqlSafe(statement))
@@ -205,106 +206,14 @@ async fn make(connection: &mut PgConnection, table: &Table) -> Result<(), sqlx::
     Ok(())
 }
 
-async fn apply(
-    connection: &mut PgConnection,
-    changes: tables::TableChanges,
-) -> Result<(), StoreError> {
-    let table = changes.table;
-    if !changes.upserts.is_empty() {
-        let (sql, values) = upsert(table, &changes.upserts)?;
-        query_with(AssertSqlSafe(sql), values)
-            .execute(&mut *connection)
-            .await?;
-    }
-    if !changes.deletes.is_empty() {
-        let delete = format!("DELETE FROM {} WHERE id = ANY ($1)", DIALECT.name(table));
-        let query = query(AssertSqlSafe(delete)).bind(changes.deletes);
-        query.execute(connection).await?;
-    }
-    Ok(())
-}
-
-/// One statement whatever the number of rows: an array per column.
-fn upsert(table: &Table, rows: &[Row]) -> Result<(String, PgArguments), StoreError> {
-    let mut values = PgArguments::default();
-    let mut selected = vec!["x.c0".to_owned()];
-    values.add(rows.iter().map(|row| row.id).collect::<Vec<_>>())?;
-    for (index, column) in table.columns.iter().enumerate() {
-        let column_values = rows.iter().map(|row| &row.values[index]);
-        match column.kind {
-            ColumnKind::Text => values.add(column_values.map(as_text).collect::<Vec<_>>())?,
-            ColumnKind::Integer => values.add(column_values.map(as_integer).collect::<Vec<_>>())?,
-            ColumnKind::Uuid => values.add(column_values.map(as_uuid).collect::<Vec<_>>())?,
-        }
-        selected.push(format!("x.c{}", index + 1));
-    }
-    values.add(
-        rows.iter()
-            .map(|row| row.document.to_string())
-            .collect::<Vec<_>>(),
-    )?;
-    let document = table.columns.len() + 1;
-    selected.push(format!("x.c{document}::json"));
-    let list = |name: fn(usize) -> String| (0..=document).map(name).collect::<Vec<_>>().join(", ");
-    let sql = format!(
-        "{}SELECT {} FROM unnest({}) AS x({}){}",
-        DIALECT.insert(table),
-        selected.join(", "),
-        list(|n| format!("${}", n + 1)),
-        list(|n| format!("c{n}")),
-        DIALECT.on_conflict(table)
-    );
-    Ok((sql, values))
-}
-
-fn as_text(value: &Value) -> Option<Cow<'_, str>> {
-    match value {
-        Value::Text(text) => Some(without_nul(text)),
-        _ => None,
-    }
-}
-
-fn as_integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::Integer(integer) => Some(*integer),
-        _ => None,
-    }
-}
-
-fn as_uuid(value: &Value) -> Option<Uuid> {
-    match value {
-        Value::Uuid(uuid) => Some(*uuid),
-        _ => None,
-    }
-}
-
-/// PostgreSQL keeps no NUL in text; the document beside it has the original.
-fn without_nul(text: &str) -> Cow<'_, str> {
-    match text.contains('\0') {
-        true => text.replace('\0', "\u{fffd}").into(),
-        false => text.into(),
-    }
-}
-
-async fn rows(
-    connection: &mut PgConnection,
-    table: &'static Table,
-    ids: &[Uuid],
-) -> Result<Vec<Row>, sqlx::Error> {
-    let select = format!("{} WHERE id = ANY ($1)", DIALECT.select(table));
-    let query = query(AssertSqlSafe(select)).bind(ids);
-    let found = query.try_map(|found: PgRow| row(table, &found));
-    found.fetch_all(connection).await
-}
-
-fn checkpoint(found: PgRow) -> Result<Checkpoint, sqlx::Error> {
+pub fn checkpoint(found: PgRow) -> Result<Checkpoint, sqlx::Error> {
     Ok(Checkpoint {
         epoch: found.try_get(0)?,
         position: found.try_get(1)?,
     })
 }
 
-async fn set_checkpoint(
+pub async fn set_checkpoint(
     connection: &mut PgConnection,
     lane: &str,
     checkpoint: Checkpoint,
@@ -318,37 +227,4 @@ async fn set_checkpoint(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-fn arguments(values: &[Value]) -> Result<PgArguments, StoreError> {
-    let mut arguments = PgArguments::default();
-    for value in values {
-        match value {
-            Value::Null => arguments.add(None::<i64>)?,
-            Value::Integer(value) => arguments.add(*value)?,
-            Value::Text(value) => arguments.add(without_nul(value))?,
-            Value::Uuid(value) => arguments.add(*value)?,
-        }
-    }
-    Ok(arguments)
-}
-
-fn row(table: &Table, found: &PgRow) -> Result<Row, sqlx::Error> {
-    let value = |(index, column): (usize, &Column)| {
-        Ok(match column.kind {
-            ColumnKind::Text => found.try_get::<Option<_>, _>(index)?.map(Value::Text),
-            ColumnKind::Integer => found.try_get::<Option<_>, _>(index)?.map(Value::Integer),
-            ColumnKind::Uuid => found.try_get::<Option<_>, _>(index)?.map(Value::Uuid),
-        }
-        .unwrap_or(Value::Null))
-    };
-    let document: sqlx::types::Json<serde_json::Value> = found.try_get("document")?;
-    Ok(Row {
-        id: found.try_get("id")?,
-        values: (1..)
-            .zip(table.columns)
-            .map(value)
-            .collect::<Result<_, sqlx::Error>>()?,
-        document: document.0,
-    })
 }

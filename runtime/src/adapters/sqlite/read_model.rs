@@ -1,29 +1,23 @@
 //! The read model in SQLite, in a file of its own that may be lost.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use crate::adapters::lanes::{LaneLock, Lanes};
-use crate::adapters::sql::Dialect;
 use crate::adapters::sqlite::database::Database;
-use crate::adapters::{batch, tables};
+use crate::adapters::sqlite::documents::{DIALECT, apply, arguments, row, rows};
+use crate::adapters::sqlite::rebuild;
+use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
-    Change, Checkpoint, ColumnKind, Filter, LaneGuard, Query, ReadModel, Row, Table, Value,
+    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
 };
 
-const DIALECT: Dialect = Dialect {
-    schema: "",
-    text: "TEXT",
-    integer: "INTEGER",
-    uuid: "BLOB",
-    json: "TEXT",
-    find: "instr",
-    nulls_first: "",
-};
-const CHUNKS: [usize; 3] = [64, 8, 1];
 const START: Checkpoint = Checkpoint {
     epoch: Uuid::nil(),
     position: 0,
@@ -32,15 +26,18 @@ const START: Checkpoint = Checkpoint {
 /// The query side of one tenant.
 #[derive(Clone)]
 pub struct SqliteReadModel {
-    database: Database,
-    lanes: Lanes,
+    pub database: Database,
+    pub lanes: Lanes,
+    /// Locked by whoever rebuilds, in whatever process.
+    pub rebuild_lock: Arc<Path>,
 }
 
 impl SqliteReadModel {
-    pub fn new(database: Database) -> Self {
+    pub fn new(database: Database, rebuild_lock: &Path) -> Self {
         Self {
             database,
             lanes: Lanes::default(),
+            rebuild_lock: rebuild_lock.into(),
         }
     }
 }
@@ -84,19 +81,8 @@ impl ReadModel for SqliteReadModel {
     }
 
     async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
-        let mut rows = Vec::with_capacity(ids.len());
-        for chunk in batch::chunks(ids, &CHUNKS) {
-            let mut query = QueryBuilder::<Sqlite>::new(DIALECT.select(table));
-            query.push(" WHERE id IN (");
-            let mut listed = query.separated(", ");
-            for id in chunk {
-                listed.push_bind(*id);
-            }
-            query.push(")");
-            let found = query.build().try_map(|found| row(table, &found));
-            rows.extend(found.fetch_all(&self.database.reader).await?);
-        }
-        Ok(rows)
+        let mut connection = self.database.reader.acquire().await?;
+        Ok(rows(&mut connection, &DIALECT, table, ids).await?)
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -132,6 +118,14 @@ impl ReadModel for SqliteReadModel {
         set_checkpoint(&mut transaction, lane, start).await?;
         Ok(transaction.commit().await?)
     }
+
+    async fn rebuild(
+        &self,
+        lane: &'static str,
+        tables: &'static [&'static Table],
+    ) -> Result<Option<Box<dyn Rebuild>>, StoreError> {
+        rebuild::begin(self, lane, tables).await
+    }
 }
 
 struct Guard {
@@ -142,13 +136,16 @@ struct Guard {
 }
 
 #[async_trait]
+impl LaneRows for Guard {
+    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        self.model.rows(table, ids).await
+    }
+}
+
+#[async_trait]
 impl LaneGuard for Guard {
     fn checkpoint(&self) -> Checkpoint {
         self.checkpoint
-    }
-
-    async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
-        self.model.rows(table, ids).await
     }
 
     async fn commit(
@@ -163,7 +160,7 @@ impl LaneGuard for Guard {
             return Err(format!("another process advanced lane {}", self.lane).into());
         }
         for of_table in &changes {
-            apply(&mut transaction, of_table).await?;
+            apply(&mut transaction, &DIALECT, of_table).await?;
         }
         set_checkpoint(&mut transaction, self.lane, next).await?;
         Ok(transaction.commit().await?)
@@ -178,8 +175,8 @@ async fn make(connection: &mut SqliteConnection, table: &Table) -> Result<(), sq
             .bind(table.name)
             .fetch_all(&mut *connection)
             .await?;
-    let mut statements = vec![DIALECT.drop(table.name)];
-    statements.extend(DIALECT.create(table));
+    let mut statements = vec![DIALECT.drop(table.name), DIALECT.create(table)];
+    statements.extend(DIALECT.indexes(table, ""));
     statements.extend(siblings.iter().map(|name| DIALECT.clear(name)));
     for statement in statements {
         sqlx::query(AssertSqlSafe(statement))
@@ -195,41 +192,7 @@ async fn make(connection: &mut SqliteConnection, table: &Table) -> Result<(), sq
     set_checkpoint(connection, table.lane, START).await
 }
 
-async fn apply(
-    connection: &mut SqliteConnection,
-    changes: &tables::TableChanges,
-) -> Result<(), sqlx::Error> {
-    let table = changes.table;
-    for chunk in batch::chunks(&changes.upserts, &CHUNKS) {
-        let mut query = QueryBuilder::<Sqlite>::new(DIALECT.insert(table));
-        query.push_values(chunk, |mut values, row| {
-            values.push_bind(row.id);
-            for (column, value) in table.columns.iter().zip(&row.values) {
-                match (column.kind, value) {
-                    (_, Value::Integer(value)) => values.push_bind(*value),
-                    (_, Value::Text(value)) => values.push_bind(value),
-                    (_, Value::Uuid(value)) => values.push_bind(*value),
-                    (ColumnKind::Integer, Value::Null) => values.push_bind(None::<i64>),
-                    (ColumnKind::Text, Value::Null) => values.push_bind(None::<&str>),
-                    (ColumnKind::Uuid, Value::Null) => values.push_bind(None::<Uuid>),
-                };
-            }
-            values.push_bind(row.document.to_string());
-        });
-        query.push(DIALECT.on_conflict(table));
-        query.build().execute(&mut *connection).await?;
-    }
-    for id in &changes.deletes {
-        let delete = format!("DELETE FROM {} WHERE id = ?", DIALECT.name(table));
-        sqlx::query(AssertSqlSafe(delete))
-            .bind(*id)
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(())
-}
-
-async fn checkpoint(
+pub async fn checkpoint(
     connection: &mut SqliteConnection,
     lane: &str,
 ) -> Result<Checkpoint, sqlx::Error> {
@@ -243,7 +206,7 @@ async fn checkpoint(
     Ok(found.fetch_optional(connection).await?.unwrap_or(START))
 }
 
-async fn set_checkpoint(
+pub async fn set_checkpoint(
     connection: &mut SqliteConnection,
     lane: &str,
     checkpoint: Checkpoint,
@@ -255,38 +218,4 @@ async fn set_checkpoint(
         .execute(connection)
         .await?;
     Ok(())
-}
-
-fn arguments(values: &[Value]) -> Result<SqliteArguments, StoreError> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        match value {
-            Value::Null => arguments.add(None::<i64>)?,
-            Value::Integer(value) => arguments.add(*value)?,
-            Value::Text(value) => arguments.add(value)?,
-            Value::Uuid(value) => arguments.add(*value)?,
-        }
-    }
-    Ok(arguments)
-}
-
-fn row(table: &Table, found: &SqliteRow) -> Result<Row, sqlx::Error> {
-    let value = |(index, column): (usize, &crate::ports::read_model::Column)| {
-        Ok(match column.kind {
-            ColumnKind::Text => found.try_get::<Option<_>, _>(index)?.map(Value::Text),
-            ColumnKind::Integer => found.try_get::<Option<_>, _>(index)?.map(Value::Integer),
-            ColumnKind::Uuid => found.try_get::<Option<_>, _>(index)?.map(Value::Uuid),
-        }
-        .unwrap_or(Value::Null))
-    };
-    let document: &str = found.try_get("document")?;
-    let document = serde_json::from_str(document);
-    Ok(Row {
-        id: found.try_get("id")?,
-        values: (1..)
-            .zip(table.columns)
-            .map(value)
-            .collect::<Result<_, sqlx::Error>>()?,
-        document: document.map_err(|error| sqlx::Error::Decode(error.into()))?,
-    })
 }

@@ -1,4 +1,4 @@
-//! The aggregates that one batch of events touches: loaded once, evolved in order, written once.
+//! Aggregates that events touch: loaded once, evolved in order, written once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
 use crate::application::views::Standing;
 use crate::domain::aggregate::Aggregate;
-use crate::ports::read_model::{Change, LaneGuard, Row, Table, Value};
+use crate::ports::read_model::{Change, LaneRows, Row, Table, Value};
 
 /// Rows of one table that hold one aggregate each.
 pub struct Entities<Id, A> {
     table: &'static Table,
-    touched: BTreeMap<Uuid, Option<Standing<Id, A>>>,
+    touched: BTreeMap<Uuid, Standing<Id, A>>,
 }
 
 impl<Id, A> Entities<Id, A>
@@ -23,23 +23,32 @@ where
     Id: From<Uuid> + Serialize + DeserializeOwned,
     A: Aggregate + Serialize + DeserializeOwned,
 {
-    /// Reads, all at once, how those stood whose streams these events continue.
-    pub async fn before(
+    pub fn new(table: &'static Table) -> Self {
+        Self {
+            table,
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// Reads, all at once, how those stood whose streams these events continue, unless they are at hand.
+    pub async fn load(
+        &mut self,
         events: impl Iterator<Item = &DecodedEvent>,
-        table: &'static Table,
-        lane: &mut dyn LaneGuard,
-    ) -> Result<Self, ServiceError> {
+        rows: &mut dyn LaneRows,
+    ) -> Result<(), ServiceError> {
         let mut seen = BTreeSet::new();
         let first = events.filter(|event| seen.insert(event.stream_id));
         let continued = first.filter(|event| event.version > 1);
-        let continued: Vec<Uuid> = continued.map(|event| event.stream_id).collect();
-        let mut touched = BTreeMap::new();
-        if !continued.is_empty() {
-            for row in lane.rows(table, &continued).await? {
-                touched.insert(row.id, Some(document(table, row)?));
+        let unknown = continued.map(|event| event.stream_id);
+        let unknown: Vec<Uuid> = unknown
+            .filter(|id| !self.touched.contains_key(id))
+            .collect();
+        if !unknown.is_empty() {
+            for row in rows.rows(self.table, &unknown).await? {
+                self.touched.insert(row.id, document(self.table, row)?);
             }
         }
-        Ok(Self { table, touched })
+        Ok(())
     }
 
     /// Evolves the aggregate whose stream the event belongs to; answers how it stands now.
@@ -49,26 +58,36 @@ where
         event: &A::Event,
     ) -> Option<&Standing<Id, A>> {
         let id = envelope.stream_id;
-        let before = self.touched.remove(&id).flatten();
-        let state = before.map(|standing| standing.entity);
-        let after = A::evolve(state, event, envelope.recorded_at).map(|entity| Standing {
+        let before = self.touched.remove(&id).map(|standing| standing.entity);
+        let entity = A::evolve(before, event, envelope.recorded_at)?;
+        let after = Standing {
             id: Id::from(id),
             version: envelope.version,
             position: envelope.position,
             entity,
-        });
-        self.touched.entry(id).or_insert(after).as_ref()
+        };
+        Some(self.touched.entry(id).or_insert(after))
     }
 
-    /// One upsert for each row that was touched.
-    pub fn into_changes(
-        self,
+    /// How many are at hand.
+    pub fn count(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// Lets go of all but the `keep` whose last events are the latest: one upsert for each, by ascending id.
+    pub fn let_go(
+        &mut self,
+        keep: usize,
         columns: impl Fn(&Standing<Id, A>) -> Vec<Value>,
     ) -> Result<Vec<Change>, ServiceError> {
-        let table = self.table;
-        let touched = self.touched.into_iter();
-        let rows = touched.filter_map(|(id, standing)| Some((id, standing?)));
-        rows.map(|(id, standing)| upsert(table, id, columns(&standing), &standing))
+        let mut positions: Vec<i64> = self.touched.values().map(|it| it.position).collect();
+        positions.sort_unstable();
+        let kept_from = match positions.len().checked_sub(keep) {
+            None => return Ok(Vec::new()),
+            Some(first) => positions.get(first).copied().unwrap_or(i64::MAX),
+        };
+        let old = self.touched.extract_if(.., |_, it| it.position < kept_from);
+        old.map(|(id, standing)| upsert(self.table, id, columns(&standing), &standing))
             .collect()
     }
 }
@@ -80,7 +99,7 @@ pub fn upsert(
     values: Vec<Value>,
     document: &impl Serialize,
 ) -> Result<Change, ServiceError> {
-    let document = serde_json::to_value(document);
+    let document = serde_json::to_string(document);
     let document = document.map_err(|error| corrupt(table, id, &error))?;
     let row = Row {
         id,
@@ -92,7 +111,7 @@ pub fn upsert(
 
 /// What a row's document holds.
 pub fn document<T: DeserializeOwned>(table: &'static Table, row: Row) -> Result<T, ServiceError> {
-    serde_json::from_value(row.document).map_err(|error| corrupt(table, row.id, &error))
+    serde_json::from_str(&row.document).map_err(|error| corrupt(table, row.id, &error))
 }
 
 fn corrupt(table: &Table, id: Uuid, error: &serde_json::Error) -> ServiceError {

@@ -8,20 +8,41 @@ use crate::application::views::StoredPirep;
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::PirepId;
 use crate::domain::pirep::Pirep;
-use crate::ports::read_model::{Change, LaneGuard, Value};
+use crate::ports::read_model::{Change, LaneRows, Value};
 
-/// The changes that a batch of the log makes to this lane's tables.
-pub async fn project(
-    lane: &mut dyn LaneGuard,
-    events: &[DecodedEvent],
-) -> Result<Vec<Change>, ServiceError> {
-    let mut pireps = Entities::<PirepId, Pirep>::before(events.iter(), &PIREPS, lane).await?;
-    for envelope in events {
-        if let DomainEvent::Pirep(event) = &envelope.event {
-            pireps.evolve(envelope, event);
+/// What events make of this lane's tables.
+pub struct Flights {
+    pireps: Entities<PirepId, Pirep>,
+}
+
+impl Flights {
+    pub fn empty() -> Self {
+        Self {
+            pireps: Entities::new(&PIREPS),
         }
     }
-    pireps.into_changes(columns)
+
+    pub async fn project(
+        &mut self,
+        rows: &mut dyn LaneRows,
+        events: &[DecodedEvent],
+    ) -> Result<(), ServiceError> {
+        self.pireps.load(events.iter(), rows).await?;
+        for envelope in events {
+            if let DomainEvent::Pirep(event) = &envelope.event {
+                self.pireps.evolve(envelope, event);
+            }
+        }
+        Ok(())
+    }
+
+    pub fn count(&self) -> usize {
+        self.pireps.count()
+    }
+
+    pub fn let_go(&mut self, keep: usize) -> Result<Vec<Change>, ServiceError> {
+        self.pireps.let_go(keep, columns)
+    }
 }
 
 fn columns(view: &StoredPirep) -> Vec<Value> {

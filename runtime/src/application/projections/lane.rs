@@ -4,10 +4,13 @@ use jiff::Timestamp;
 
 use crate::application::error::ServiceError;
 use crate::application::events::{DecodedEvent, EventReader, ReadError};
-use crate::application::projections::{flights, people, tables};
+use crate::application::projections::flights::Flights;
+use crate::application::projections::fold::Fold;
+use crate::application::projections::people::People;
+use crate::application::projections::tables;
 use crate::codec::{Family, family};
 use crate::ports::event_store::{EventStore, RecordedEvent};
-use crate::ports::read_model::{Change, Checkpoint, LaneGuard, ReadModel, Table};
+use crate::ports::read_model::{Checkpoint, LaneGuard, ReadModel, Table};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -76,7 +79,7 @@ impl Lane {
     }
 
     /// Whether the lane reads events of this type. What nobody knows may be anybody's.
-    fn reads(self, kind: i16) -> bool {
+    pub fn reads(self, kind: i16) -> bool {
         match (self, family(kind)) {
             (_, None) => true,
             (Self::People, Some(family)) => family != Family::Pirep,
@@ -84,14 +87,11 @@ impl Lane {
         }
     }
 
-    async fn project(
-        self,
-        guard: &mut dyn LaneGuard,
-        events: &[DecodedEvent],
-    ) -> Result<Vec<Change>, ServiceError> {
+    /// What its tables hold before any event.
+    pub fn fold(self) -> Fold {
         match self {
-            Self::People => people::project(guard, events).await,
-            Self::Flights => flights::project(guard, events).await,
+            Self::People => Fold::People(People::empty()),
+            Self::Flights => Fold::Flights(Flights::empty()),
         }
     }
 
@@ -158,7 +158,9 @@ impl Lane {
         }
         if let Some(last) = recorded.last() {
             let position = last.position;
-            match self.project(&mut *guard, &events).await {
+            let mut fold = self.fold();
+            let projected = fold.project(&mut *guard, &events).await;
+            match projected.and_then(|()| fold.let_go(0)) {
                 Ok(changes) => {
                     let checkpoint = Checkpoint { position, ..before };
                     guard.commit(changes, checkpoint).await?;

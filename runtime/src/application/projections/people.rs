@@ -1,5 +1,7 @@
 //! The lane of the airline and its people: tenants, users with their roles, their keys.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::application::error::ServiceError;
@@ -13,39 +15,64 @@ use crate::domain::personal::Personal;
 use crate::domain::roles::Role;
 use crate::domain::tenant::Tenant;
 use crate::domain::user::{User, UserEvent};
-use crate::ports::read_model::{Change, LaneGuard, Value};
+use crate::ports::read_model::{Change, LaneRows, Value};
 
-/// The changes that a batch of the log makes to this lane's tables.
-pub async fn project(
-    lane: &mut dyn LaneGuard,
-    events: &[DecodedEvent],
-) -> Result<Vec<Change>, ServiceError> {
-    let of_tenants = events
-        .iter()
-        .filter(|it| matches!(it.event, DomainEvent::Tenant(_)));
-    let mut tenants = Entities::<TenantId, Tenant>::before(of_tenants, &TENANTS, lane).await?;
-    let of_users = events
-        .iter()
-        .filter(|it| matches!(it.event, DomainEvent::User(_)));
-    let mut users = Entities::<UserId, User>::before(of_users, &USERS, lane).await?;
-    let mut keys = Vec::new();
-    for envelope in events {
-        match &envelope.event {
-            DomainEvent::Tenant(event) => {
-                tenants.evolve(envelope, event);
-            }
-            DomainEvent::User(event) => {
-                if let Some(user) = users.evolve(envelope, event) {
-                    keys.extend(key_changes(user, event)?);
-                }
-            }
-            DomainEvent::Pirep(_) => {}
+/// What events make of this lane's tables.
+pub struct People {
+    tenants: Entities<TenantId, Tenant>,
+    users: Entities<UserId, User>,
+    /// By the id of the row, so that the last change of a key counts.
+    keys: BTreeMap<Uuid, Change>,
+}
+
+impl People {
+    pub fn empty() -> Self {
+        Self {
+            tenants: Entities::new(&TENANTS),
+            users: Entities::new(&USERS),
+            keys: BTreeMap::new(),
         }
     }
-    let mut changes = tenants.into_changes(|_: &TenantView| Vec::new())?;
-    changes.extend(users.into_changes(user_columns)?);
-    changes.extend(keys);
-    Ok(changes)
+
+    pub async fn project(
+        &mut self,
+        rows: &mut dyn LaneRows,
+        events: &[DecodedEvent],
+    ) -> Result<(), ServiceError> {
+        let of_tenants = events
+            .iter()
+            .filter(|it| matches!(it.event, DomainEvent::Tenant(_)));
+        self.tenants.load(of_tenants, rows).await?;
+        let of_users = events
+            .iter()
+            .filter(|it| matches!(it.event, DomainEvent::User(_)));
+        self.users.load(of_users, rows).await?;
+        for envelope in events {
+            match &envelope.event {
+                DomainEvent::Tenant(event) => {
+                    self.tenants.evolve(envelope, event);
+                }
+                DomainEvent::User(event) => {
+                    if let Some(user) = self.users.evolve(envelope, event) {
+                        self.keys.extend(key_changes(user, event)?);
+                    }
+                }
+                DomainEvent::Pirep(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub fn count(&self) -> usize {
+        self.tenants.count() + self.users.count() + self.keys.len()
+    }
+
+    pub fn let_go(&mut self, keep: usize) -> Result<Vec<Change>, ServiceError> {
+        let mut changes = self.tenants.let_go(keep, |_: &TenantView| Vec::new())?;
+        changes.extend(self.users.let_go(keep, user_columns)?);
+        changes.extend(std::mem::take(&mut self.keys).into_values());
+        Ok(changes)
+    }
 }
 
 /// The row of a key: ids of keys are texts, ids of rows are not.
@@ -53,7 +80,7 @@ pub fn key_row(user: UserId, key: &KeyId) -> Uuid {
     Uuid::new_v5(&user.0, key.as_str().as_bytes())
 }
 
-fn key_changes(user: &UserView, event: &UserEvent) -> Result<Vec<Change>, ServiceError> {
+fn key_changes(user: &UserView, event: &UserEvent) -> Result<Vec<(Uuid, Change)>, ServiceError> {
     let touched: Vec<&KeyId> = match event {
         UserEvent::ApiKeyIssued(grant) | UserEvent::ApiKeyChanged(grant) => vec![&grant.key_id],
         UserEvent::ApiKeyRevoked { key_id } => vec![key_id],
@@ -76,7 +103,8 @@ fn key_changes(user: &UserView, event: &UserEvent) -> Result<Vec<Change>, Servic
                 id: id.clone(),
                 key: key.clone(),
             };
-            upsert(&USER_API_KEYS, key_row(user.id, id), values, &document)
+            let row = key_row(user.id, id);
+            Ok((row, upsert(&USER_API_KEYS, row, values, &document)?))
         })
         .collect()
 }

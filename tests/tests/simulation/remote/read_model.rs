@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use albatross::ports::event_store::StoreError;
 use albatross::ports::read_model::{
-    Change, Checkpoint, Filter, LaneGuard, Query, ReadModel, Row, Table,
+    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
 };
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -108,14 +108,18 @@ impl ReadModel for RemoteReadModel {
         let work = async move { inner.reset_lane(lane, &tables, epoch).await };
         self.link.call(work).await?
     }
+
+    async fn rebuild(
+        &self,
+        _: &'static str,
+        _: &'static [&'static Table],
+    ) -> Result<Option<Box<dyn Rebuild>>, StoreError> {
+        Err("nobody rebuilds in the simulation".into())
+    }
 }
 
 #[async_trait]
-impl LaneGuard for RemoteGuard {
-    fn checkpoint(&self) -> Checkpoint {
-        self.checkpoint
-    }
-
+impl LaneRows for RemoteGuard {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         let (held, ids) = (self.held.clone(), ids.to_vec());
         let work = move |_| async move {
@@ -124,6 +128,13 @@ impl LaneGuard for RemoteGuard {
             guard.as_mut().ok_or("committed")?.rows(table, &ids).await
         };
         self.connection.call(work).await?
+    }
+}
+
+#[async_trait]
+impl LaneGuard for RemoteGuard {
+    fn checkpoint(&self) -> Checkpoint {
+        self.checkpoint
     }
 
     async fn commit(
