@@ -8,6 +8,7 @@ pub mod archive;
 mod batch;
 pub mod chain;
 mod combiner;
+pub mod erasures;
 mod failure;
 mod lanes;
 mod limits;

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod derived;
 pub mod desired;
 pub mod envelope;
+pub mod erasure;
 pub mod error;
 pub mod event_names;
 pub mod events;

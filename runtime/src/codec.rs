@@ -59,6 +59,11 @@ pub fn family(kind: i16) -> Option<Family> {
     }
 }
 
+/// Whether an event of this type erases the person whose stream it belongs to.
+pub fn erases(kind: i16) -> bool {
+    kind == EventKind::UserErased as i16
+}
+
 /// Writes an event. The same event, id and key give the same bytes.
 ///
 /// # Errors

@@ -257,6 +257,9 @@ pub struct Import {
     /// Leave out what came after this position; rounded down to the end of a commit
     #[arg(long, value_name = "POSITION")]
     pub until: Option<i64>,
+    /// Ledger of who was erased, the file `erased` of an airline's directory: they are erased again
+    #[arg(long, value_name = "FILE")]
+    pub erased: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

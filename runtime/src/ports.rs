@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod cache;
 pub mod clock;
 pub mod credentials;
+pub mod erasures;
 pub mod event_bus;
 pub mod event_store;
 pub mod log_import;

@@ -35,6 +35,7 @@ pub fn keys(append: &Append) -> Vec<u64> {
             CredentialChange::DeleteAll { kind, subject } => {
                 keys.push(hash(("holder", kind, subject)));
             }
+            CredentialChange::Erase { subject } => keys.push(hash(("subject", subject))),
         }
     }
     keys

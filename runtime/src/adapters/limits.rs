@@ -98,7 +98,9 @@ fn bytes(append: &Append) -> usize {
     let keys = append.subject_keys.iter().map(|key| key.wrapped.len());
     let credentials = append.credentials.iter().map(|change| match change {
         CredentialChange::Put(put) => put.verifier.len() + put.data.to_string().len(),
-        CredentialChange::Delete { .. } | CredentialChange::DeleteAll { .. } => 0,
+        CredentialChange::Delete { .. }
+        | CredentialChange::DeleteAll { .. }
+        | CredentialChange::Erase { .. } => 0,
     });
     events.chain(claims).chain(keys).chain(credentials).sum()
 }
@@ -112,7 +114,7 @@ fn is_storable(change: &CredentialChange) -> bool {
             is_key(&put.id) && times.iter().flatten().all(of_our_era)
         }
         CredentialChange::Delete { id, .. } => is_key(id),
-        CredentialChange::DeleteAll { .. } => true,
+        CredentialChange::DeleteAll { .. } | CredentialChange::Erase { .. } => true,
     }
 }
 

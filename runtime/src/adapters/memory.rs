@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::adapters::erasures::MemoryErasures;
 use crate::adapters::stores::Stores;
 pub use cache::MemoryCache;
 pub use event_bus::{MemoryFeed, MemoryWakeUps};
@@ -34,6 +35,7 @@ pub fn open() -> Stores {
         import: log,
         read_model: Arc::new(MemoryReadModel::new()),
         tracks: Arc::new(MemoryTracks::new()),
+        erasures: Some(Arc::new(MemoryErasures::default())),
         schema_version: 1,
         close: Arc::new(|| Box::pin(async {})),
     }

@@ -37,6 +37,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         import: log,
         read_model: Arc::new(PostgresReadModel::new(database.pool.clone())),
         tracks: Arc::new(PostgresTracks::new(database.pool)),
+        erasures: None,
         schema_version,
         close: Arc::new(move || {
             let pools = pools.clone();

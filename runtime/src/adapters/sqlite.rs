@@ -19,6 +19,7 @@ use std::sync::Arc;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteSynchronous;
 
+use crate::adapters::erasures::FileErasures;
 use crate::adapters::stores::{OpenError, Stores};
 use database::Database;
 use event_store::SqliteLog;
@@ -31,6 +32,7 @@ static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
 
 pub const LOG_FILE: &str = "log.db";
 const READ_FILE: &str = "read.db";
+const ERASED: &str = "erased";
 const REBUILD_LOCK: &str = "rebuild.lock";
 
 /// A directory without a log is no airline's.
@@ -65,6 +67,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         import: log,
         read_model: Arc::new(SqliteReadModel::new(read, &file(REBUILD_LOCK))),
         tracks: Arc::new(SqliteTracks::start(track)),
+        erasures: Some(Arc::new(FileErasures::at(&file(ERASED)))),
         schema_version,
         close: Arc::new(move || {
             let files = files.clone();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use crate::ports::credentials::Credentials;
+use crate::ports::erasures::Erasures;
 use crate::ports::event_store::{EventStore, StoreError};
 use crate::ports::log_import::LogImport;
 use crate::ports::read_model::ReadModel;
@@ -23,6 +24,8 @@ pub struct Stores {
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
     pub import: Arc<dyn LogImport>,
+    /// Where it is kept who was erased, if anywhere outside the database.
+    pub erasures: Option<Arc<dyn Erasures>>,
     /// The highest migration that the storage has seen.
     pub schema_version: i64,
     pub(super) close: Close,

@@ -94,6 +94,7 @@ pub async fn airline(
         credentials: stores.credentials.clone(),
         read_model: stores.read_model.clone(),
         tracks: stores.tracks.clone(),
+        erasures: stores.erasures.clone(),
         cache: backends.cache.clone(),
         wake_ups: backends.wake_ups.clone(),
         clock: Arc::new(SystemClock),

@@ -27,6 +27,7 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     let backends = Backends::open(&config.database, &config.servers).await?;
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
+    airline.erasure.replay([]).await?;
 
     let mut registry = Registry::default();
     backends.register_metrics(&mut registry);

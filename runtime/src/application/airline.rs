@@ -13,6 +13,7 @@ use crate::application::auth::accounts::Accounts;
 use crate::application::auth::keys::{self, KeyCheck};
 use crate::application::changes::Changes;
 use crate::application::desired::Desired;
+use crate::application::erasure::Erasure;
 use crate::application::error::ServiceError;
 use crate::application::history::History;
 use crate::application::pirep_queries::PirepQueries;
@@ -35,6 +36,7 @@ use crate::ports::supervisor::Supervisor;
 pub struct Airline {
     pub auth: Auth,
     pub users: Users,
+    pub erasure: Erasure,
     pub api_keys: ApiKeys,
     pub pireps: Pireps,
     pub tracks: Arc<Tracks>,
@@ -60,6 +62,7 @@ impl Airline {
         Self {
             auth: Auth::new(shared.clone(), accounts.clone(), keys),
             users: Users::new(shared.clone(), accounts.clone()),
+            erasure: Erasure::new(shared.clone(), accounts.clone()),
             api_keys: ApiKeys::new(shared.clone(), accounts.clone()),
             pireps: Pireps::new(shared.clone(), queries.clone(), tracks.clone()),
             tracks,

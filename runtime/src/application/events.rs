@@ -11,7 +11,6 @@ use crate::codec::{self, DecodeError, KeyRing};
 use crate::domain::actor::RecordedActor;
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
-use crate::domain::user::UserEvent;
 use crate::ports::event_store::{RecordedEvent, StoreError};
 
 /// An event and its envelope.
@@ -107,11 +106,20 @@ impl EventReader {
         Self { keys }
     }
 
+    /// Knows the key of whoever was erased no more.
+    pub fn forget(&self, subject: UserId) {
+        self.keys.forget(subject);
+    }
+
     /// In the same order. Texts of erased people come out as erased.
     ///
     /// # Errors
     /// At the first event that cannot be read, or when keys cannot be loaded.
     pub async fn decode(&self, recorded: &[RecordedEvent]) -> Result<Vec<DecodedEvent>, ReadError> {
+        // Before any text is read: a key that this process still knows opens nothing any more.
+        for event in recorded.iter().filter(|event| codec::erases(event.kind)) {
+            self.keys.forget(UserId(event.stream_id));
+        }
         let at_hand = self.keys.with(|keys| decode_each(recorded, keys))?;
         let mut events = Vec::with_capacity(recorded.len());
         let mut incomplete = Vec::new();
@@ -122,11 +130,6 @@ impl EventReader {
             events.push(event);
         }
         self.complete(recorded, &incomplete, &mut events).await?;
-        for event in &events {
-            if matches!(event.event, DomainEvent::User(UserEvent::Erased)) {
-                self.keys.forget(UserId(event.stream_id));
-            }
-        }
         Ok(events)
     }
 

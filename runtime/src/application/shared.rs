@@ -24,6 +24,7 @@ use crate::domain::tenant::Limits;
 use crate::ports::cache::Cache;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::credentials::Credentials;
+use crate::ports::erasures::Erasures;
 use crate::ports::event_bus::WakeUps;
 use crate::ports::event_store::EventStore;
 use crate::ports::read_model::ReadModel;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub credentials: Arc<dyn Credentials>,
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
+    /// Who was erased, where it is kept outside the database.
+    pub erasures: Option<Arc<dyn Erasures>>,
     pub cache: Arc<dyn Cache>,
     pub wake_ups: Arc<dyn WakeUps>,
     pub clock: Arc<dyn Clock>,
@@ -64,6 +67,7 @@ pub struct Shared {
     pub credentials: Arc<dyn Credentials>,
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
+    pub erasures: Option<Arc<dyn Erasures>>,
     pub cache: Arc<dyn Cache>,
     pub wake_ups: Arc<dyn WakeUps>,
     pub clock: Arc<dyn Clock>,
@@ -105,6 +109,7 @@ impl Shared {
             credentials: parts.credentials,
             read_model: parts.read_model,
             tracks: parts.tracks,
+            erasures: parts.erasures,
             cache: parts.cache,
             wake_ups: parts.wake_ups,
             clock: parts.clock,

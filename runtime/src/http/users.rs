@@ -18,6 +18,7 @@ use crate::http::caller::{Caller, Known, Write};
 use crate::http::error::of_query;
 use crate::http::extract::{Body, Path, Query};
 use crate::http::lists::page;
+use crate::http::pireps::input::NoMembers;
 use crate::http::problem::Problem;
 use crate::http::respond::Entity;
 use crate::http::state::HttpState;
@@ -29,6 +30,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
         .routes(routes!(register_user, list_users))
         .routes(routes!(get_user))
         .routes(routes!(set_roles))
+        .routes(routes!(erase_user))
 }
 
 /// Register a user
@@ -149,6 +151,29 @@ async fn set_roles(
     let users = &state.airline().users;
     let written = users
         .set_roles(&known.identity, id.into(), roles, write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(User::from)))
+}
+
+/// Erase a person
+///
+/// Name, address, sessions, keys and all texts on the person's flights are gone for good; the flights stay. Erasing again
+/// changes nothing. The last admin, and admins that the hosting platform manages, cannot be erased.
+#[utoipa::path(post, path = "/users/{id}/erase", operation_id = "eraseUser", tag = "users",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the user"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+    responses((status = 200, description = "What is left of the user", body = User)))]
+async fn erase_user(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<User>, Problem> {
+    let erasure = &state.airline().erasure;
+    let written = erasure
+        .erase(&known.identity, id.into(), write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(User::from)))
 }

@@ -75,6 +75,11 @@ pub enum CredentialChange {
         kind: CredentialKind,
         subject: Uuid,
     },
+    /// What else stands beside the log of a person who is erased: the data key, without which their texts stay
+    /// closed for good, and the requests that they made or that were about their account.
+    Erase {
+        subject: Uuid,
+    },
 }
 
 /// Look-ups and the few writes that belong to no event (sessions, use, rehash).

@@ -89,6 +89,9 @@ pub struct Checkpoint {
 pub trait LaneRows: Send {
     /// The same as [`ReadModel::rows`], as of the lane's own transaction or of the version that is being built.
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError>;
+
+    /// The same as [`ReadModel::list`].
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError>;
 }
 
 /// A lane that this caller alone may advance until it commits or drops it.

@@ -40,6 +40,7 @@ const MATRIX: &[Row] = &[
     ("GET",    "/users",                    "users",        [401, 403, 403, YES, YES, YES, 403, 403]),
     ("GET",    "/users/USER",               "users",        [401, YES, 404, YES, YES, YES, NONE, 403]),
     ("PUT",    "/users/USER/roles",         "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
+    ("POST",   "/users/USER/erase",         "",             [401, 403, 404, 403, YES, YES, 403, 403]),
     ("POST",   "/users/USER/apikeys",       "",             [401, YES, 404, 403, 403, 403, 403, 403]),
     ("GET",    "/users/USER/apikeys",       "users",        [401, YES, 404, 403, YES, YES, NONE, 403]),
     ("DELETE", "/users/USER/apikeys/KEY",   "users",        [401, YES, 404, 403, YES, YES, NONE, 403]),
@@ -126,12 +127,9 @@ impl Cast {
         }
         let call = match caller {
             0 => call,
+            // Any will do; a user holds no more than some.
+            6 if scope.is_empty() => call.key(&self.bare_key),
             6 => {
-                let scope = if scope.is_empty() {
-                    "track:write"
-                } else {
-                    scope
-                };
                 match self.scoped_key(scope).await {
                     Some(key) => call.key(&key),
                     // The owner is a pilot: such a key cannot even be issued.

@@ -200,3 +200,34 @@ async fn an_airline_that_is_not_declared_yet_says_so() {
         json!({"displayName": "Skyways", "icaoCode": "SKY"})
     );
 }
+
+#[tokio::test]
+async fn an_admin_erases_a_person_for_good() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let pilot = stack.pilot("amelia").await;
+    let key = stack.key(&pilot, &["pireps:read"]).await;
+    let erase = |id: &str, by: &Person| {
+        Call::new("POST", &format!("/api/v1/users/{id}/erase"))
+            .by(by)
+            .json(json!({}))
+    };
+    let erased = stack.ask(erase(&pilot.id, &admin)).await;
+    assert_eq!(erased.status, 200, "{erased:?}");
+    assert_eq!(erased.body["status"], "Erased");
+    assert_eq!(erased.body["email"], json!(null));
+    assert_eq!(erased.body["displayName"], json!(null));
+    let again = stack.ask(erase(&pilot.id, &admin)).await;
+    assert_eq!(
+        (again.status.as_u16(), again.position()),
+        (200, erased.position())
+    );
+    for call in [
+        Call::get("/api/v1/me").by(&pilot),
+        Call::get("/api/v1/me").key(&key),
+    ] {
+        assert_eq!(stack.ask(call).await.status, 401);
+    }
+    let last = stack.ask(erase(&admin.id, &admin)).await;
+    assert_eq!(last.status, 409, "{last:?}");
+}

@@ -10,6 +10,7 @@ mod changes;
 mod demo_flight;
 mod derived;
 mod desired;
+mod erasure;
 mod evolution;
 mod faulty_log;
 mod limits;

@@ -18,7 +18,7 @@ use albatross::application::subject_keys::SubjectKeys;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::codec::TenantKey;
-use albatross::domain::ids::PirepId;
+use albatross::domain::ids::{PirepId, UserId};
 use albatross::domain::pirep::Credit;
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::EventStore;
@@ -133,7 +133,7 @@ async fn live(stage: &Stage, steps: &[Step]) {
             stage.airline.catch_up().await.unwrap();
             pireps.get(pilot, id).await.unwrap().version
         };
-        let done = match action % 7 {
+        let done = match action % 8 {
             0 => pireps.pause(pilot, id, options()).await,
             1 => pireps.resume(pilot, id, options()).await,
             2 => pireps.submit(pilot, id, Submit::default(), options()).await,
@@ -152,7 +152,7 @@ async fn live(stage: &Stage, steps: &[Step]) {
                     .accept(&rita, id, accept, seen(version().await))
                     .await
             }
-            _ => {
+            6 => {
                 let reject = Reject {
                     reason: "no".to_owned(),
                     credit: Credit::None,
@@ -160,6 +160,12 @@ async fn live(stage: &Stage, steps: &[Step]) {
                 pireps
                     .reject(&rita, id, reject, seen(version().await))
                     .await
+            }
+            _ => {
+                let host = somebody(UserId(Uuid::nil()), &[Role::TenantAdmin]);
+                let erasure = &stage.airline.erasure;
+                erasure.erase(&host, pilot.user(), options()).await.unwrap();
+                continue;
             }
         };
         assert!(
@@ -175,7 +181,7 @@ proptest! {
 
     #[test]
     fn live_is_rebuild_is_any_batch_split_is_duplicated_delivery(
-        steps in prop::collection::vec((0_usize..7, 0_usize..4), 0..40),
+        steps in prop::collection::vec((0_usize..8, 0_usize..4), 0..40),
         batch in 1_usize..20,
         again in 0_i64..5,
         in_memory in 0_usize..6,

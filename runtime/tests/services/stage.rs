@@ -94,6 +94,7 @@ impl Stage {
             credentials: stores.credentials.clone(),
             read_model: stores.read_model.clone(),
             tracks: stores.tracks.clone(),
+            erasures: stores.erasures.clone(),
             cache: Arc::new(MemoryCache::new()),
             wake_ups,
             clock: clock.clone(),

@@ -1,6 +1,8 @@
 //! What every store of credentials promises.
 
+use albatross::adapters::chain;
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind};
+use albatross::ports::event_store::{ClientRequest, SubjectKey};
 use futures::future::join_all;
 use rstest::rstest;
 use uuid::Uuid;
@@ -173,4 +175,57 @@ async fn the_sweep_takes_what_has_expired(#[values(Memory, Sqlite, Postgres)] ad
     assert_eq!(store.sweep(time(2_000_003)).await.unwrap(), 1);
     assert_eq!(store.credential(ApiKey, "expiring").await.unwrap(), None);
     assert!(store.credential(ApiKey, "lasting").await.unwrap().is_some());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_erased_persons_key_and_requests_are_gone_and_nobody_elses(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let events = &storage.events;
+    let [erased, other, flight] = [(); 3].map(|()| Uuid::new_v4());
+    let request = |n: u8| ClientRequest {
+        key: [n; 32],
+        body_digest: [n; 32],
+        secret: false,
+    };
+    let key = |subject| SubjectKey {
+        subject,
+        wrapped: vec![1, 2, 3],
+    };
+    // Of the account itself, of a flight by session and by key; of somebody else, by whoever resembles them.
+    let near = format!("user:{erased}0");
+    let appends = [
+        (erased, 0, "operator".to_owned()),
+        (flight, 0, format!("user:{erased}")),
+        (flight, 1, format!("user:{erased}/key:abc")),
+        (flight, 2, near),
+        (other, 0, format!("user:{other}")),
+    ];
+    for ((stream, version, actor), n) in appends.into_iter().zip(0..) {
+        let mut append = append(stream, version, 1);
+        append.actor = actor;
+        append.request = Some(request(n));
+        append.subject_keys = [erased, other]
+            .into_iter()
+            .filter(|subject| *subject == stream)
+            .map(key)
+            .collect();
+        events.append(append).await.unwrap();
+    }
+    let mut erase = append(erased, 1, 1);
+    erase.request = Some(request(9));
+    erase.credentials = vec![CredentialChange::Erase { subject: erased }];
+    events.append(erase).await.unwrap();
+    let keys = events.subject_keys(&[erased, other]).await.unwrap();
+    assert_eq!(keys, [key(other)]);
+    let mut known = Vec::new();
+    for n in [0, 1, 2, 3, 4, 9] {
+        if events.request(&[n; 32]).await.unwrap().is_some() {
+            known.push(n);
+        }
+    }
+    assert_eq!(known, [3, 4]);
+    assert_eq!(chain::verify(&**events).await.unwrap().events, 6);
 }

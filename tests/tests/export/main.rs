@@ -7,4 +7,5 @@
 
 mod airline;
 mod damage;
+mod erasure;
 mod round_trip;

@@ -62,7 +62,21 @@ impl State {
                     self.credentials
                         .retain(|_, c| c.kind != kind || c.subject != subject);
                 }
+                CredentialChange::Erase { subject } => self.erase(subject),
             }
         }
+    }
+
+    fn erase(&mut self, subject: Uuid) {
+        self.subject_keys.remove(&subject);
+        let (events, actor) = (&self.events, format!("user:{subject}"));
+        let key = format!("{actor}/key:");
+        let came_from_them = |request: &RecordedRequest| {
+            let index = usize::try_from(request.position - 1).unwrap_or(usize::MAX);
+            let by = events.get(index).map(|event| event.actor.as_str());
+            by.is_some_and(|by| by == actor || by.starts_with(&key))
+        };
+        self.requests
+            .retain(|_, (request, _)| request.stream_id != subject && !came_from_them(request));
     }
 }

@@ -77,33 +77,7 @@ impl ReadModel for MemoryReadModel {
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        tables::check_query(&query)?;
-        let table = query.table;
-        let direction = |order: Ordering| {
-            if query.descending {
-                order.reverse()
-            } else {
-                order
-            }
-        };
-        let key = |row: &Row| (value(table, row, query.order_by), row.id);
-        let mut state = self.state();
-        let mut found: Vec<&Row> = state
-            .rows(table)?
-            .values()
-            .filter(|row| {
-                query
-                    .filters
-                    .iter()
-                    .all(|filter| matches(table, row, filter))
-            })
-            .filter(|row| match &query.after {
-                Some(after) => direction(key(row).cmp(after)).is_gt(),
-                None => true,
-            })
-            .collect();
-        found.sort_by(|a, b| direction(key(a).cmp(&key(b))));
-        Ok(found.into_iter().take(query.limit).cloned().collect())
+        list(self.state().rows(query.table)?, &query)
     }
 
     async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError> {
@@ -151,6 +125,10 @@ struct Guard {
 impl LaneRows for Guard {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         self.model.rows(table, ids).await
+    }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        self.model.list(query).await
     }
 }
 
@@ -201,6 +179,35 @@ impl State {
         };
         self.checkpoints.get(lane).copied().unwrap_or(start)
     }
+}
+
+/// What the query selects of a table's rows.
+pub fn list(rows: &Rows, query: &Query) -> Result<Vec<Row>, StoreError> {
+    tables::check_query(query)?;
+    let table = query.table;
+    let direction = |order: Ordering| {
+        if query.descending {
+            order.reverse()
+        } else {
+            order
+        }
+    };
+    let key = |row: &Row| (value(table, row, query.order_by), row.id);
+    let mut found: Vec<&Row> = rows
+        .values()
+        .filter(|row| {
+            query
+                .filters
+                .iter()
+                .all(|filter| matches(table, row, filter))
+        })
+        .filter(|row| match &query.after {
+            Some(after) => direction(key(row).cmp(after)).is_gt(),
+            None => true,
+        })
+        .collect();
+    found.sort_by(|a, b| direction(key(a).cmp(&key(b))));
+    Ok(found.into_iter().take(query.limit).cloned().collect())
 }
 
 fn value(table: &Table, row: &Row, column: &str) -> Value {

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::adapters::lanes::LaneLock;
-use crate::adapters::memory::read_model::{MemoryReadModel, Rows};
+use crate::adapters::memory::read_model::{self, MemoryReadModel, Rows};
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
-use crate::ports::read_model::{Change, Checkpoint, LaneRows, Rebuild, Row, Table};
+use crate::ports::read_model::{Change, Checkpoint, LaneRows, Query, Rebuild, Row, Table};
 
 /// No lane is called so: held by whoever rebuilds.
 const REBUILD: &str = "rebuild:";
@@ -48,6 +48,10 @@ impl LaneRows for Building {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         let rows = self.table(table)?;
         Ok(ids.iter().filter_map(|id| rows.get(id).cloned()).collect())
+    }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        read_model::list(self.table(query.table)?, &query)
     }
 }
 

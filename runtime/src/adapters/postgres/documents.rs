@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::adapters::sql::Dialect;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
-use crate::ports::read_model::{Column, ColumnKind, Row, Table, Value};
+use crate::ports::read_model::{Column, ColumnKind, Query, Row, Table, Value};
 
 /// The living tables.
 pub const DIALECT: Dialect = Dialect {
@@ -118,6 +118,20 @@ pub async fn rows(
     found.fetch_all(connection).await
 }
 
+/// What the query selects of the tables that `dialect` names.
+pub async fn list(
+    connection: &mut PgConnection,
+    dialect: &Dialect,
+    wanted: &Query,
+) -> Result<Vec<Row>, StoreError> {
+    tables::check_query(wanted)?;
+    let statement = dialect.list(wanted);
+    let values = arguments(&statement.values)?;
+    let found = query_with(AssertSqlSafe(statement.text), values)
+        .try_map(|found: PgRow| row(wanted.table, &found));
+    Ok(found.fetch_all(connection).await?)
+}
+
 pub fn arguments(values: &[Value]) -> Result<PgArguments, StoreError> {
     let mut arguments = PgArguments::default();
     for value in values {
@@ -131,7 +145,7 @@ pub fn arguments(values: &[Value]) -> Result<PgArguments, StoreError> {
     Ok(arguments)
 }
 
-pub fn row(table: &Table, found: &PgRow) -> Result<Row, sqlx::Error> {
+fn row(table: &Table, found: &PgRow) -> Result<Row, sqlx::Error> {
     let value = |(index, column): (usize, &Column)| {
         Ok(match column.kind {
             ColumnKind::Text => found.try_get::<Option<_>, _>(index)?.map(Value::Text),

@@ -60,6 +60,7 @@ pub fn credential(change: &CredentialChange) -> Value {
         CredentialChange::DeleteAll { kind, subject } => {
             json!({"operation": "delete_all", "kind": *kind as i16, "subject": subject})
         }
+        CredentialChange::Erase { subject } => json!({"operation": "erase", "subject": subject}),
     }
 }
 

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{
     AssertSqlSafe, PgConnection, Postgres, Row as _, Transaction, query, query_scalar,
-    query_scalar_with, query_with,
+    query_scalar_with,
 };
 use uuid::Uuid;
 
-use crate::adapters::postgres::documents::{DIALECT, apply, arguments, row, rows};
+use crate::adapters::postgres::documents::{DIALECT, apply, arguments, list, rows};
 use crate::adapters::postgres::rebuild;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
@@ -91,12 +91,8 @@ impl ReadModel for PostgresReadModel {
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        tables::check_query(&query)?;
-        let statement = DIALECT.list(&query);
-        let values = arguments(&statement.values)?;
-        let found = query_with(AssertSqlSafe(statement.text), values)
-            .try_map(|found: PgRow| row(query.table, &found));
-        Ok(found.fetch_all(&self.pool).await?)
+        let mut connection = self.pool.acquire().await?;
+        list(&mut connection, &DIALECT, &query).await
     }
 
     async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError> {
@@ -152,6 +148,10 @@ struct Guard {
 impl LaneRows for Guard {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         Ok(rows(&mut self.transaction, &DIALECT, table, ids).await?)
+    }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        list(&mut self.transaction, &DIALECT, &query).await
     }
 }
 

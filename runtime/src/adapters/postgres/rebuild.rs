@@ -16,7 +16,7 @@ use crate::adapters::postgres::read_model::{checkpoint, set_checkpoint};
 use crate::adapters::sql::Dialect;
 use crate::adapters::tables::{self, TableChanges};
 use crate::ports::event_store::StoreError;
-use crate::ports::read_model::{Change, Checkpoint, LaneRows, Rebuild, Row, Table};
+use crate::ports::read_model::{Change, Checkpoint, LaneRows, Query, Rebuild, Row, Table};
 
 const NEXT: Dialect = Dialect {
     suffix: tables::NEXT,
@@ -81,6 +81,10 @@ impl LaneRows for Building {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         self.key(table).await?;
         Ok(documents::rows(&mut self.transaction, &NEXT, table, ids).await?)
+    }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        documents::list(&mut self.transaction, &NEXT, &query).await
     }
 }
 

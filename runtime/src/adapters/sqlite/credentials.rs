@@ -107,6 +107,13 @@ pub async fn apply(
     for change in changes {
         let query = match change {
             CredentialChange::Put(credential) => put(credential),
+            CredentialChange::Erase { subject } => {
+                sqlx::query("DELETE FROM subject_keys WHERE subject = ?")
+                    .bind(*subject)
+                    .execute(&mut *connection)
+                    .await?;
+                forget_requests(*subject)
+            }
             CredentialChange::Delete { kind, id } => {
                 sqlx::query("DELETE FROM credentials WHERE kind = ? AND id = ?")
                     .bind(*kind as i16)
@@ -124,6 +131,13 @@ pub async fn apply(
 }
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn forget_requests(subject: Uuid) -> Query<'static> {
+    let sql = "DELETE FROM commands WHERE stream_id = ?1 OR position IN ( \
+         SELECT e.position FROM commands c JOIN events e ON e.position = c.position \
+         WHERE e.actor = 'user:' || ?2 OR e.actor LIKE 'user:' || ?2 || '/key:%')";
+    sqlx::query(sql).bind(subject).bind(subject.to_string())
+}
 
 fn put(credential: &Credential) -> Query<'_> {
     let sql = "INSERT OR REPLACE INTO credentials \

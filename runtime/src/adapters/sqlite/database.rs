@@ -38,6 +38,8 @@ impl Database {
             .clone()
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            // What is deleted, a person's data key for one, is not left in pages that are free.
+            .pragma("secure_delete", "ON")
             .synchronous(synchronous);
         let schema_version = migrate(&writer, migrator)
             .await

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::adapters::sql::Dialect;
 use crate::adapters::{batch, tables};
 use crate::ports::event_store::StoreError;
-use crate::ports::read_model::{Column, ColumnKind, Row, Table, Value};
+use crate::ports::read_model::{Column, ColumnKind, Query, Row, Table, Value};
 
 /// The living tables.
 pub const DIALECT: Dialect = Dialect {
@@ -80,6 +80,20 @@ pub async fn rows(
     Ok(rows)
 }
 
+/// What the query selects of the tables that `dialect` names.
+pub async fn list(
+    connection: &mut SqliteConnection,
+    dialect: &Dialect,
+    query: &Query,
+) -> Result<Vec<Row>, StoreError> {
+    tables::check_query(query)?;
+    let statement = dialect.list(query);
+    let values = arguments(&statement.values)?;
+    let found = sqlx::query_with(AssertSqlSafe(statement.text), values)
+        .try_map(|found| row(query.table, &found));
+    Ok(found.fetch_all(connection).await?)
+}
+
 pub fn arguments(values: &[Value]) -> Result<SqliteArguments, StoreError> {
     let mut arguments = SqliteArguments::default();
     for value in values {
@@ -93,7 +107,7 @@ pub fn arguments(values: &[Value]) -> Result<SqliteArguments, StoreError> {
     Ok(arguments)
 }
 
-pub fn row(table: &Table, found: &SqliteRow) -> Result<Row, sqlx::Error> {
+fn row(table: &Table, found: &SqliteRow) -> Result<Row, sqlx::Error> {
     let value = |(index, column): (usize, &Column)| {
         Ok(match column.kind {
             ColumnKind::Text => found.try_get::<Option<_>, _>(index)?.map(Value::Text),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::adapters::lanes::{LaneLock, Lanes};
 use crate::adapters::sqlite::database::Database;
-use crate::adapters::sqlite::documents::{DIALECT, apply, arguments, row, rows};
+use crate::adapters::sqlite::documents::{DIALECT, apply, arguments, list, rows};
 use crate::adapters::sqlite::rebuild;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
@@ -86,12 +86,8 @@ impl ReadModel for SqliteReadModel {
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        tables::check_query(&query)?;
-        let statement = DIALECT.list(&query);
-        let values = arguments(&statement.values)?;
-        let found = sqlx::query_with(AssertSqlSafe(statement.text), values)
-            .try_map(|found| row(query.table, &found));
-        Ok(found.fetch_all(&self.database.reader).await?)
+        let mut connection = self.database.reader.acquire().await?;
+        list(&mut connection, &DIALECT, &query).await
     }
 
     async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError> {
@@ -139,6 +135,10 @@ struct Guard {
 impl LaneRows for Guard {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         self.model.rows(table, ids).await
+    }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        self.model.list(query).await
     }
 }
 

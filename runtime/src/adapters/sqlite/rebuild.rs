@@ -14,7 +14,7 @@ use crate::adapters::sqlite::documents::{self, DIALECT};
 use crate::adapters::sqlite::read_model::{SqliteReadModel, checkpoint, set_checkpoint};
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
-use crate::ports::read_model::{Change, Checkpoint, LaneRows, Rebuild, Row, Table};
+use crate::ports::read_model::{Change, Checkpoint, LaneRows, Query, Rebuild, Row, Table};
 
 const NEXT: Dialect = Dialect {
     suffix: tables::NEXT,
@@ -64,6 +64,14 @@ impl LaneRows for Building {
         }
         let mut connection = self.model.database.reader.acquire().await?;
         Ok(documents::rows(&mut connection, &NEXT, table, ids).await?)
+    }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        if let Some((_, transaction)) = &mut self.held {
+            return documents::list(transaction, &NEXT, &query).await;
+        }
+        let mut connection = self.model.database.reader.acquire().await?;
+        documents::list(&mut connection, &NEXT, &query).await
     }
 }
 

@@ -98,6 +98,7 @@ impl Running {
             bail!(lost(&log));
         }
         let airline = assemble::airline(&tenant, &backends, common.passwords.clone()).await?;
+        airline.erasure.replay([]).await?;
         let (stop, tasks) = (common.stop.child_token(), TaskTracker::new());
         let background = Background {
             airline: &airline,

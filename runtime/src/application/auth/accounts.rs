@@ -241,6 +241,7 @@ fn ended(user: UserId, events: &[UserEvent]) -> Vec<CredentialChange> {
         UserEvent::Erased => {
             let mut ended = log_ins_ended(user);
             ended.push(all(user, CredentialKind::ApiKey));
+            ended.push(CredentialChange::Erase { subject: user.0 });
             ended
         }
         UserEvent::ApiKeyRevoked { key_id } => vec![CredentialChange::Delete {

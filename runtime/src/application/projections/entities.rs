@@ -10,7 +10,7 @@ use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
 use crate::application::views::Standing;
 use crate::domain::aggregate::Aggregate;
-use crate::ports::read_model::{Change, LaneRows, Row, Table, Value};
+use crate::ports::read_model::{Change, Filter, LaneRows, Query, Row, Table, Value};
 
 /// Rows of one table that hold one aggregate each.
 pub struct Entities<Id, A> {
@@ -49,6 +49,35 @@ where
             }
         }
         Ok(())
+    }
+
+    /// Reads all rows that the filter selects, unless they are at hand.
+    pub async fn load_where(
+        &mut self,
+        filter: Filter,
+        rows: &mut dyn LaneRows,
+    ) -> Result<(), ServiceError> {
+        let query = Query {
+            table: self.table,
+            filters: vec![filter],
+            order_by: "id",
+            descending: false,
+            after: None,
+            limit: usize::MAX,
+        };
+        for row in rows.list(query).await? {
+            if !self.touched.contains_key(&row.id) {
+                self.touched.insert(row.id, document(self.table, row)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Those at hand, to be changed.
+    pub fn entities(&mut self) -> impl Iterator<Item = &mut A> {
+        self.touched
+            .values_mut()
+            .map(|standing| &mut standing.entity)
     }
 
     /// Evolves the aggregate whose stream the event belongs to; answers how it stands now.

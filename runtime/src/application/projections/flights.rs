@@ -6,9 +6,10 @@ use crate::application::projections::entities::Entities;
 use crate::application::projections::tables::PIREPS;
 use crate::application::views::StoredPirep;
 use crate::domain::event::DomainEvent;
-use crate::domain::ids::PirepId;
+use crate::domain::ids::{PirepId, UserId};
 use crate::domain::pirep::Pirep;
-use crate::ports::read_model::{Change, LaneRows, Value};
+use crate::domain::user::UserEvent;
+use crate::ports::read_model::{Change, Filter, LaneRows, Value};
 
 /// What events make of this lane's tables.
 pub struct Flights {
@@ -27,10 +28,31 @@ impl Flights {
         rows: &mut dyn LaneRows,
         events: &[DecodedEvent],
     ) -> Result<(), ServiceError> {
-        self.pireps.load(events.iter(), rows).await?;
+        let of_flights = events
+            .iter()
+            .filter(|it| matches!(it.event, DomainEvent::Pirep(_)));
+        self.pireps.load(of_flights, rows).await?;
         for envelope in events {
-            if let DomainEvent::Pirep(event) = &envelope.event {
-                self.pireps.evolve(envelope, event);
+            match &envelope.event {
+                DomainEvent::Pirep(event) => {
+                    self.pireps.evolve(envelope, event);
+                }
+                DomainEvent::User(UserEvent::Erased) => {
+                    self.erase(UserId(envelope.stream_id), rows).await?;
+                }
+                DomainEvent::User(_) | DomainEvent::Tenant(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing that was written on this pilot's flights stays.
+    async fn erase(&mut self, pilot: UserId, rows: &mut dyn LaneRows) -> Result<(), ServiceError> {
+        let theirs = Filter::Equals("pilot", Value::Uuid(pilot.0));
+        self.pireps.load_where(theirs, rows).await?;
+        for pirep in self.pireps.entities() {
+            if pirep.pilot == pilot {
+                pirep.erase();
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::application::projections::flights::Flights;
 use crate::application::projections::fold::Fold;
 use crate::application::projections::people::People;
 use crate::application::projections::tables;
-use crate::codec::{Family, family};
+use crate::codec::{Family, erases, family};
 use crate::ports::event_store::{EventStore, RecordedEvent};
 use crate::ports::read_model::{Checkpoint, LaneGuard, ReadModel, Table};
 
@@ -83,7 +83,8 @@ impl Lane {
         match (self, family(kind)) {
             (_, None) => true,
             (Self::People, Some(family)) => family != Family::Pirep,
-            (Self::Flights, Some(family)) => family == Family::Pirep,
+            // What a pilot wrote is on their flights too.
+            (Self::Flights, Some(family)) => family == Family::Pirep || erases(kind),
         }
     }
 

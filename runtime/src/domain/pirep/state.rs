@@ -148,6 +148,19 @@ impl Pirep {
         self
     }
 
+    /// What people wrote about the flight is gone with its pilot. Whether there were remarks cannot be told afterwards:
+    /// some were taken back, and look like those that were not once they cannot be read.
+    pub fn erase(&mut self) {
+        self.remarks = None;
+        let texts = [
+            self.question.as_mut(),
+            self.decision.as_mut().and_then(|it| it.reason.as_mut()),
+        ];
+        for text in texts.into_iter().flatten() {
+            *text = Personal::Erased;
+        }
+    }
+
     fn edit(&mut self, edit: &Edit) {
         if let Some(plan) = &edit.plan {
             self.plan = plan.clone();

@@ -115,6 +115,7 @@ pub const TABLE: &[Rule] = &[
     rule("GET",    "/api/v1/users",                       USERS,  Owner::Caller,      STAFF,   STAFF,     General),
     rule("GET",    "/api/v1/users/{id}",                  USERS,  Owner::User,        Known,   STAFF,     General),
     rule("PUT",    "/api/v1/users/{id}/roles",            USERS,  Owner::User,        ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/users/{id}/erase",            Never,  Owner::User,        ADMIN,   ADMIN,     General),
     rule("POST",   "/api/v1/users/{id}/apikeys",          Never,  Owner::User,        Known,   Nobody,    General),
     rule("GET",    "/api/v1/users/{id}/apikeys",          USERS,  Owner::User,        Known,   ADMIN,     General),
     rule("DELETE", "/api/v1/users/{id}/apikeys/{key_id}", USERS,  Owner::User,        Known,   ADMIN,     General),

@@ -129,6 +129,16 @@ impl LaneRows for RemoteGuard {
         };
         self.connection.call(work).await?
     }
+
+    async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        let held = self.held.clone();
+        let work = move |_| async move {
+            let held = held.upgrade().ok_or("the lane was let go")?;
+            let mut guard = held.lock().await;
+            guard.as_mut().ok_or("committed")?.list(query).await
+        };
+        self.connection.call(work).await?
+    }
 }
 
 #[async_trait]

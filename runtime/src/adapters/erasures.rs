@@ -1,0 +1,131 @@
+//! Ledgers of erased people: a file beside the log, or this process's memory.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use crate::ports::erasures::Erasures;
+use crate::ports::event_store::StoreError;
+
+/// An id a line. It is replaced as a whole: a crash leaves the old one or the new one.
+#[derive(Clone)]
+pub struct FileErasures {
+    path: PathBuf,
+    writing: Arc<Mutex<()>>,
+}
+
+impl FileErasures {
+    /// A file that is not there is an empty ledger.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            writing: Arc::default(),
+        }
+    }
+
+    fn read(&self) -> Result<BTreeSet<Uuid>, StoreError> {
+        let text = match fs::read_to_string(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            text => text.map_err(|error| self.cannot("read", &error))?,
+        };
+        let ids = text.lines().map(|line| line.trim().parse());
+        let ids: Result<_, uuid::Error> = ids.collect();
+        ids.map_err(|_| format!("{} holds a line that is no id", self.path.display()).into())
+    }
+
+    fn write(&self, subject: Uuid) -> Result<(), StoreError> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.read()?;
+        if !all.insert(subject) {
+            return Ok(());
+        }
+        let lines: String = all.iter().map(|id| format!("{id}\n")).collect();
+        let replaced = self.replace(lines.as_bytes());
+        replaced.map_err(|error| self.cannot("write", &error))
+    }
+
+    fn replace(&self, contents: &[u8]) -> io::Result<()> {
+        let new = self.path.with_extension("new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(contents)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    fn cannot(&self, what: &str, error: &io::Error) -> StoreError {
+        format!("cannot {what} {}: {error}", self.path.display()).into()
+    }
+}
+
+#[async_trait]
+impl Erasures for FileErasures {
+    async fn note(&self, subject: Uuid) -> Result<(), StoreError> {
+        let ledger = self.clone();
+        spawn_blocking(move || ledger.write(subject)).await?
+    }
+
+    async fn all(&self) -> Result<BTreeSet<Uuid>, StoreError> {
+        let ledger = self.clone();
+        spawn_blocking(move || ledger.read()).await?
+    }
+}
+
+/// Lasts as long as the log in memory beside it.
+#[derive(Default)]
+pub struct MemoryErasures(Mutex<BTreeSet<Uuid>>);
+
+#[async_trait]
+impl Erasures for MemoryErasures {
+    async fn note(&self, subject: Uuid) -> Result<(), StoreError> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(subject);
+        Ok(())
+    }
+
+    async fn all(&self) -> Result<BTreeSet<Uuid>, StoreError> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(all.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_noted_stays_noted_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("erased");
+        let ledger = FileErasures::at(&path);
+        assert!(ledger.all().await.unwrap().is_empty());
+        let [one, other] = [1, 2].map(Uuid::from_u128);
+        for subject in [other, one, other] {
+            ledger.note(subject).await.unwrap();
+        }
+        let again = FileErasures::at(&path).all().await.unwrap();
+        assert_eq!(again, BTreeSet::from([one, other]));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_ledger_is_not_taken_for_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("erased");
+        fs::write(&path, "00000000-0000-0000-0000-00000000000").unwrap();
+        let ledger = FileErasures::at(&path);
+        assert!(ledger.all().await.is_err());
+        assert!(ledger.note(Uuid::nil()).await.is_err());
+    }
+}

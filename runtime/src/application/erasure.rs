@@ -1,0 +1,142 @@
+//! Erasing a person: the log stays, the key to their texts and all that follows from them goes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::application::auth::accounts::{Accounts, UserOrder};
+use crate::application::auth::principal::Principal;
+use crate::application::commands::{CommandError, Done};
+use crate::application::error::ServiceError;
+use crate::application::identity::Identity;
+use crate::application::projections::lane::Lane;
+use crate::application::projections::tables::USERS;
+use crate::application::shared::Shared;
+use crate::application::views::UserView;
+use crate::application::write::{WriteOptions, Written};
+use crate::domain::actor::Actor;
+use crate::domain::ids::UserId;
+use crate::domain::personal::Personal;
+use crate::domain::user::{User, UserCommand, UserStatus};
+use crate::ports::event_store::ClaimChange;
+use crate::ports::read_model::{Filter, Query, Value};
+
+pub struct Erasure {
+    shared: Arc<Shared>,
+    accounts: Arc<Accounts>,
+}
+
+impl Erasure {
+    pub fn new(shared: Arc<Shared>, accounts: Arc<Accounts>) -> Self {
+        Self { shared, accounts }
+    }
+
+    /// Erases a person for good; whoever is erased already stays so.
+    ///
+    /// # Errors
+    /// A conflict for the last admin, and for whom the operator manages. When the ledger cannot be written the person is
+    /// erased all the same: call it again.
+    pub async fn erase(
+        &self,
+        identity: &Identity,
+        user: UserId,
+        options: WriteOptions,
+    ) -> Result<Written<UserView>, ServiceError> {
+        let mut order = UserOrder::new(user, UserCommand::Erase, identity.actor());
+        order.expected = options.if_match;
+        order.correlation_id = options.correlation_id;
+        let done = self.execute(order).await;
+        if done.is_ok() {
+            self.note(user.0).await?;
+        }
+        self.shared.answer(user.0, done).await
+    }
+
+    /// Erases whom the ledger names and the log, restored from an older copy, does not know to be erased; notes whom the
+    /// log erased and the ledger does not name.
+    ///
+    /// # Errors
+    /// When log, read model or ledger cannot be read or written.
+    pub async fn replay(&self, more: impl IntoIterator<Item = Uuid>) -> Result<(), ServiceError> {
+        let mut noted: BTreeSet<Uuid> = more.into_iter().collect();
+        let Some(ledger) = &self.shared.erasures else {
+            return self.all_again(noted).await;
+        };
+        noted.extend(ledger.all().await?);
+        self.shared.projections.catch_up_lane(Lane::People).await?;
+        for user in self.erased().await? {
+            if !noted.contains(&user) {
+                self.note(user).await?;
+            }
+        }
+        for user in &noted {
+            self.note(*user).await?;
+        }
+        self.all_again(noted).await
+    }
+
+    async fn all_again(&self, users: BTreeSet<Uuid>) -> Result<(), ServiceError> {
+        for user in users {
+            self.again(UserId(user)).await?;
+        }
+        Ok(())
+    }
+
+    async fn again(&self, user: UserId) -> Result<(), ServiceError> {
+        let standing = Principal::load(&*self.shared.credentials, user).await?;
+        // Whoever the older log does not know has nothing in it.
+        if standing.is_none_or(|it| it.status == UserStatus::Erased) {
+            return Ok(());
+        }
+        // Admins are counted by what is projected.
+        self.shared.projections.catch_up_lane(Lane::People).await?;
+        let order = UserOrder::new(user, UserCommand::Erase, Actor::CommandLine);
+        match self.execute(order).await {
+            Ok(_) => tracing::info!(%user, "erased again, after a restore"),
+            Err(CommandError::Refused(refusal)) => {
+                let why = refusal.detail;
+                tracing::error!(%user, why, "was erased before a restore, and cannot be erased again");
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// With the address, which is free for somebody else from then on.
+    async fn execute(&self, mut order: UserOrder) -> Result<Done<User>, CommandError> {
+        let user = order.user;
+        let before = self.shared.commands.load::<User>(user).await?.state;
+        let email = before.and_then(|user| user.email);
+        if let Some(email) = email.and_then(Personal::into_known) {
+            order.beside.claims.push(ClaimChange::Release {
+                claim: self.shared.pepper.email_claim(&email),
+                owner: user.0,
+            });
+        }
+        let done = self.accounts.execute(order).await?;
+        self.shared.reader.forget(user);
+        Ok(done)
+    }
+
+    async fn note(&self, user: Uuid) -> Result<(), ServiceError> {
+        match &self.shared.erasures {
+            Some(ledger) => Ok(ledger.note(user).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn erased(&self) -> Result<Vec<Uuid>, ServiceError> {
+        let status = Value::Text(UserStatus::Erased.as_str().to_owned());
+        let query = Query {
+            table: &USERS,
+            filters: vec![Filter::Equals("status", status)],
+            order_by: "id",
+            descending: false,
+            after: None,
+            limit: usize::MAX,
+        };
+        let rows = self.shared.read_model.list(query).await?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+}
