@@ -174,11 +174,12 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         ready,
         reason,
         message,
-        // A key that has ended never works again: tools that wait for it are not to wait for ever.
-        stalled: matches!(
-            issued,
-            Issue::Conflict(_) | Issue::Refused(..) | Issue::Ended(..)
-        ),
+        // A key that has ended never works again, and tools that wait for it are not to wait for ever.
+        stalled: match issued {
+            Issue::Conflict(_) | Issue::Refused(..) => true,
+            Issue::Ended(ring, _) => ring.next.is_none(),
+            _ => false,
+        },
         ring,
         next_rotation_at: None,
     }
