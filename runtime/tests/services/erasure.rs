@@ -6,8 +6,8 @@ use albatross::adapters::memory::MemoryReadModel;
 use albatross::application::events::EventReader;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::{FilePirep, Reject};
+use albatross::application::projections::Projections;
 use albatross::application::projections::lane::Lane;
-use albatross::application::projections::{Projections, tables};
 use albatross::application::subject_keys::SubjectKeys;
 use albatross::application::users::Register;
 use albatross::application::write::{Outcome, WriteOptions};
@@ -18,7 +18,7 @@ use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use albatross::domain::user::UserStatus;
 use albatross::ports::credentials::CredentialKind;
-use albatross::ports::read_model::{Query, ReadModel, Row};
+use albatross::ports::read_model::Row;
 
 use crate::stage::*;
 
@@ -80,23 +80,6 @@ impl Cast {
     async fn rows(&self) -> Vec<(&'static str, Row)> {
         rows(&*self.stage.stores.read_model).await
     }
-}
-
-async fn rows(read_model: &dyn ReadModel) -> Vec<(&'static str, Row)> {
-    let mut all = Vec::new();
-    for table in tables::ALL {
-        let query = Query {
-            table,
-            filters: Vec::new(),
-            order_by: "id",
-            descending: false,
-            after: None,
-            limit: 10_000,
-        };
-        let rows = read_model.list(query).await.unwrap();
-        all.extend(rows.into_iter().map(|row| (table.name, row)));
-    }
-    all
 }
 
 fn says(rows: &[(&'static str, Row)], text: &str) -> bool {

@@ -22,7 +22,7 @@ use albatross::domain::ids::{PirepId, UserId};
 use albatross::domain::pirep::Credit;
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::EventStore;
-use albatross::ports::read_model::{Checkpoint, Query, ReadModel, Row};
+use albatross::ports::read_model::{Checkpoint, ReadModel, Row};
 use jiff::SignedDuration;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -35,23 +35,6 @@ use crate::stage::*;
 
 /// Something that happens to one of a few flights of one of a few people.
 type Step = (usize, usize);
-
-async fn rows(read_model: &dyn ReadModel) -> Vec<(&'static str, Row)> {
-    let mut all = Vec::new();
-    for table in tables::ALL {
-        let query = Query {
-            table,
-            filters: Vec::new(),
-            order_by: "id",
-            descending: false,
-            after: None,
-            limit: 10_000,
-        };
-        let rows = read_model.list(query).await.unwrap();
-        all.extend(rows.into_iter().map(|row| (table.name, row)));
-    }
-    all
-}
 
 /// Projections of a log into a read model of their own.
 fn beside(stage: &Stage, events: Arc<dyn EventStore>) -> (Projections, Arc<MemoryReadModel>) {

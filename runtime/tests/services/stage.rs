@@ -9,6 +9,7 @@ use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::passwords::Passwords;
 use albatross::application::pireps::{FilePirep, Submit};
+use albatross::application::projections::tables;
 use albatross::application::shared::Parts;
 use albatross::application::users::Register;
 use albatross::application::views::PirepView;
@@ -21,6 +22,7 @@ use albatross::domain::roles::{Role, Roles};
 use albatross::ports::clock::{Clock, Entropy};
 use albatross::ports::event_bus::WakeUps;
 use albatross::ports::event_store::EventStore;
+use albatross::ports::read_model::{Query, ReadModel, Row};
 use albatross::ports::supervisor::Supervisor;
 use albatross::ports::track_store::Sample;
 use jiff::{SignedDuration, Timestamp};
@@ -252,4 +254,22 @@ pub fn refused<T: std::fmt::Debug>(answer: Result<T, ServiceError>) -> (&'static
         Err(ServiceError::Refused(refusal)) => (refusal.code, refusal.kind),
         other => panic!("not refused: {other:?}"),
     }
+}
+
+/// Every row of every table, in the order of tables and ids.
+pub async fn rows(read_model: &dyn ReadModel) -> Vec<(&'static str, Row)> {
+    let mut all = Vec::new();
+    for table in tables::ALL {
+        let query = Query {
+            table,
+            filters: Vec::new(),
+            order_by: "id",
+            descending: false,
+            after: None,
+            limit: 10_000,
+        };
+        let rows = read_model.list(query).await.unwrap();
+        all.extend(rows.into_iter().map(|row| (table.name, row)));
+    }
+    all
 }

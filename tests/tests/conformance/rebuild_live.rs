@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use albatross::adapters::memory::MemoryReadModel;
 use albatross::adapters::system::SystemClock;
@@ -286,14 +285,8 @@ async fn a_second_rebuild_is_told_of_the_first(#[values(Sqlite, Postgres)] adapt
         ended.stderr
     );
     drop(first);
-    let free = async {
-        while airline
-            .rebuild(Lane::Flights, &mut |_, _| {})
-            .await
-            .is_err()
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    within("the lock to be free", free).await;
+    until("the lock is free", async || {
+        airline.rebuild(Lane::Flights, &mut |_, _| {}).await.is_ok()
+    })
+    .await;
 }
