@@ -3,7 +3,7 @@ import react from "@vitejs/plugin-react-swc";
 import { defineConfig } from "vitest/config";
 
 /** Against a real `albatross up`; one file at a time, for the sake of small machines. */
-const IN_CHROMIUM = { fileParallelism: false, testTimeout: 240_000, hookTimeout: 60_000 };
+const IN_CHROMIUM = { fileParallelism: false, testTimeout: 480_000, hookTimeout: 240_000 };
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
 const SERVE: &str = include_str!("api_server/serve.sh");
-const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
+const ESTABLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 pub use self::audit::Write;
 

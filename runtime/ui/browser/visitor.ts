@@ -9,7 +9,7 @@ import type { Airline } from "./airline";
 
 export const PASSWORD = "four words make one";
 /** What a locator waits at the most; the machine may be busy. */
-export const PATIENCE_MS = 30_000;
+export const PATIENCE_MS = 90_000;
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome"];
 // Without these it looks for servers of its own at every start.

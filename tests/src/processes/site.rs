@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::airline::Caller;
 use crate::processes::{Ended, Process, albatross, free_port, run};
+use crate::wait::until;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
@@ -64,13 +65,17 @@ impl Site {
         process
     }
 
-    /// Waits until the airlines answer.
+    /// Waits until the airlines answer, and until what was printed before has been read.
     ///
     /// # Panics
     /// When the process ends instead.
     pub async fn answers(&self, process: &mut Process) {
         // The listener is bound early and answered late: any answer means that everything is there.
         process.answers(&self.address(), 404).await;
+        until("it says that it is ready", async || {
+            process.stdout().contains("Ready in")
+        })
+        .await;
     }
 
     /// What starts the process.

@@ -3,6 +3,7 @@
 use albatross::ports::read_model::{
     Change, Checkpoint, Column, ColumnKind, Filter, LaneGuard, Query, Row, Table, Value,
 };
+use albatross_tests::wait::LIMIT;
 use rstest::rstest;
 use uuid::Uuid;
 
@@ -82,8 +83,7 @@ async fn lock(storage: &Storage) -> Box<dyn LaneGuard> {
             tokio::task::yield_now().await;
         }
     };
-    let limit = std::time::Duration::from_secs(10);
-    tokio::time::timeout(limit, attempt).await.unwrap()
+    tokio::time::timeout(LIMIT, attempt).await.unwrap()
 }
 
 /// Seven rows, two of them with nulls, two of them equal in text.
