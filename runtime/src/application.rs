@@ -23,6 +23,7 @@ pub mod pirep_queries;
 pub mod pireps;
 pub mod projections;
 pub mod queries;
+pub mod reactions;
 pub mod readiness;
 pub mod relay;
 pub mod secrets;

@@ -269,6 +269,11 @@ fn follow(airline: &Arc<Airline>, outside: &Outside, stop: &CancellationToken) {
             async move { relay.run(&stop).await }
         });
     }
+    let reacting = airline.clone();
+    keep(&supervisor, "reactions", stop, move |stop| {
+        let airline = reacting.clone();
+        async move { airline.reactions.run(&stop).await }
+    });
     let (projected, stop) = (airline.clone(), stop.clone());
     tokio::spawn(async move { projected.project(&supervisor, &stop).await });
 }

@@ -50,12 +50,17 @@ impl Background<'_> {
         });
     }
 
-    /// What one process at a time does: projections, feed, tidying up.
+    /// What one process at a time does: projections, reactions, feed, tidying up.
     pub fn work(&self, registry: &mut Registry) {
         let (airline, stop) = (self.airline.clone(), self.stop.clone());
         let supervisor = self.backends.supervisor.clone();
         self.tasks
             .spawn(async move { airline.project(&supervisor, &stop).await });
+        let airline = self.airline.clone();
+        self.keep("reactions", move |stop| {
+            let airline = airline.clone();
+            async move { airline.reactions.run(&stop).await }
+        });
         let airline = self.airline.clone();
         self.keep("sweep", move |stop| sweep(airline.clone(), stop));
         let airline = self.airline.clone();

@@ -23,6 +23,7 @@ use crate::application::projections::entities::document;
 use crate::application::projections::lane::Lane;
 use crate::application::projections::rebuild::{RebuildError, Watch};
 use crate::application::projections::tables::{PIREPS, TENANTS};
+use crate::application::reactions::{ReactionParts, Reactions};
 use crate::application::readiness::Readiness;
 use crate::application::shared::{Parts, Shared};
 use crate::application::tracks::Tracks;
@@ -44,6 +45,7 @@ pub struct Airline {
     pub desired: Desired,
     pub changes: Changes,
     pub admin_setup: AdminSetup,
+    pub reactions: Reactions,
     readiness: Readiness,
     shared: Arc<Shared>,
 }
@@ -59,6 +61,7 @@ impl Airline {
         });
         let queries = Arc::new(PirepQueries::new(shared.clone()));
         let tracks = Arc::new(Tracks::new(shared.clone(), queries.clone()));
+        let reactions = Reactions::new(ReactionParts::of(&shared), Vec::new());
         Self {
             auth: Auth::new(shared.clone(), accounts.clone(), keys),
             users: Users::new(shared.clone(), accounts.clone()),
@@ -70,6 +73,7 @@ impl Airline {
             desired: Desired::new(shared.clone(), accounts.clone(), schema_version),
             admin_setup: AdminSetup::new(shared.clone(), accounts),
             changes: Changes::new(shared.clone()),
+            reactions,
             readiness: Readiness::default(),
             shared,
         }
@@ -94,7 +98,8 @@ impl Airline {
 
     /// Creates the tables of the read model that are missing.
     pub async fn prepare(&self) -> Result<(), ServiceError> {
-        self.shared.projections.prepare().await
+        self.shared.projections.prepare().await?;
+        self.reactions.prepare().await
     }
 
     /// Follows the log with the read model until it is cancelled.

@@ -72,8 +72,20 @@ impl Commands {
         &self,
         stream: impl Into<Uuid>,
     ) -> Result<Loaded<A>, CommandError> {
-        let recorded = self.store.read_stream(stream.into(), 0).await;
+        Ok(self.load_after(stream.into(), None).await?.0)
+    }
+
+    /// The same, and whether this command is among those that made it so.
+    async fn load_after<A: Logged>(
+        &self,
+        stream: Uuid,
+        command_id: Option<Uuid>,
+    ) -> Result<(Loaded<A>, bool), CommandError> {
+        let recorded = self.store.read_stream(stream, 0).await;
         let recorded = recorded.map_err(CommandError::Unavailable)?;
+        let done = recorded
+            .iter()
+            .any(|event| Some(event.command_id) == command_id);
         let mut loaded = Loaded {
             state: None,
             version: 0,
@@ -85,10 +97,11 @@ impl Commands {
             loaded.version = decoded.version;
             loaded.position = decoded.position;
         }
-        Ok(loaded)
+        Ok((loaded, done))
     }
 
     /// Load unless that was done, decide, append. Without an expected version, a conflict is tried again up to three times.
+    /// A command that is named by an id which its stream holds was carried out before: it changes nothing.
     ///
     /// # Errors
     /// A refusal, or one of the other reasons for which nothing was written.
@@ -96,8 +109,11 @@ impl Commands {
         self.refuse_repeat(order.request.as_ref()).await?;
         for _ in 0..ATTEMPTS {
             let loaded = match order.read.take() {
-                Some(read) => read,
-                None => self.load::<A>(order.stream).await?,
+                Some(read) if order.command_id.is_none() => read,
+                _ => match self.load_after::<A>(order.stream, order.command_id).await? {
+                    (loaded, true) => return done_before(loaded),
+                    (loaded, false) => loaded,
+                },
             };
             if let Some(expected) = order.expected
                 && expected != loaded.version
@@ -269,6 +285,15 @@ impl<E: Into<CommandError>> From<E> for Attempt {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
+}
+
+fn done_before<A: Aggregate>(loaded: Loaded<A>) -> Result<Done<A>, CommandError> {
+    Ok(Done {
+        state: loaded.state.ok_or_else(|| Refusal::not_found(A::NAME))?,
+        version: loaded.version,
+        position: loaded.position,
+        events: Vec::new(),
+    })
 }
 
 fn repeated(request: &ClientRequest, before: RecordedRequest) -> CommandError {

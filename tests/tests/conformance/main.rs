@@ -16,6 +16,7 @@ mod model;
 mod opening;
 mod packed_tracks;
 mod postgres;
+mod reactions;
 mod read_model;
 mod rebuild;
 mod rebuild_live;
