@@ -4,6 +4,7 @@ pub mod airline;
 pub mod api_server;
 pub mod chart;
 pub mod faults;
+pub mod feed;
 pub mod gitops;
 pub mod kubectl;
 pub mod parts;

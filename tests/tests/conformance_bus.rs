@@ -8,16 +8,22 @@ use albatross::adapters::memory::{MemoryFeed, MemoryWakeUps};
 use albatross::adapters::rabbitmq::RabbitFeed;
 use albatross::adapters::redis::Redis;
 use albatross::ports::event_bus::{Feed, FeedMessage, Hint, WakeUps};
+use albatross_tests::feed::{
+    EVENTS, assert_in_order, bind_own_queue, connect, position, read_own_queue,
+};
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::random::{Random, supervisor};
 use albatross_tests::servers::{RedisUser, VirtualHost, servers};
-use albatross_tests::wait::{until, within};
+use albatross_tests::wait::{recovered, within};
 use futures::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ConnectionProperties, Consumer};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use rstest::rstest;
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -57,8 +63,8 @@ async fn memory() -> Processes {
 async fn redis() -> Processes {
     let user = servers().await.redis_user().await;
     let (one, other) = (
-        connect(&user, &user.url).await,
-        connect(&user, &user.url).await,
+        redis_at(&user, &user.url).await,
+        redis_at(&user, &user.url).await,
     );
     Processes {
         one: one.wake_ups.clone(),
@@ -67,7 +73,7 @@ async fn redis() -> Processes {
     }
 }
 
-async fn connect(user: &RedisUser, url: &str) -> Redis {
+async fn redis_at(user: &RedisUser, url: &str) -> Redis {
     let redis = Redis::open(url, &user.prefix, Arc::new(Random), &supervisor()).unwrap();
     redis.connected().await;
     redis
@@ -149,8 +155,8 @@ async fn notices_keep_their_order(
 async fn the_last_position_is_told_again_when_redis_is_back(#[case] mode: Mode) {
     let user = servers().await.redis_user().await;
     let proxy = Proxy::before(&user.url).await;
-    let through = connect(&user, &proxy.url(&user.url)).await;
-    let direct = connect(&user, &user.url).await;
+    let through = redis_at(&user, &proxy.url(&user.url)).await;
+    let direct = redis_at(&user, &user.url).await;
     let mut here = through.wake_ups.subscribe();
     let mut there = direct.wake_ups.subscribe();
     proxy.set(mode);
@@ -202,7 +208,7 @@ async fn memory_feed() -> (Arc<dyn Feed>, Listener) {
 async fn rabbit_feed() -> (Arc<dyn Feed>, Listener) {
     let host = servers().await.virtual_host().await;
     let feed = RabbitFeed::new(&host.url).unwrap();
-    feed.publish(vec![message(0)]).await.unwrap();
+    publish_all(&feed, 0..1).await;
     let listener = listen(&host, "listener").await;
     (Arc::new(feed), listener)
 }
@@ -282,15 +288,43 @@ async fn what_is_confirmed_arrives_in_order(
 async fn a_consumer_chooses_by_routing_key_and_the_rest_still_counts_as_published() {
     let host = servers().await.virtual_host().await;
     let feed = RabbitFeed::new(&host.url).unwrap();
+    publish_all(&feed, 0..1).await;
     let nobody_bound = feed.publish(messages(1..10)).await.unwrap();
     assert_eq!(nobody_bound, 9);
+}
+
+#[tokio::test]
+async fn what_nobody_reads_is_let_go_from_the_front_and_holds_up_nothing() {
+    const KEPT: usize = 100_000;
+    let host = servers().await.virtual_host().await;
+    bind_own_queue(&host.url).await;
+    let feed = RabbitFeed::new(&host.url).unwrap();
+    let mut registry = Registry::default();
+    feed.register_metrics(&mut registry);
+    for first in (0..KEPT).step_by(KEPT / 10) {
+        publish_all(&feed, first..first + KEPT / 10).await;
+    }
+    publish_all(&feed, KEPT..KEPT + 5).await;
+    let mut metrics = String::new();
+    encode(&mut metrics, &registry).unwrap();
+    let told = format!("albatross_feed_unread {KEPT}\n");
+    assert!(metrics.contains(&told), "{metrics}");
+    let (_connection, channel) = connect(&host.url).await;
+    let first = channel.basic_get(EVENTS.into(), BasicGetOptions::default());
+    let first = first.await.unwrap().unwrap();
+    // What is sent twice takes a place too.
+    let first = position(&first.delivery);
+    assert!(first >= 5, "{first} of {KEPT} that are kept");
+    let last = KEPT as i64 + 4;
+    let own = read_own_queue(&host.url, last).await;
+    assert_in_order(&own, 0, last);
 }
 
 /// Publishes from a cursor as the relay does, through whatever happens.
 async fn publish_all(feed: &RabbitFeed, positions: std::ops::Range<usize>) {
     let mut cursor = positions.start;
-    until("everything is confirmed", async || {
-        let end = positions.end.min(cursor + 100);
+    recovered("everything is confirmed", async || {
+        let end = positions.end.min(cursor + 500);
         cursor += feed.publish(messages(cursor..end)).await.unwrap_or(0);
         cursor == positions.end
     })
@@ -316,7 +350,7 @@ async fn connections_that_the_broker_closes_lose_nothing() {
     drop(listen(&host, "listener").await);
     for first in [1, 101, 201] {
         publish_all(&feed, first..first + 50).await;
-        until("the broker has closed a connection", async || {
+        recovered("the broker has closed a connection", async || {
             host.close_connections().await.unwrap() > 0
         })
         .await;
@@ -340,7 +374,7 @@ async fn while_the_broker_is_away_publishing_fails_and_then_goes_on_where_it_was
     let mut listener = listen(&host, "listener").await;
     publish_all(&feed, 1..50).await;
     proxy.set(mode);
-    let away = within("an answer", feed.publish(messages(50..60))).await;
+    let away = feed.publish(messages(50..60)).await;
     assert!(away.is_err(), "{away:?} without a broker");
     proxy.set(Mode::Pass);
     publish_all(&feed, 50..60).await;

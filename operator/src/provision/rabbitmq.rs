@@ -18,6 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Pods of a tenant hold few connections; more than this is a fault or an attack.
 const MAX_CONNECTIONS: u32 = 256;
 const MAX_QUEUES: u32 = 256;
+/// What a queue may take of the broker's disk, which is every tenant's, whoever has declared it and reads it no more.
+const MAX_QUEUE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// A RabbitMQ server, seen with the operator's account.
 #[derive(Debug, Clone)]
@@ -106,7 +108,10 @@ impl Rabbitmq {
             )
             .await?;
         }
-        Ok(())
+        let definition = json!({"max-length-bytes": MAX_QUEUE_BYTES});
+        let policy = json!({"pattern": ".*", "apply-to": "queues", "definition": definition});
+        self.put(&format!("operator-policies/{vhost}/albatross"), &policy)
+            .await
     }
 
     /// Drops the tenant's vhost and user; what is gone already is fine.

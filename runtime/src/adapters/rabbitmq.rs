@@ -4,9 +4,11 @@ mod link;
 
 use async_trait::async_trait;
 use lapin::uri::AMQPUri;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 
-use crate::adapters::rabbitmq::link::Link;
+use crate::adapters::rabbitmq::link::{Link, QUEUE_LENGTH};
 use crate::ports::event_bus::{Feed, FeedMessage};
 use crate::ports::event_store::StoreError;
 
@@ -14,10 +16,11 @@ use crate::ports::event_store::StoreError;
 /// the process that relays has a connection; whatever fails is thrown away and built anew, topology included.
 ///
 /// Consumers bind queues of their own. The durable quorum queue `albatross.events` takes every event as well and
-/// keeps the last 100,000, so that there is always somebody who confirms.
+/// keeps the last 100,000, so that there is always somebody who confirms. That it lets older ones go is told.
 pub struct RabbitFeed {
     uri: AMQPUri,
     link: Mutex<Option<Link>>,
+    unread: Gauge,
 }
 
 impl RabbitFeed {
@@ -29,7 +32,36 @@ impl RabbitFeed {
         Ok(Self {
             uri,
             link: Mutex::new(None),
+            unread: Gauge::default(),
         })
+    }
+
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        registry.register(
+            "albatross_feed_unread",
+            "Events in the queue albatross.events; of more than 100,000 it lets the oldest go",
+            self.unread.clone(),
+        );
+    }
+
+    /// Says once that the queue is full, and again when it has been read meanwhile. None when the link is lost.
+    async fn look(&self, link: Link) -> Option<Link> {
+        let unread = match link.unread().await {
+            Ok(unread) => unread,
+            Err(error) => {
+                tracing::debug!(%error, "the queue albatross.events cannot be looked at");
+                return None;
+            }
+        };
+        let before = self.unread.set(unread.into());
+        if unread >= QUEUE_LENGTH && before < QUEUE_LENGTH.into() {
+            tracing::warn!(
+                unread,
+                "nobody reads the queue albatross.events: it is full and lets the oldest events go; consumers' own \
+                 queues and the log keep them"
+            );
+        }
+        Some(link)
     }
 }
 
@@ -44,7 +76,7 @@ impl Feed for RabbitFeed {
         };
         let sent = link.send(messages).await;
         match sent.failure {
-            None => *slot = Some(link),
+            None => *slot = self.look(link).await,
             Some(error) if sent.confirmed == 0 => return Err(error),
             Some(error) => tracing::warn!(%error, "the broker confirmed a part only"),
         }

@@ -31,6 +31,8 @@ pub struct Backends {
     pub supervisor: Supervisor,
     /// Keeps the connection for as long as the process lives.
     redis: Option<Redis>,
+    /// The feed, for its metrics.
+    rabbitmq: Option<Arc<RabbitFeed>>,
 }
 
 impl Backends {
@@ -43,6 +45,7 @@ impl Backends {
             feed: None,
             supervisor: Supervisor::new(Arc::new(SystemEntropy)),
             redis: None,
+            rabbitmq: None,
         }
     }
 
@@ -61,7 +64,9 @@ impl Backends {
         if let Some(url) = &servers.amqp_url {
             let feed = RabbitFeed::new(url.expose_secret());
             let feed = feed.map_err(|error| anyhow::anyhow!("AMQP_URL: {error}"))?;
-            backends.feed = Some(Arc::new(feed));
+            let feed = Arc::new(feed);
+            backends.feed = Some(feed.clone());
+            backends.rabbitmq = Some(feed);
         }
         Ok(backends)
     }
@@ -70,6 +75,9 @@ impl Backends {
         self.supervisor.register_metrics(registry);
         if let Some(redis) = &self.redis {
             redis.register_metrics(registry);
+        }
+        if let Some(feed) = &self.rabbitmq {
+            feed.register_metrics(registry);
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use albatross_tests::feed::bind_own_queue;
 use albatross_tests::platform::Platform;
+use albatross_tests::wait::recovered;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
@@ -12,7 +14,7 @@ use lapin::{Connection as AmqpConnection, ConnectionProperties};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, ServerErrorKind};
 use reqwest::Url;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::alone;
@@ -110,9 +112,24 @@ async fn refused_by_rabbitmq(platform: &Platform, own: &Credentials, neighbour: 
         entered.map(drop).map_err(|error| error.to_string())
     };
     enter(url.as_str()).await.unwrap();
+    a_queue_is_held_to_its_share(&platform.servers.rabbitmq_management_url, &url).await;
     let elsewhere = at_neighbours(url.as_str(), &neighbour["AMQP_URL"]);
     let refused = enter(elsewhere.as_str()).await.unwrap_err();
     assert!(refused.contains("access to vhost"), "{refused}");
+}
+
+/// Whatever the tenant declares: the broker's disk is everybody's.
+async fn a_queue_is_held_to_its_share(management: &str, own: &Url) {
+    bind_own_queue(own.as_str()).await;
+    let mut queues: Url = management.parse().unwrap();
+    queues.set_path(&format!("/api/queues{}", own.path()));
+    // Its statistics come some seconds later.
+    recovered("the queue is held to a limit", async || {
+        let queues = reqwest::get(queues.clone()).await.unwrap();
+        let queues: Value = queues.json().await.unwrap();
+        queues[0]["effective_policy_definition"]["max-length-bytes"] == 268_435_456
+    })
+    .await;
 }
 
 async fn refused_by_redis(own: &Credentials, neighbour: &Credentials) {

@@ -20,7 +20,7 @@ use crate::ports::event_store::StoreError;
 
 /// The exchange, and the queue that takes all of it.
 const EVENTS: &str = "albatross.events";
-const QUEUE_LENGTH: i64 = 100_000;
+pub const QUEUE_LENGTH: u32 = 100_000;
 const PERSISTENT: u8 = 2;
 /// Messages on their way without a confirm.
 const WINDOW: usize = 256;
@@ -72,6 +72,15 @@ impl Link {
 
     pub fn is_up(&self) -> bool {
         self.connection.status().connected() && self.channel.status().connected()
+    }
+
+    /// How many events wait in the queue that takes all of them.
+    pub async fn unread(&self) -> Result<u32, StoreError> {
+        let look = QueueDeclareOptions::durable().passive();
+        let queue = self
+            .channel
+            .queue_declare(EVENTS.into(), look, FieldTable::default());
+        Ok(timeout(PUBLISH_TIMEOUT, queue).await??.message_count())
     }
 
     pub async fn send(&self, messages: Vec<FeedMessage>) -> Sent {
@@ -151,7 +160,7 @@ async fn declare_topology(channel: &Channel) -> lapin::Result<()> {
         "x-queue-type".into(),
         AMQPValue::LongString("quorum".into()),
     );
-    arguments.insert("x-max-length".into(), QUEUE_LENGTH.into());
+    arguments.insert("x-max-length".into(), i64::from(QUEUE_LENGTH).into());
     arguments.insert(
         "x-overflow".into(),
         AMQPValue::LongString("drop-head".into()),
