@@ -45,11 +45,8 @@ fmt: ## Format every source
 test: ## Everything, against real servers and a real cluster; installs what it needs
 	tests/run
 
-soak: ## A thousand simulated storms, a thousand kills under load, every fault at every call of the operator; prints what it saw
-	tests/prepare
-	ALBATROSS_SOAK=1 cargo test --locked -p albatross-tests --test simulation -- --nocapture
-	ALBATROSS_CRASH_CYCLES=1000 cargo test --locked -p albatross-tests --test crash -- --nocapture
-	ALBATROSS_SOAK=1 cargo test --locked -p albatross-tests --test operator_faults -- --nocapture
+soak: ## A thousand simulated storms, a thousand kills under load, outages of minutes, every fault at every call of the operator; prints what it saw
+	tests/soak
 
 bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 asks the cluster of KUBECONFIG too
 	tests/prepare

@@ -175,6 +175,12 @@ impl Replica {
         self.send(pilot, request, None).await
     }
 
+    /// Reads the first of all flights, as of whenever.
+    pub async fn list(&self, pilot: &Pilot) -> Answer {
+        let request = Request::get("/api/v1/pireps?limit=1");
+        self.send(pilot, request, None).await
+    }
+
     async fn send(
         &self,
         pilot: &Pilot,

@@ -8,8 +8,10 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use reqwest::Url;
+
 use crate::servers::{Database, RedisUser, VirtualHost, postgres, rabbitmq, redis, start};
-use crate::wait::LIMIT;
+use crate::wait::RECOVERY;
 
 /// One of a kind at a time on this machine; whoever comes next removes what a killed test left.
 pub struct PrivateServer {
@@ -60,6 +62,23 @@ impl PrivateServer {
         postgres::create(&self.addresses["DATABASE_URL"])
             .await
             .unwrap_or_else(|error| panic!("PostgreSQL gives no database: {error}"))
+    }
+
+    /// Of who may do everything on a PostgreSQL.
+    ///
+    /// # Panics
+    /// When it is another server.
+    pub fn superuser_url(&self) -> String {
+        let settings = fs::read_to_string(self.directory.join("settings"));
+        let settings = settings.expect("it was started");
+        let name = "POSTGRES_SUPERUSER_PASSWORD=";
+        let mut lines = settings.lines();
+        let password = lines.find_map(|line| line.strip_prefix(name));
+        let mut url = Url::parse(&self.addresses["DATABASE_URL"]).expect("a URL");
+        url.set_username("postgres")
+            .and_then(|()| url.set_password(password))
+            .expect("the URL of a server holds a user");
+        url.into()
     }
 
     /// A new virtual host.
@@ -123,16 +142,24 @@ impl PrivateServer {
         id.split_whitespace().next().unwrap_or_default().to_owned()
     }
 
+    /// Waits until its first process has ended.
+    ///
+    /// # Panics
+    /// When that goes on.
+    pub fn ended(&self) {
+        let (id, limit) = (self.id(), Instant::now() + RECOVERY);
+        while is_running(&id) {
+            assert!(Instant::now() < limit, "{} does not end", self.name);
+            sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Starts it again once it has ended, on the same port; it goes on with what it has on its disk.
     ///
     /// # Panics
     /// When it does not become ready.
     pub fn restart(&self) {
-        let (id, limit) = (self.id(), Instant::now() + LIMIT);
-        while is_running(&id) {
-            assert!(Instant::now() < limit, "{} does not end", self.name);
-            sleep(Duration::from_millis(10));
-        }
+        self.ended();
         if let Err(error) = start::run(&self.directory, &["up", self.name]) {
             panic!("{} does not come back: {error}", self.name);
         }

@@ -1,14 +1,13 @@
 //! RabbitMQ goes away under load: the API keeps accepting, and the feed is complete and in order afterwards.
 
-use albatross::adapters::Stores;
-use albatross::application::relay::LANE;
+use albatross_tests::feed::{EVENTS, assert_in_order, connect};
 use albatross_tests::proxy::Mode;
-use albatross_tests::servers::{PrivateServer, VirtualHost, servers};
+use albatross_tests::servers::{PrivateServer, servers};
 use albatross_tests::wait::recovered;
-use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeleteOptions};
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use rstest::rstest;
 
+use crate::feed::*;
 use crate::site::*;
 
 const BEFORE: usize = 20;
@@ -75,6 +74,8 @@ async fn a_broker_that_is_stopped_and_killed_has_lost_nothing_that_it_confirmed(
         .await;
         broker.kill();
     });
+    tokio::task::block_in_place(|| broker.ended());
+    behind.file(&pilot, BEFORE).await;
     let (reached, head) = distance(&behind.stores).await;
     assert!(reached < head, "published through a broker that is dead");
     tokio::task::block_in_place(|| broker.restart());
@@ -91,9 +92,8 @@ async fn a_topology_that_somebody_deletes_under_load_is_made_again() {
     let pilot = behind.replica.pilot("amelia").await.unwrap();
     behind.file(&pilot, BEFORE).await;
     published(&behind.stores).await;
-    let connection = connect(&site.host).await;
-    let channel = connection.create_channel().await.unwrap();
-    let name = || "albatross.events".into();
+    let (_connection, channel) = connect(&site.host.url).await;
+    let name = || EVENTS.into();
     channel
         .exchange_delete(name(), ExchangeDeleteOptions::default())
         .await
@@ -109,64 +109,6 @@ async fn a_topology_that_somebody_deletes_under_load_is_made_again() {
     let (reached, _) = distance(&behind.stores).await;
     behind.file(&pilot, BEFORE).await;
     published(&behind.stores).await;
-    let positions = drain(&site.host, &behind.stores).await;
-    assert_in_order(&positions, reached, distance(&behind.stores).await.1);
-}
-
-/// How far the relay has come, and how long the log is.
-async fn distance(stores: &Stores) -> (i64, i64) {
-    let reached = stores.read_model.checkpoint(LANE).await.unwrap().position;
-    (reached, stores.events.head().await.unwrap().position)
-}
-
-async fn published(stores: &Stores) {
-    recovered("everything is published", async || {
-        let (reached, head) = distance(stores).await;
-        reached == head
-    })
-    .await;
-}
-
-async fn connect(host: &VirtualHost) -> Connection {
-    let properties = ConnectionProperties::default();
-    Connection::connect(&host.url, properties).await.unwrap()
-}
-
-/// What every consumer finds that deduplicates by message id.
-async fn assert_feed_is_complete(host: &VirtualHost, stores: &Stores) {
-    let positions = drain(host, stores).await;
-    println!("{} messages", positions.len());
-    assert_in_order(&positions, 0, distance(stores).await.1);
-    // What was read is read: the next look begins where this one ended.
-    assert!(drain(host, stores).await.is_empty());
-}
-
-/// Each is first seen behind the one before it, and none is missing.
-fn assert_in_order(positions: &[i64], after: i64, last: i64) {
-    let mut next = after + 1;
-    for position in positions {
-        assert!(*position <= next, "{next} was skipped: {position} came");
-        next = next.max(position + 1);
-    }
-    assert_eq!(next, last + 1, "the feed ends before the log");
-}
-
-/// The positions in the queue, taken from message ids of this log's epoch.
-async fn drain(host: &VirtualHost, stores: &Stores) -> Vec<i64> {
-    let epoch = stores.events.head().await.unwrap().epoch.to_string();
-    let connection = connect(host).await;
-    let channel: Channel = connection.create_channel().await.unwrap();
-    let acknowledged = BasicGetOptions { no_ack: true };
-    let mut positions = Vec::new();
-    while let Some(message) = channel
-        .basic_get("albatross.events".into(), acknowledged)
-        .await
-        .unwrap()
-    {
-        let id = message.delivery.properties.message_id().clone().unwrap();
-        let (of, position) = id.as_str().split_once(':').unwrap();
-        assert_eq!(of, epoch);
-        positions.push(position.parse().unwrap());
-    }
-    positions
+    let positions = drain(&site.host).await;
+    assert_in_order(&positions, reached + 1, distance(&behind.stores).await.1);
 }

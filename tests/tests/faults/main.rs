@@ -8,4 +8,6 @@
 mod broker;
 mod cache;
 mod database;
+mod feed;
+mod outage;
 mod site;

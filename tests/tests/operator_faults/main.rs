@@ -43,7 +43,11 @@ async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
         "hardly any call goes through the gates: {calls:?}"
     );
     let plans = side_by_side(faults(&calls, seed));
-    println!("{} calls, {} lives, seed {seed}", calls.len(), plans.len());
+    println!(
+        "saw: {} calls, {} lives, seed {seed}",
+        calls.len(),
+        plans.len()
+    );
 
     let mut unmet = Vec::new();
     for (group, plans) in plans.chunks(NEIGHBOURS).enumerate() {
@@ -149,7 +153,7 @@ async fn the_operator_starts_in_spite_of_a_fault_at_any_call_that_is_for_no_tena
     );
     let plan = faults(&calls, seed);
     println!(
-        "{} calls for no tenant, {} faults, seed {seed}",
+        "saw: {} calls for no tenant, {} faults, seed {seed}",
         calls.len(),
         plan.len()
     );

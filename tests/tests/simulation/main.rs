@@ -2,7 +2,7 @@
 //!
 //! Time is simulated, and all that happens is drawn from a seed. `ALBATROSS_SIMULATION_SEED` repeats one: its storm to
 //! the millisecond, and with `RUSTFLAGS='--cfg tokio_unstable'`, which seeds the order of tasks that wake at the same
-//! moment too, every message. `ALBATROSS_SOAK=1` runs 1,000 seeds.
+//! moment too, every message. `ALBATROSS_SIMULATIONS` says how many seeds (50).
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -21,7 +21,7 @@ use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use albatross_tests::replica::{Outside, Replica};
 use rand::rngs::StdRng;
@@ -41,15 +41,17 @@ const TICK: Duration = Duration::from_millis(20);
 /// A run that takes longer does not converge.
 const LIMIT: Duration = Duration::from_secs(600);
 const SEEDS: u64 = 50;
-const SOAK: u64 = 1_000;
 
 #[test]
 fn whatever_happens_every_promise_holds() {
     let seeds: Vec<u64> = match env::var("ALBATROSS_SIMULATION_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) if env::var("ALBATROSS_SOAK").is_ok_and(|soak| soak == "1") => (0..SOAK).collect(),
-        Err(_) => (0..SEEDS).collect(),
+        Err(_) => match env::var("ALBATROSS_SIMULATIONS") {
+            Ok(seeds) => (0..seeds.parse().unwrap()).collect(),
+            Err(_) => (0..SEEDS).collect(),
+        },
     };
+    let begun = Instant::now();
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -67,6 +69,11 @@ fn whatever_happens_every_promise_holds() {
         }
     });
     let failures = failures.into_inner().unwrap();
+    let (count, elapsed) = (seeds.len(), begun.elapsed());
+    println!(
+        "saw: {count} storms in {elapsed:.0?}, {} of which broke a promise",
+        failures.len()
+    );
     assert!(
         failures.is_empty(),
         "repeat one of these by ALBATROSS_SIMULATION_SEED: {failures:?}"
