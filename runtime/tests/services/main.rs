@@ -7,6 +7,7 @@
 
 mod api_keys;
 mod changes;
+mod clock;
 mod demo_flight;
 mod derived;
 mod desired;

@@ -16,7 +16,7 @@ use albatross::ports::read_model::{Query, ReadModel, Row};
 use albatross_tests::airline::Caller;
 use albatross_tests::processes::run;
 use albatross_tests::random::Random;
-use albatross_tests::wait::until;
+use albatross_tests::wait::recovered;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub async fn visible(caller: &Caller, flights: &[Flight]) {
         .iter()
         .filter_map(|flight| flight.submitted.position);
     let last = last.max().expect("something was submitted").to_string();
-    until("the list has reached the log", async || {
+    recovered("the list has reached the log", async || {
         let list = caller.request(Method::GET, "/pireps?limit=1");
         let list = list.header("Albatross-Position", &last).send().await;
         list.is_ok_and(|list| list.status() == StatusCode::OK)

@@ -2,7 +2,7 @@
 
 use albatross_tests::airline::Caller;
 use albatross_tests::processes::Site;
-use albatross_tests::wait::until;
+use albatross_tests::wait::recovered;
 use reqwest::StatusCode;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -65,7 +65,7 @@ async fn a_corrupt_event_is_named_and_stops_only_what_needs_it() {
         assert!(gone.is_ok() || file != "read.db");
     }
     let mut process = site.up().await;
-    until("the log's damage is told", async || {
+    recovered("the log's damage is told", async || {
         process.stderr().contains(&format!("position {corrupt}"))
     })
     .await;
@@ -84,7 +84,7 @@ async fn a_corrupt_event_is_named_and_stops_only_what_needs_it() {
     log.close().await.expect("the log closes");
     // The lane looks again with the next event, or after half a minute.
     file(&caller, 4).await;
-    until("the repaired log is read to its end", async || {
+    recovered("the repaired log is read to its end", async || {
         caller.status_of(&path(2)).await == 200 && caller.status_of(&path(4)).await == 200
     })
     .await;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use albatross_tests::airline::Caller;
+use albatross_tests::wait::recovered;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -19,7 +20,7 @@ pub const BATCH: i32 = 25;
 /// Before a call is repeated.
 const PAUSE: Duration = Duration::from_millis(20);
 /// A process that was killed closes its connections; one that hangs fails the test by this.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What was answered to a call: as much of it as a repeat must answer again.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,6 +178,22 @@ async fn answer(sent: reqwest::Result<reqwest::Response>) -> Option<Answer> {
         position,
         body: serde_json::from_str(&text).expect("an answer is JSON"),
     })
+}
+
+/// Files flights until one is refused for now; returns them all. The last pages of the files take some.
+pub async fn until_refused(caller: &Caller) -> Vec<Uuid> {
+    let mut flights = Vec::new();
+    recovered("a write is refused", async || {
+        let flight = Uuid::from_u128(flights.len() as u128 + 1);
+        flights.push(flight);
+        let answer = file(caller, flight).send().await;
+        let answer = answer.expect("the process answers");
+        let refused = answer.status() == StatusCode::SERVICE_UNAVAILABLE;
+        assert!(!refused || answer.headers().contains_key("retry-after"));
+        refused
+    })
+    .await;
+    flights
 }
 
 pub fn file(caller: &Caller, id: Uuid) -> RequestBuilder {

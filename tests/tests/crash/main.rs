@@ -9,6 +9,8 @@ mod corrupt;
 mod disk;
 mod feed;
 mod load;
+mod mount;
 mod plan;
 mod postgres;
+mod small_tablespace;
 mod sqlite;

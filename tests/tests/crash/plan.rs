@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use albatross::ports::clock::Entropy;
 use albatross_tests::random::Random;
-use albatross_tests::wait::until;
+use albatross_tests::wait::recovered;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::StatusCode;
@@ -49,7 +49,7 @@ impl Plan {
     /// Returns at a random moment while writes are being acknowledged.
     pub async fn moment(&mut self, load: &Load) {
         let wanted = load.acknowledged() + self.random.random_range(1..=WRITES);
-        until("writes are acknowledged again", async || {
+        recovered("writes are acknowledged again", async || {
             load.acknowledged() >= wanted
         })
         .await;
@@ -61,7 +61,7 @@ impl Plan {
     pub fn summary(&self, flights: &[Flight], repeated: usize, events: i64) {
         let had_taken_effect = |flight: &&Flight| flight.filed.status == StatusCode::OK;
         println!(
-            "{}: {} kills in {:.0?}: {} flights acknowledged, {events} events, nothing lost; {repeated} calls repeated, \
+            "saw: {}: {} kills in {:.0?}: {} flights acknowledged, {events} events, nothing lost; {repeated} calls repeated, \
              {} of them had filed a flight before their answer was lost; seed {}",
             self.what,
             self.cycles,

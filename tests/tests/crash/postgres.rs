@@ -1,6 +1,7 @@
 //! Two processes on one PostgreSQL: now one of them is killed, now the other, now both, now the server.
 
 use albatross_tests::airline::Caller;
+use albatross_tests::feed::bind_own_queue;
 use albatross_tests::processes::{Process, albatross, free_port};
 use albatross_tests::servers::{PrivateServer, servers};
 use base64::Engine;
@@ -14,10 +15,10 @@ use crate::feed;
 use crate::load::Load;
 use crate::plan::Plan;
 
-const TENANT_KEY: [u8; 32] = [7; 32];
+pub const TENANT_KEY: [u8; 32] = [7; 32];
 
 /// An airline with two processes, as a Deployment with two replicas has them.
-struct Airline {
+pub struct Airline {
     environment: Vec<(&'static str, String)>,
     ports: [Ports; 2],
 }
@@ -30,7 +31,7 @@ struct Ports {
 
 impl Airline {
     /// Over a migrated database, with an administrator; `servers` names broker and cache, if any.
-    async fn new(database_url: &str, servers: Vec<(&'static str, String)>) -> (Self, String) {
+    pub async fn new(database_url: &str, servers: Vec<(&'static str, String)>) -> (Self, String) {
         let ports = || Ports {
             public: free_port(),
             probes: free_port(),
@@ -69,7 +70,7 @@ impl Airline {
     }
 
     /// One of its processes, once it is ready.
-    async fn serve(&self, which: usize) -> Process {
+    pub async fn serve(&self, which: usize) -> Process {
         let address = |port| format!("127.0.0.1:{port}");
         let ports = self.ports[which];
         let mut command = albatross(&["serve"]);
@@ -84,7 +85,7 @@ impl Airline {
     }
 
     /// A caller of each process, with a key that the administrator issued.
-    async fn callers(&self, link: &str) -> Vec<Caller> {
+    pub async fn callers(&self, link: &str) -> Vec<Caller> {
         let address = |ports: Ports| format!("http://127.0.0.1:{}", ports.public);
         let host = "skyways.localhost";
         let admin = Caller::by_link(&address(self.ports[0]), host, link).await;
@@ -118,6 +119,7 @@ async fn replicas_lose_nothing_when_they_are_killed() {
         ("ALBATROSS_REDIS_PREFIX", cache.prefix),
         ("AMQP_URL", broker.url.clone()),
     ];
+    bind_own_queue(&broker.url).await;
     let (airline, link) = Airline::new(&database.url, beside).await;
     let mut processes = [airline.serve(0).await, airline.serve(1).await];
     let callers = airline.callers(&link).await;

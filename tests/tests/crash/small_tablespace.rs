@@ -1,0 +1,58 @@
+//! PostgreSQL whose disk is full.
+
+use albatross_tests::servers::PrivateServer;
+use albatross_tests::wait::until;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::audit;
+use crate::load::{self, Client, Load};
+use crate::mount::Disk;
+use crate::plan::Plan;
+use crate::postgres::{Airline, TENANT_KEY};
+
+/// Moves a database, which nobody may be using, to a disk of its own.
+async fn move_to(disk: &Disk, server: &PrivateServer, database: &str) {
+    let mut superuser = PgConnection::connect(&server.superuser_url()).await;
+    let superuser = superuser.as_mut().expect("PostgreSQL answers");
+    let path = disk.path();
+    for statement in [
+        format!("CREATE TABLESPACE small LOCATION '{}'", path.display()),
+        format!("ALTER DATABASE {database} SET TABLESPACE small"),
+    ] {
+        let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut *superuser);
+        done.await.expect("a superuser may");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_under_postgres_refuses_writes_and_nothing_else() {
+    let mut plan = Plan::new("PostgreSQL on a full disk", 1);
+    let server = PrivateServer::postgres().await;
+    let database = server.database().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = Disk::mounted_on(folder.path(), "postgres").await;
+    move_to(&disk, &server, &database.name).await;
+    let (airline, link) = Airline::new(&database.url, Vec::new()).await;
+    let process = airline.serve(0).await;
+    let callers = airline.callers(&link).await[..1].to_vec();
+    let load = Load::begin(&callers, &mut plan.random);
+    plan.moment(&load).await;
+    disk.fill();
+    let probes = load::until_refused(&callers[0]).await;
+    assert_eq!(callers[0].status_of("/pireps").await, 200, "reads go on");
+    until("it is told why", async || {
+        process.stderr().contains("No space left on device")
+    })
+    .await;
+    disk.free();
+    plan.moment(&load).await;
+    let (mut flights, _) = load.end().await;
+    for probe in probes {
+        flights.push(load::fly(&mut Client::new(callers.clone()), probe).await);
+    }
+    audit::repeats(&callers, &flights).await;
+    audit::visible(&callers[0], &flights).await;
+    let ended = process.interrupt().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    audit::storage(&database.url, TENANT_KEY, &flights).await;
+}
