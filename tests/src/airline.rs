@@ -4,6 +4,8 @@ use reqwest::header::{COOKIE, HOST, IF_MATCH, ORIGIN, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::wait::recovered;
+
 /// How a caller proves who it is.
 #[derive(Clone)]
 enum Proof {
@@ -72,11 +74,19 @@ impl Caller {
         }
     }
 
+    /// Asks again while it is told to come back later, as by a process that has only just begun.
+    ///
     /// # Panics
     /// When it is not answered with 200.
     pub async fn get(&self, path: &str) -> Value {
-        let answer = self.request(Method::GET, path).send().await;
-        body(answer.expect("the airline answers"), StatusCode::OK).await
+        let mut last = None;
+        recovered("the airline has an answer", async || {
+            let answer = self.request(Method::GET, path).send().await;
+            let answer = last.insert(answer.expect("the airline answers"));
+            answer.status() != StatusCode::SERVICE_UNAVAILABLE
+        })
+        .await;
+        body(last.expect("an answer"), StatusCode::OK).await
     }
 
     /// The status of a read.

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::wait::until;
+use crate::wait::recovered;
 
 pub use self::ports::free_port;
 pub use self::site::Site;
@@ -126,7 +126,7 @@ impl Process {
     /// When it ends instead, or does not answer in time.
     pub async fn answers(&mut self, url: &str, status: u16) {
         let client = reqwest::Client::new();
-        until("the process answers", async || {
+        recovered("the process answers", async || {
             assert!(!self.has_ended(), "it ended instead: {}", self.stderr());
             let answer = client.get(url).send().await;
             answer.is_ok_and(|answer| answer.status() == status)
@@ -158,7 +158,7 @@ impl Process {
     /// # Panics
     /// When it does not end in time.
     pub async fn ended(mut self) -> Ended {
-        until("the process ends", async || self.has_ended()).await;
+        recovered("the process ends", async || self.has_ended()).await;
         self.tell()
     }
 

@@ -38,9 +38,13 @@ impl Reader {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
                 self.text = rest;
+                // A comment, from time to time, keeps the connection open.
+                if block == ":" {
+                    continue;
+                }
                 return Some(block);
             }
-            let data = tokio::time::timeout(Duration::from_secs(10), self.body.next()).await;
+            let data = tokio::time::timeout(Duration::from_secs(60), self.body.next()).await;
             match data.expect("the stream is silent") {
                 Some(data) => self
                     .text

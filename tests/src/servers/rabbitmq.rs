@@ -85,7 +85,9 @@ pub async fn sweep(management: &str) -> Result<()> {
             .filter_map(|entry| entry["name"].as_str())
             .filter(|name| names::is_abandoned(name))
         {
-            call(&management, Method::DELETE, &[kind, name], None).await?;
+            if let Err(error) = call(&management, Method::DELETE, &[kind, name], None).await {
+                eprintln!("{name} is left to whoever comes next: {error}");
+            }
         }
     }
     Ok(())
