@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "albatross/v1/common.proto",
+    "albatross/v1/review.proto",
     "albatross/v1/tenant.proto",
     "albatross/v1/user.proto",
     "albatross/v1/pirep.proto",

@@ -26,6 +26,8 @@ pub mod queries;
 pub mod reactions;
 pub mod readiness;
 pub mod relay;
+pub mod review_policy;
+pub mod rules;
 pub mod secrets;
 pub mod shared;
 pub mod subject_keys;

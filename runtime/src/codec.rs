@@ -13,6 +13,7 @@ mod error;
 mod flight;
 mod keys;
 mod pirep;
+mod review;
 mod sealing;
 mod tenant;
 mod upcast;

@@ -7,6 +7,7 @@ pub mod ids;
 pub mod personal;
 pub mod pirep;
 pub mod refusal;
+pub mod review;
 pub mod roles;
 pub mod tenant;
 pub mod text;

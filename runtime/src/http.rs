@@ -26,6 +26,7 @@ pub mod probes;
 pub mod problem;
 pub mod rate_limit;
 pub mod respond;
+pub mod rules;
 pub mod schemas;
 pub mod site;
 pub mod state;
@@ -100,6 +101,7 @@ fn api() -> OpenApiRouter<HttpState> {
         .merge(users::routes())
         .merge(api_keys::routes())
         .merge(pireps::routes())
+        .merge(rules::routes())
         .merge(stream::routes());
     OpenApiRouter::with_openapi(docs::openapi::base()).nest("/api/v1", routes)
 }

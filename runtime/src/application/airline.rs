@@ -23,8 +23,11 @@ use crate::application::projections::entities::document;
 use crate::application::projections::lane::Lane;
 use crate::application::projections::rebuild::{RebuildError, Watch};
 use crate::application::projections::tables::{PIREPS, TENANTS};
+use crate::application::reactions::policy::Policy;
 use crate::application::reactions::{ReactionParts, Reactions};
 use crate::application::readiness::Readiness;
+use crate::application::review_policy::ReviewPolicy;
+use crate::application::rules::ReviewRules;
 use crate::application::shared::{Parts, Shared};
 use crate::application::tracks::Tracks;
 use crate::application::users::Users;
@@ -46,6 +49,7 @@ pub struct Airline {
     pub changes: Changes,
     pub admin_setup: AdminSetup,
     pub reactions: Reactions,
+    pub rules: ReviewRules,
     readiness: Readiness,
     shared: Arc<Shared>,
 }
@@ -61,13 +65,16 @@ impl Airline {
         });
         let queries = Arc::new(PirepQueries::new(shared.clone()));
         let tracks = Arc::new(Tracks::new(shared.clone(), queries.clone()));
-        let reactions = Reactions::new(ReactionParts::of(&shared), Vec::new());
+        let policies: Vec<Box<dyn Policy>> =
+            vec![Box::new(ReviewPolicy::new(shared.clone(), tracks.clone()))];
+        let reactions = Reactions::new(ReactionParts::of(&shared), policies);
         Self {
             auth: Auth::new(shared.clone(), accounts.clone(), keys),
             users: Users::new(shared.clone(), accounts.clone()),
             erasure: Erasure::new(shared.clone(), accounts.clone()),
             api_keys: ApiKeys::new(shared.clone(), accounts.clone()),
             pireps: Pireps::new(shared.clone(), queries.clone(), tracks.clone()),
+            rules: ReviewRules::new(shared.clone(), tracks.clone()),
             tracks,
             history: History::new(shared.clone(), queries),
             desired: Desired::new(shared.clone(), accounts.clone(), schema_version),

@@ -152,6 +152,22 @@ fn facts(pirep: Option<&Pirep>) -> Result<BTreeMap<String, Value>, ServiceError>
         let credit = Value::from(decision.credit.as_str());
         facts.insert("/decision/credit".to_owned(), credit);
     }
+    for finding in pirep.review.iter().flat_map(|review| &review.findings) {
+        let measured = finding.measured.as_deref().unwrap_or("not known");
+        let text = format!(
+            "{measured} / {}: {}",
+            finding.limit,
+            finding.answer.as_str()
+        );
+        let path = format!("/review/findings/{}", finding.rule);
+        facts.insert(path, Value::from(text));
+    }
+    if let Some(review) = &pirep.review {
+        let answer = Value::from(review.answer.as_str());
+        facts.insert("/review/answer".to_owned(), answer);
+        let version = Value::from(review.rules_version);
+        facts.insert("/review/rulesVersion".to_owned(), version);
+    }
     Ok(facts)
 }
 

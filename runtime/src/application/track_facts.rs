@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::pirep::Report;
+use crate::domain::review::TrackInputs;
 use crate::ports::track_store::Sample;
 
 /// Mean radius of the Earth in nautical miles (IUGG: 6,371.0088 km).
@@ -38,6 +39,22 @@ pub fn report(samples: &[Sample]) -> Report {
         flight_time_min: minutes(take_off, landing),
         distance_centi_nmi: distance(samples),
         ..Report::default()
+    }
+}
+
+/// What review rules ask of the samples, in their order.
+pub fn inputs(samples: &[Sample]) -> TrackInputs {
+    let gaps = samples.windows(2).map(|pair| {
+        let seconds = pair[1].time.as_second() - pair[0].time.as_second();
+        i32::try_from(seconds.max(0)).unwrap_or(i32::MAX)
+    });
+    let ends = samples.first().zip(samples.last());
+    let ends = ends.filter(|_| samples.len() > 1);
+    TrackInputs {
+        positions: samples.len() as i64,
+        great_circle_centi_nmi: ends
+            .map(|(from, to)| (great_circle_nmi(from, to) * 100.0).round() as i32),
+        largest_gap_s: gaps.max(),
     }
 }
 
@@ -135,7 +152,27 @@ mod tests {
     }
 
     #[test]
+    fn rules_ask_for_the_way_from_end_to_end_and_for_the_longest_silence() {
+        let track = [
+            sample(0, 0, 0.0, 0.0, 0),
+            sample(1, 60, 1.0, 1.0, 360),
+            sample(2, 1_260, 3.0, 0.0, 360),
+            sample(3, 1_200, 2.0, 0.0, 360),
+        ];
+        let inputs = inputs(&track);
+        assert_eq!((inputs.positions, inputs.largest_gap_s), (4, Some(1_200)));
+        let miles = inputs.great_circle_centi_nmi.unwrap();
+        assert!((miles - 12_008).abs() < 5, "{miles}");
+    }
+
+    #[test]
     fn no_track_says_nothing() {
         assert_eq!(report(&[]), Report::default());
+        assert_eq!(inputs(&[]), TrackInputs::default());
+        let one = inputs(&[sample(0, 0, 0.0, 0.0, 0)]);
+        assert_eq!(
+            (one.great_circle_centi_nmi, one.largest_gap_s),
+            (None, None)
+        );
     }
 }

@@ -5,6 +5,7 @@ use prost::Message;
 
 use crate::codec::error::{DecodeError, EncodeError};
 use crate::codec::flight;
+use crate::codec::review;
 use crate::codec::sealing::{Opening, Sealing};
 use crate::codec::values;
 use crate::domain::ids::UserId;
@@ -57,6 +58,10 @@ pub fn encode(
                 held: *held,
             }
             .encode_to_vec(),
+        ),
+        E::Reviewed(review) => (
+            K::PirepReviewed,
+            review::review_to_wire(review).encode_to_vec(),
         ),
         E::Withdrawn => (K::PirepWithdrawn, wire::PirepWithdrawn {}.encode_to_vec()),
         E::Restored => (K::PirepRestored, wire::PirepRestored {}.encode_to_vec()),
@@ -161,6 +166,10 @@ pub fn decode(
                 last_sequence: message.last_sequence,
                 held: message.held,
             }
+        }
+        K::PirepReviewed => {
+            let message = wire::PirepReviewed::decode(payload)?;
+            E::Reviewed(Box::new(review::review(message)?))
         }
         K::PirepWithdrawn => wire::PirepWithdrawn::decode(payload).map(|_| E::Withdrawn)?,
         K::PirepRestored => wire::PirepRestored::decode(payload).map(|_| E::Restored)?,

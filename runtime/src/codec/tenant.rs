@@ -4,6 +4,7 @@ use albatross_proto::v1::{self as wire, EventKind};
 use prost::Message;
 
 use crate::codec::error::DecodeError;
+use crate::codec::review;
 use crate::domain::tenant::{Limits, Profile, Settings, TenantEvent};
 
 pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
@@ -35,6 +36,10 @@ pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
             }
             .encode_to_vec(),
         ),
+        TenantEvent::RulesChanged(rules) => (
+            EventKind::RulesChanged,
+            review::rules_to_wire(rules).encode_to_vec(),
+        ),
     }
 }
 
@@ -59,6 +64,9 @@ pub fn decode(kind: EventKind, payload: &[u8]) -> Result<TenantEvent, DecodeErro
                 self_review: message.self_review,
                 accent_color: message.accent_color,
             })
+        }
+        EventKind::RulesChanged => {
+            TenantEvent::RulesChanged(review::rules(wire::RulesChanged::decode(payload)?)?)
         }
         other => return Err(DecodeError::UnknownKind(other as i16)),
     })

@@ -71,6 +71,15 @@ impl Actor {
         }
     }
 
+    /// May change settings and review rules.
+    pub fn configures(&self) -> bool {
+        match self {
+            Self::User(person) => person.roles.administer() && person.allows(Scope::Settings),
+            Self::CommandLine => true,
+            Self::Anonymous | Self::Operator | Self::System(_) => false,
+        }
+    }
+
     /// Comes from the hosting team itself, not over REST.
     pub fn hosts(&self) -> bool {
         matches!(self, Self::CommandLine | Self::Operator)

@@ -82,6 +82,7 @@ impl Aggregate for Pirep {
                     context,
                 )
             }
+            C::Review(review) => rules::review(pirep, review, context),
             C::Withdraw => permit(Action::Withdraw).map(|()| vec![PirepEvent::Withdrawn]),
             C::Ask { question } => {
                 permit(Action::Ask)?;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::domain::aggregate::{Aggregate, Context};
 use crate::domain::ids::UserId;
 use crate::domain::refusal::{Faults, Refusal};
+use crate::domain::review::{self, Rule, Rules};
 use crate::domain::text;
 
 /// The state of the tenant's one stream.
@@ -16,6 +17,8 @@ pub struct Tenant {
     pub name: String,
     pub profile: Profile,
     pub settings: Settings,
+    #[serde(default)]
+    pub rules: Rules,
     /// Number of the last desired state that was applied in full; 0 before the first.
     pub desired_number: u64,
     pub created_at: Timestamp,
@@ -66,7 +69,15 @@ pub enum TenantCommand {
         number: u64,
     },
     ChangeSettings(Settings),
+    /// Only if the rules are still at this version.
+    ChangeRules {
+        rules: Vec<Rule>,
+        seen: i32,
+    },
 }
+
+/// Code of the refusal of a command that has not seen the rules that stand.
+pub const STALE_RULES: &str = "stale-rules";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TenantEvent {
@@ -74,6 +85,7 @@ pub enum TenantEvent {
     Changed { profile: Profile },
     DesiredStateApplied { number: u64 },
     SettingsChanged(Settings),
+    RulesChanged(Rules),
 }
 
 impl TenantEvent {
@@ -83,6 +95,7 @@ impl TenantEvent {
             Self::Changed { .. } => "TenantChanged",
             Self::DesiredStateApplied { .. } => "DesiredStateApplied",
             Self::SettingsChanged(_) => "SettingsChanged",
+            Self::RulesChanged(_) => "RulesChanged",
         }
     }
 }
@@ -156,6 +169,9 @@ impl Aggregate for Tenant {
                 let event = TenantEvent::SettingsChanged(settings.clone());
                 Ok(changed(*settings != tenant.settings, event))
             }
+            (TenantCommand::ChangeRules { rules, seen }, Some(tenant)) => {
+                change_rules(tenant, rules, *seen, context)
+            }
         }
     }
 
@@ -165,6 +181,7 @@ impl Aggregate for Tenant {
                 name: name.clone(),
                 profile: profile.clone(),
                 settings: Settings::default(),
+                rules: Rules::default(),
                 desired_number: 0,
                 created_at: at,
             }));
@@ -177,6 +194,7 @@ impl Aggregate for Tenant {
                 tenant.desired_number = tenant.desired_number.max(*number);
             }
             TenantEvent::SettingsChanged(settings) => tenant.settings = settings.clone(),
+            TenantEvent::RulesChanged(rules) => tenant.rules = rules.clone(),
         }
         Some(tenant)
     }
@@ -198,6 +216,34 @@ fn redeclare(tenant: &Tenant, name: &str, profile: &Profile) -> Result<Vec<Tenan
         profile: profile.clone(),
     };
     Ok(changed(*profile != tenant.profile, event))
+}
+
+fn change_rules(
+    tenant: &Tenant,
+    rules: &[Rule],
+    seen: i32,
+    context: &Context<()>,
+) -> Result<Vec<TenantEvent>, Refusal> {
+    if !context.actor.configures() {
+        return Err(Refusal::forbidden(
+            "not-an-admin",
+            "Only a TenantAdmin changes review rules.",
+        ));
+    }
+    if seen != tenant.rules.version {
+        return Err(Refusal::conflict(
+            STALE_RULES,
+            format!("The rules are at version {} now.", tenant.rules.version),
+        ));
+    }
+    let mut faults = Faults::default();
+    review::check(&mut faults, rules);
+    faults.finish()?;
+    let event = TenantEvent::RulesChanged(Rules {
+        version: tenant.rules.version + 1,
+        rules: rules.to_vec(),
+    });
+    Ok(changed(rules != tenant.rules.rules, event))
 }
 
 fn changed(is: bool, event: TenantEvent) -> Vec<TenantEvent> {

@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::pirep::{Awaits, Credit, PirepState, SourceKind, Verdict};
+use crate::domain::review::Answer;
 use crate::domain::roles::{Role, Scope};
 use crate::domain::user::UserStatus;
 
@@ -43,6 +44,7 @@ texts! {
     SourceKind "`Manual`: typed in by the pilot. `Acars`: measured by a program."
         = [SourceKind::Manual, SourceKind::Acars].map(Named);
     Credit "How much of a flight counts." = [Credit::Full, Credit::Hours, Credit::None];
+    Answer "What a review rule says; `hold`: staff decide." = [Answer::Accept, Answer::Hold, Answer::Reject];
     Verdict "What was decided." = [Verdict::Accepted, Verdict::Rejected];
 }
 

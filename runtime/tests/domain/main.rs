@@ -8,6 +8,7 @@ mod given;
 mod life_cycle;
 mod packing;
 mod pireps;
+mod reviews;
 mod samples;
 mod tenants;
 mod users;

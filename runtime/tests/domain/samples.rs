@@ -6,6 +6,7 @@ use albatross::domain::personal::Personal;
 use albatross::domain::pirep::{
     Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
 };
+use albatross::domain::review::{Answer, Finding, Inputs, Review, Rule, Rules, TrackInputs};
 use albatross::domain::roles::{Role, Scope};
 use albatross::domain::tenant::{Limits, Profile, Settings, TenantEvent};
 use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
@@ -72,6 +73,14 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
         (
             "settings-changed-to-defaults",
             TenantEvent::SettingsChanged(Settings::default()),
+        ),
+        ("rules-changed", TenantEvent::RulesChanged(every_rule())),
+        (
+            "rules-changed-to-none",
+            TenantEvent::RulesChanged(Rules {
+                version: i32::MAX,
+                rules: Vec::new(),
+            }),
         ),
     ];
     events.map(|(name, event)| (name, event.into())).into()
@@ -318,6 +327,80 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
                 comment: Personal::Erased,
             },
         ),
+        (
+            "pirep-reviewed",
+            PirepEvent::Reviewed(Box::new(Review {
+                rules_version: 3,
+                answer: Answer::Reject,
+                inputs: Inputs {
+                    aircraft_type: Some("B744".into()),
+                    block_time_min: Some(252),
+                    landing_rate_fpm: Some(-742),
+                    distance_centi_nmi: Some(121_950),
+                    last_sequence: Some(2_109),
+                    track: TrackInputs {
+                        positions: 2_110,
+                        great_circle_centi_nmi: Some(120_873),
+                        largest_gap_s: Some(31),
+                    },
+                    held: true,
+                },
+                findings: vec![
+                    Finding {
+                        rule: "maxLandingRate".into(),
+                        answer: Answer::Reject,
+                        measured: Some("-742 fpm".into()),
+                        limit: "down to -600 fpm".into(),
+                    },
+                    Finding {
+                        rule: "minBlockTime".into(),
+                        answer: Answer::Hold,
+                        measured: None,
+                        limit: "at least 20 min".into(),
+                    },
+                ],
+            })),
+        ),
+        (
+            "pirep-reviewed-and-accepted-unseen",
+            PirepEvent::Reviewed(Box::new(Review {
+                rules_version: 1,
+                answer: Answer::Accept,
+                inputs: Inputs::default(),
+                findings: Vec::new(),
+            })),
+        ),
     ];
     events.map(|(name, event)| (name, event.into())).into()
+}
+
+fn every_rule() -> Rules {
+    let (hold, reject) = (Answer::Hold, Answer::Reject);
+    Rules {
+        version: 3,
+        rules: vec![
+            Rule::MinBlockTime {
+                least_min: 20,
+                otherwise: hold,
+            },
+            Rule::MaxLandingRate {
+                most_fpm: 600,
+                otherwise: reject,
+            },
+            Rule::DistanceRatio {
+                least_percent: 95,
+                most_percent: 140,
+                otherwise: hold,
+            },
+            Rule::AircraftTypes {
+                types: vec!["B744".into(), "A320".into()],
+                otherwise: reject,
+            },
+            Rule::MaxTrackGap {
+                most_s: 300,
+                otherwise: hold,
+            },
+            Rule::AutoAccept,
+        ],
+    }
 }

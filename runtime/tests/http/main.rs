@@ -14,5 +14,6 @@ mod matrix;
 mod operator;
 mod people;
 mod repeats;
+mod rules;
 mod stack;
 mod stream;

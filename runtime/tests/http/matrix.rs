@@ -58,6 +58,9 @@ const MATRIX: &[Row] = &[
     ("POST",   "/pireps/FLIGHT/reject",     "review",       [401, 403, 404, YES, YES, YES, 403, 403]),
     ("GET",    "/pireps/FLIGHT/history",    "pireps:read",  [401, YES, 404, YES, YES, YES, YES, 403]),
     ("GET",    "/pireps/FLIGHT/track",      "pireps:read",  [401, YES, 404, YES, YES, YES, YES, 403]),
+    ("GET",    "/rules",                    "settings",     [401, 403, 403, YES, YES, YES, 403, 403]),
+    ("PUT",    "/rules",                    "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
+    ("POST",   "/rules/dry-run",            "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
     ("GET",    "/stream",                   "pireps:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
 ];
 

@@ -132,11 +132,12 @@ impl Stack {
         ));
         airline.prepare().await.unwrap();
         let shutdown = CancellationToken::new();
-        let (project, tell) = (airline.clone(), airline.clone());
-        let (cancel, end) = (shutdown.clone(), shutdown.clone());
+        let (project, tell, react) = (airline.clone(), airline.clone(), airline.clone());
+        let (cancel, end, stop) = (shutdown.clone(), shutdown.clone(), shutdown.clone());
         let supervisor = Supervisor::new(entropy.clone());
         tokio::spawn(async move { project.project(&supervisor, &cancel).await });
         tokio::spawn(async move { tell.changes.run(&end).await });
+        tokio::spawn(async move { react.reactions.run(&stop).await });
         let ids = MakeId(entropy);
         let public = router(HttpState::new(HttpParts {
             airline: airline.clone(),

@@ -18,6 +18,7 @@ mod limits;
 mod log_in;
 mod pireps;
 mod projections;
+mod reviews;
 mod rotation;
 mod stage;
 mod tracks;

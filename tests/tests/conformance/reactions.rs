@@ -18,6 +18,7 @@ use albatross::domain::actor::Actor;
 use albatross::domain::event::DomainEvent;
 use albatross::domain::tenant::{Limits, Profile, Settings, Tenant, TenantCommand, TenantEvent};
 use albatross::ports::clock::Clock;
+use albatross::ports::read_model::Change;
 use albatross_tests::parts::{TENANT_ID, parts};
 use albatross_tests::wait::within;
 use async_trait::async_trait;
@@ -243,6 +244,7 @@ async fn two_replicas_act_upon_each_event_once(
             if replica.events().await.len() >= 51 {
                 return replica.reactions.catch_up().await.unwrap();
             }
+            tokio::task::yield_now().await;
         }
     };
     let all = async { tokio::join!(write, follow(&one), follow(&other)) };
@@ -320,7 +322,7 @@ async fn one_timer_is_set_for_a_policy_and_subject(
             event_id: Uuid::from_u128(70),
         },
     };
-    let commit = async |changes| {
+    let commit = async |changes: Vec<Change>| {
         let lane = storage.read_model.lock_lane(LANE).await.unwrap().unwrap();
         let checkpoint = lane.checkpoint();
         lane.commit(changes, checkpoint).await.unwrap();

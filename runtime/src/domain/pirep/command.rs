@@ -3,6 +3,7 @@
 use crate::domain::ids::UserId;
 use crate::domain::pirep::event::Credit;
 use crate::domain::pirep::flight::{Plan, Report, Source};
+use crate::domain::review::Review;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum PirepCommand {
@@ -23,6 +24,8 @@ pub enum PirepCommand {
         remarks: Option<String>,
         last_sequence: Option<i32>,
     },
+    /// Notes what the airline's rules made of it, and decides if they do.
+    Review(Box<Review>),
     /// Back to a draft.
     Withdraw,
     Ask {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::ids::UserId;
 use crate::domain::personal::Personal;
 use crate::domain::pirep::flight::{Plan, Report, Source};
+use crate::domain::review::Review;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum PirepEvent {
@@ -25,6 +26,8 @@ pub enum PirepEvent {
         /// The pilot was suspended: no rule may accept it.
         held: bool,
     },
+    /// The airline's rules looked at it. A decision that follows is theirs.
+    Reviewed(Box<Review>),
     Withdrawn,
     Asked {
         question: Personal<String>,
@@ -111,6 +114,7 @@ impl PirepEvent {
             Self::Paused => "FlightPaused",
             Self::Resumed => "FlightResumed",
             Self::Submitted { .. } => "PirepSubmitted",
+            Self::Reviewed(_) => "PirepReviewed",
             Self::Withdrawn => "PirepWithdrawn",
             Self::Asked { .. } => "PirepAsked",
             Self::Answered { .. } => "PirepAnswered",

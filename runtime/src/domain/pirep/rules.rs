@@ -4,12 +4,13 @@ use crate::domain::actor::Actor;
 use crate::domain::aggregate::Context;
 use crate::domain::personal::Personal;
 use crate::domain::pirep::command::{Changes, Intent, NewPirep};
-use crate::domain::pirep::event::{Edit, Filing, PirepEvent};
+use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, SourceKind};
-use crate::domain::pirep::life_cycle::{Action, PirepState};
+use crate::domain::pirep::life_cycle::{Action, Awaits, PirepState};
 use crate::domain::pirep::permission::{self, PirepFacts};
 use crate::domain::pirep::state::Pirep;
 use crate::domain::refusal::{Faults, Refusal};
+use crate::domain::review::{Answer, Review};
 use crate::domain::text;
 
 type Ctx = Context<PirepFacts>;
@@ -166,6 +167,35 @@ pub fn submit(
         held: context.facts.pilot_suspended,
     };
     Ok(edited.into_iter().chain([submitted]).collect())
+}
+
+/// Rules decide what awaits staff, and nothing else.
+pub fn review(pirep: &Pirep, review: &Review, context: &Ctx) -> Decision {
+    if !matches!(context.actor, Actor::System(_)) {
+        return Err(Refusal::forbidden(
+            "not-permitted",
+            "Rules speak for themselves.",
+        ));
+    }
+    permission::permit(pirep, Action::Accept, context)?;
+    if pirep.awaits != Some(Awaits::Staff) {
+        return Err(Refusal::illegal("It does not await staff.", Vec::new()));
+    }
+    let decided = match review.answer {
+        Answer::Hold => None,
+        Answer::Accept => Some(PirepEvent::Accepted {
+            by: None,
+            credit: Credit::Full,
+            comment: None,
+        }),
+        Answer::Reject => Some(PirepEvent::Rejected {
+            by: None,
+            reason: required_text("", &review.reason())?,
+            credit: Credit::None,
+        }),
+    };
+    let reviewed = PirepEvent::Reviewed(Box::new(review.clone()));
+    Ok([reviewed].into_iter().chain(decided).collect())
 }
 
 /// Staff say why they cancel somebody's flight.

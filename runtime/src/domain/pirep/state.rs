@@ -8,6 +8,7 @@ use crate::domain::personal::Personal;
 use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, Source};
 use crate::domain::pirep::life_cycle::{Awaits, PirepState};
+use crate::domain::review::{Inputs, Review, TrackInputs};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pirep {
@@ -31,6 +32,9 @@ pub struct Pirep {
     /// When it was submitted last.
     pub submitted_at: Option<Timestamp>,
     pub decision: Option<Decision>,
+    /// What the airline's rules made of it when it was submitted last; none when there were no rules, or yet.
+    #[serde(default)]
+    pub review: Option<Review>,
 }
 
 /// The verdict that stands.
@@ -78,6 +82,20 @@ impl Pirep {
             created_at: at,
             submitted_at: None,
             decision: None,
+            review: None,
+        }
+    }
+
+    /// What rules look at.
+    pub fn inputs(&self, track: TrackInputs) -> Inputs {
+        Inputs {
+            aircraft_type: self.plan.aircraft_type.clone(),
+            block_time_min: self.report.block_time_min,
+            landing_rate_fpm: self.report.landing_rate_fpm,
+            distance_centi_nmi: self.report.distance_centi_nmi,
+            last_sequence: self.last_sequence,
+            track,
+            held: self.held,
         }
     }
 
@@ -102,8 +120,10 @@ impl Pirep {
                 self.measure(report, *last_sequence);
                 self.held = *held;
                 self.submitted_at = Some(at);
+                self.review = None;
                 self.submit(Awaits::Staff);
             }
+            E::Reviewed(review) => self.review = Some((**review).clone()),
             E::Withdrawn => {
                 self.state = PirepState::Draft;
                 self.awaits = None;

@@ -80,6 +80,7 @@ const WRITE: Key = Needs(Scope::PirepsWrite);
 const FINISH: Key = Flight(Scope::PirepsWrite);
 const TRACK: Key = Flight(Scope::TrackWrite);
 const REVIEW: Key = Needs(Scope::Review);
+const SETTINGS: Key = Needs(Scope::Settings);
 const USERS: Key = Needs(Scope::Users);
 
 const fn rule(
@@ -133,6 +134,9 @@ pub const TABLE: &[Rule] = &[
     rule("POST",   "/api/v1/pireps/{id}/reject",          REVIEW, Owner::Pilot,       STAFF,   STAFF,     General),
     rule("GET",    "/api/v1/pireps/{id}/history",         READ,   Owner::Pilot,       Known,   Published, General),
     rule("GET",    "/api/v1/pireps/{id}/track",           READ,   Owner::Pilot,       Known,   Published, General),
+    rule("GET",    "/api/v1/rules",                       SETTINGS, Owner::Caller,    STAFF,   STAFF,     General),
+    rule("PUT",    "/api/v1/rules",                       SETTINGS, Owner::Caller,    ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/rules/dry-run",               SETTINGS, Owner::Caller,    ADMIN,   ADMIN,     General),
     rule("GET",    "/api/v1/stream",                      READ,   Owner::Caller,      Known,   STAFF,     General),
 ];
 

@@ -153,20 +153,26 @@ fn security(rule: &Rule) -> Value {
 
 /// Entities are answered whole: what may be null is there all the same.
 fn require_members(api: &mut Value) {
-    const ANSWERS: [&str; 19] = [
+    const ANSWERS: [&str; 25] = [
         "Airline",
         "ApiKey",
         "ApiKeyList",
         "ActorRef",
         "BatchStored",
         "Decision",
+        "DryRun",
+        "DryRunCounts",
+        "DryRunFlight",
         "FieldChange",
+        "Finding",
         "History",
         "HistoryEntry",
         "Me",
         "PersonRef",
         "Pirep",
         "PirepPage",
+        "Review",
+        "ReviewRules",
         "SessionInfo",
         "Source",
         "TenantInfo",

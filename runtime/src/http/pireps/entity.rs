@@ -10,7 +10,9 @@ use crate::domain::ids::UserId;
 use crate::domain::personal::Personal;
 use crate::domain::pirep as domain;
 use crate::domain::pirep::{Awaits, Credit, PirepState, SourceKind, Verdict};
+use crate::domain::review::{self, Answer};
 use crate::http::pireps::plan::{Plan, Report};
+use crate::http::rules::dto::Finding;
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +33,7 @@ pub struct Pirep {
     pub submitted_at: Option<Timestamp>,
     pub decided_at: Option<Timestamp>,
     pub decision: Option<Decision>,
+    pub review: Option<Review>,
     pub warnings: Vec<Warning>,
 }
 
@@ -71,6 +74,17 @@ pub struct Decision {
     /// The reason of a rejection, the comment of an acceptance.
     pub reason: Option<String>,
     pub credit: Credit,
+}
+
+/// What the airline's rules made of it when it was submitted last.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    #[schema(example = 3)]
+    pub rules_version: i32,
+    /// The worst of all answers.
+    pub answer: Answer,
+    pub findings: Vec<Finding>,
 }
 
 /// Something remarkable that blocks nothing, such as a diversion.
@@ -132,8 +146,17 @@ impl From<PirepView> for Pirep {
             submitted_at: pirep.submitted_at,
             decided_at,
             decision,
+            review: pirep.review.map(review),
             warnings: view.warnings.into_iter().map(warning).collect(),
         }
+    }
+}
+
+fn review(review: review::Review) -> Review {
+    Review {
+        rules_version: review.rules_version,
+        answer: review.answer,
+        findings: review.findings.into_iter().map(Finding::from).collect(),
     }
 }
 
