@@ -15,7 +15,7 @@ RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
 PEERS := $(CARGO_TARGET_DIR)/peers
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
-.PHONY: help run ui build image check fmt test soak bench cluster cluster-down generate
+.PHONY: help run ui build image check fmt test soak bench bench-operator cluster cluster-down generate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 as
 	cargo build --release --locked --manifest-path tests/bench/Cargo.toml --target-dir $(PEERS)
 	ALBATROSS_PEERS=$(PEERS)/release/albatross-peers RUSTFLAGS='-C target-feature=+crt-static' \
 		cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures
+
+bench-operator: ## Measure what the operator promises at scale; TENANTS=100,300,1000 says how many there are
+	tests/prepare rust
+	RUSTFLAGS='-C target-feature=+crt-static' cargo bench --locked --target $(TARGET) -p albatross-tests --bench operator
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate

@@ -22,7 +22,7 @@ const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
 const SERVE: &str = include_str!("api_server/serve.sh");
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(120);
 
-pub use self::audit::Write;
+pub use self::audit::{Request, Write};
 
 /// Who serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct ApiServer {
     config: Config,
     directory: PathBuf,
     /// Serves until its standard input is closed, at the latest by the end of this process.
-    _guardian: Child,
+    guardian: Child,
 }
 
 /// The API server of this test binary.
@@ -60,6 +60,11 @@ pub async fn controlled_api_server() -> &'static ApiServer {
 }
 
 impl ApiServer {
+    /// The process that started the API server, its etcd and the controllers.
+    pub fn id(&self) -> u32 {
+        self.guardian.id()
+    }
+
     /// A client with every right, for the runtime of the calling test.
     ///
     /// # Panics
@@ -127,7 +132,7 @@ async fn try_start(control: Control) -> Result<ApiServer, String> {
     Ok(ApiServer {
         config,
         directory,
-        _guardian: guardian,
+        guardian,
     })
 }
 

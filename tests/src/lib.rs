@@ -2,6 +2,7 @@
 
 pub mod airline;
 pub mod api_server;
+pub mod bench;
 pub mod chart;
 pub mod faults;
 pub mod feed;

@@ -45,6 +45,8 @@ pub struct Setting {
     /// Where it finds them.
     pub runtimes_url: String,
     pub lease_seconds: u16,
+    /// What the operator logs.
+    pub log: &'static str,
 }
 
 impl Setting {
@@ -59,6 +61,7 @@ impl Setting {
             runtimes_url: runtimes.url(),
             runtimes,
             lease_seconds: 15,
+            log: "albatross_operator=debug,info",
         }
     }
 
@@ -76,7 +79,7 @@ impl Setting {
             "defaults": {"placement": {"postgres": "main", "rabbitmq": "main", "redis": "main"}},
             "platformAdmins": [{"email": "ops@platform.example", "displayName": "Operations"}],
             "leaderElection": {"leaseSeconds": self.lease_seconds, "renewSeconds": 1},
-            "log": "albatross_operator=debug,info",
+            "log": self.log,
             "runtimeUrl": format!("{}/{{tenant}}", self.runtimes_url),
         }})
     }
@@ -115,7 +118,8 @@ impl Platform {
         Self::with(Setting::straight().await).await
     }
 
-    fn configuration(&self) -> PathBuf {
+    /// The operator's configuration file.
+    pub fn configuration(&self) -> PathBuf {
         self.folder.path().join("operator.yaml")
     }
 }

@@ -140,7 +140,7 @@ pub async fn measure(table: &mut Table, effort: Effort) -> f64 {
         table.beside(&what, rates, "/s", bar);
     }
     for contender in stage.contenders() {
-        table.spent(&stage.name(contender), &measured[&contender]);
+        table.detail(measured[&contender].row(&stage.name(contender)));
     }
     let many = Ours {
         clients: 64,

@@ -18,14 +18,14 @@ mod load;
 mod measured;
 mod peers;
 mod pgbench;
-mod processor;
 mod reading;
 mod single_executable;
-mod table;
 mod telemetry;
 
 use std::str::FromStr;
 use std::time::Duration;
+
+use albatross_tests::bench::{processor, table};
 
 use table::Table;
 
@@ -47,7 +47,7 @@ async fn main() {
         rounds: from_environment("ROUNDS").unwrap_or(5),
         each: Duration::from_secs(from_environment("SECONDS").unwrap_or(2)),
     };
-    let mut table = Table::new();
+    let mut table = Table::new("benchmarks.md", "make bench", measured::COLUMNS);
     let append = append::measure(&mut table, effort).await;
     reading::measure(&mut table, effort).await;
     reading::visible(&mut table, effort).await;

@@ -6,6 +6,12 @@ use sqlx::{Connection, PgConnection};
 
 use crate::load::Run;
 use crate::processor;
+use crate::table::median;
+
+/// Of [`Measured::row`].
+pub const COLUMNS: &str = "\n## How it was spent\n\nLatencies in ms; WAL and processor time (µs) for each event.\n\n\
+    | measurement | events/s | p50 | p99 | p99.9 | WAL bytes | WAL syncs | CPU server | CPU clients |\n\
+    |---|---|---|---|---|---|---|---|---|\n";
 
 /// All rounds of one measurement.
 #[derive(Default)]
@@ -52,24 +58,41 @@ impl Measured {
         &self.per_second
     }
 
+    /// How the time was spent.
+    pub fn row(&self, what: &str) -> Vec<String> {
+        let [p50, p99, p999] = [500, 990, 999].map(|it| self.milliseconds(it));
+        let [server, client] = self.processor();
+        vec![
+            what.to_owned(),
+            format!("{:.0}", median(&self.per_second)),
+            format!("{p50:.2}"),
+            format!("{p99:.2}"),
+            format!("{p999:.2}"),
+            format!("{:.0}", self.wal_bytes()),
+            format!("{:.4}", self.wal_syncs()),
+            format!("{server:.1}"),
+            format!("{client:.1}"),
+        ]
+    }
+
     /// In milliseconds, so many of 1,000 were faster.
-    pub fn milliseconds(&self, per_mille: usize) -> f64 {
+    fn milliseconds(&self, per_mille: usize) -> f64 {
         let mut sorted = self.latencies.clone();
         sorted.sort_unstable();
         let index = (sorted.len() * per_mille / 1_000).min(sorted.len() - 1);
         sorted[index].as_secs_f64() * 1e3
     }
 
-    pub fn wal_bytes(&self) -> f64 {
+    fn wal_bytes(&self) -> f64 {
         self.wal_bytes as f64 / self.events as f64
     }
 
-    pub fn wal_syncs(&self) -> f64 {
+    fn wal_syncs(&self) -> f64 {
         self.wal_syncs as f64 / self.events as f64
     }
 
     /// Microseconds of processor time for an event: the server's, and the clients'.
-    pub fn processor(&self) -> [f64; 2] {
+    fn processor(&self) -> [f64; 2] {
         [self.server, self.client].map(|it| it.as_secs_f64() * 1e6 / self.events as f64)
     }
 }

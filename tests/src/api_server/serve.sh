@@ -30,6 +30,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
   - {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+  - {level: Metadata, users: ["system:serviceaccount:albatross-system:albatross-operator"]}
   - {level: None}
 END
 openssl genrsa -out service-accounts.key 2048 2> /dev/null
@@ -43,11 +44,11 @@ children+=($!)
   --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$port" --cert-dir pki \
   --service-account-issuer https://kubernetes.default.svc --service-account-key-file service-accounts.pub \
   --service-account-signing-key-file service-accounts.key --service-cluster-ip-range 10.96.0.0/16 \
-  --audit-policy-file audit-policy --audit-log-path audit.log --authorization-mode RBAC --token-auth-file tokens.csv > kube-apiserver.log 2>&1 < /dev/null &
+  --audit-policy-file audit-policy --audit-log-path audit.log --audit-log-maxsize 10000 --authorization-mode RBAC --token-auth-file tokens.csv > kube-apiserver.log 2>&1 < /dev/null &
 children+=($!)
 
 start_controllers() {
-  "$bin/kube-controller-manager" --kubeconfig kubeconfig --secure-port 0 --leader-elect=false \
+  "$bin/kube-controller-manager" --kubeconfig kubeconfig --secure-port 0 --leader-elect=false --kube-api-qps 1000 --kube-api-burst 1000 \
     --controllers deployment-controller,replicaset-controller,job-controller,namespace-controller \
     > kube-controller-manager.log 2>&1 < /dev/null &
   children+=($!)

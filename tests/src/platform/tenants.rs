@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use albatross_crds::tenant::TenantSpec;
 use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -21,11 +22,11 @@ const RECOVERY: Duration = Duration::from_secs(120);
 pub const CLIENTS: &str = "airline-clients";
 
 impl Platform {
-    /// Declares a tenant whose data goes with it; `change` are members of its spec.
+    /// What is declared of a tenant whose data goes with it; `change` are members of its spec.
     ///
     /// # Panics
-    /// When the API server refuses it.
-    pub async fn declare(&self, name: &str, change: Value) -> Tenant {
+    /// When it is no spec.
+    pub fn declaration(name: &str, change: &Value) -> TenantSpec {
         let mut spec = json!({
             "displayName": "Skyways",
             "icaoCode": "SKY",
@@ -37,7 +38,15 @@ impl Platform {
         for (field, value) in change.as_object().expect("members of a spec") {
             spec[field] = value.clone();
         }
-        let tenant = Tenant::new(name, serde_json::from_value(spec).expect("a spec"));
+        serde_json::from_value(spec).expect("a spec")
+    }
+
+    /// Declares such a tenant.
+    ///
+    /// # Panics
+    /// When the API server refuses it.
+    pub async fn declare(&self, name: &str, change: Value) -> Tenant {
+        let tenant = Tenant::new(name, Self::declaration(name, &change));
         let created = self.tenants().create(&PostParams::default(), &tenant).await;
         created.unwrap_or_else(|error| panic!("tenant {name} is refused: {error}"))
     }

@@ -17,9 +17,12 @@ pub fn of(process: u32) -> Duration {
 }
 
 /// Processor time of a process and of all its children, those that have ended included.
+///
+/// # Panics
+/// Where there is no /proc.
 pub fn of_family(parent: u32) -> Duration {
     let own: u64 = times(&parent.to_string()).iter().sum();
-    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let processes = fs::read_dir("/proc").expect("a /proc").flatten();
     let names = processes.filter_map(|entry| entry.file_name().into_string().ok());
     let children = names.filter(|name| parent_of(name) == Some(parent));
     let living: u64 = children
@@ -34,11 +37,14 @@ pub fn parent_of(process: &str) -> Option<u32> {
 }
 
 /// `VmRSS`.
+///
+/// # Panics
+/// When the process is gone.
 pub fn resident_mebibytes(process: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.unwrap().trim().trim_end_matches(" kB");
-    kibibytes.parse::<f64>().unwrap() / 1024.0
+    let kibibytes = line.expect("its memory").trim().trim_end_matches(" kB");
+    kibibytes.parse::<f64>().expect("a number") / 1024.0
 }
 
 /// User and system time of a process, then of its children that have ended; zeroes when it is gone.

@@ -1,20 +1,18 @@
-//! One table: on the terminal, and in docs/benchmarks.md.
+//! One table: on the terminal, and on a page of docs/.
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use crate::measured::Measured;
-
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
-
-const SPENT: &str = "\n## How it was spent\n\nLatencies in ms; WAL and processor time (µs) for each event.\n\n\
-    | measurement | events/s | p50 | p99 | p99.9 | WAL bytes | WAL syncs | CPU server | CPU clients |\n\
-    |---|---|---|---|---|---|---|---|---|\n";
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
 pub struct Table {
+    page: &'static str,
+    command: &'static str,
+    columns: &'static str,
     rows: Vec<[String; 6]>,
-    spent: Vec<[String; 9]>,
+    details: Vec<Vec<String>>,
     notes: Vec<String>,
 }
 
@@ -46,10 +44,14 @@ impl Bar {
 }
 
 impl Table {
-    pub fn new() -> Self {
+    /// `page` is a file of docs/, `command` what writes it, `columns` the heading of a second table.
+    pub fn new(page: &'static str, command: &'static str, columns: &'static str) -> Self {
         Self {
+            page,
+            command,
+            columns,
             rows: Vec::new(),
-            spent: Vec::new(),
+            details: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -86,23 +88,10 @@ impl Table {
         ]);
     }
 
-    /// How the time of a measurement was spent.
-    pub fn spent(&mut self, what: &str, measured: &Measured) {
-        let [p50, p99, p999] = [500, 990, 999].map(|it| measured.milliseconds(it));
-        let [server, client] = measured.processor();
-        let row = [
-            what.to_owned(),
-            format!("{:.0}", median(measured.per_second())),
-            format!("{p50:.2}"),
-            format!("{p99:.2}"),
-            format!("{p999:.2}"),
-            format!("{:.0}", measured.wal_bytes()),
-            format!("{:.4}", measured.wal_syncs()),
-            format!("{server:.1}"),
-            format!("{client:.1}"),
-        ];
+    /// A row of the second table.
+    pub fn detail(&mut self, row: Vec<String>) {
         eprintln!("{}", row.join("  "));
-        self.spent.push(row);
+        self.details.push(row);
     }
 
     pub fn note(&mut self, text: &str) {
@@ -110,9 +99,12 @@ impl Table {
         self.notes.push(text.to_owned());
     }
 
+    /// # Panics
+    /// When the page cannot be written.
     pub fn finish(self) {
-        let mut page = String::from(
-            "# Benchmarks\n\nWritten by `make bench`. Medians of interleaved rounds on one machine; ratios travel, absolute numbers do not.\n\n",
+        let mut page = format!(
+            "# Benchmarks\n\nWritten by `{}`. Medians of interleaved rounds on one machine; ratios travel, absolute numbers do not.\n\n",
+            self.command
         );
         let _ = writeln!(page, "Machine: {}\n", machine());
         page.push_str(
@@ -121,8 +113,8 @@ impl Table {
         for row in &self.rows {
             let _ = writeln!(page, "| {} |", row.join(" | "));
         }
-        page.push_str(SPENT);
-        for row in &self.spent {
+        page.push_str(self.columns);
+        for row in &self.details {
             let _ = writeln!(page, "| {} |", row.join(" | "));
         }
         page.push('\n');
@@ -130,7 +122,7 @@ impl Table {
             let _ = writeln!(page, "- {note}");
         }
         println!("\n{page}");
-        fs::write(PAGE, page).unwrap();
+        fs::write(Path::new(DOCS).join(self.page), page).expect("a written page");
     }
 
     fn push(&mut self, row: [String; 6]) {
