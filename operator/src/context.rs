@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod caches;
+pub mod child;
 pub mod http_route;
 pub mod key_ring;
 pub mod lease;

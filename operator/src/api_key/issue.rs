@@ -42,7 +42,7 @@ pub async fn issue(
     if !admitted.is_at_home {
         let binding = Wanted::new(&build::operator_binding(owner, &ctx.namespace));
         let live = ctx.caches.live(&binding);
-        ctx.writer.apply(&binding, live.as_deref()).await?;
+        ctx.writer.apply(&binding, live.as_ref()).await?;
     }
     let published = published(owner, admitted, ctx).await?;
     if let Some(secret) = &published

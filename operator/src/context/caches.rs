@@ -3,7 +3,6 @@
 //! Secrets are watched in the operator's own namespace only: a wider watch would need to read all Secrets there are.
 
 use std::fmt::Debug;
-use std::hash::Hash;
 use std::sync::Arc;
 
 use albatross_crds::{ApiKey, Tenant};
@@ -22,13 +21,16 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
+use crate::context::child::{Child, Kept};
 use crate::context::http_route::HttpRoute;
 use crate::context::object::{ObjectKey, Wanted};
 use crate::context::triggers::Triggers;
 use crate::names::{self, MANAGED_BY, MANAGED_LABEL, OPERATOR, TENANT_LABEL};
+
+/// A first list comes in pieces of so many objects: what is read at once is held at once.
+const PAGE: u32 = 100;
 
 /// The reflected state of the cluster.
 #[derive(Clone)]
@@ -40,15 +42,6 @@ pub struct Caches {
     /// That carry the managed label.
     pub namespaces: Store<Namespace>,
     children: Vec<Child>,
-}
-
-/// A kind of object in tenants' namespaces.
-#[derive(Clone)]
-struct Child {
-    kind: ApiResource,
-    store: Store<DynamicObject>,
-    /// Told when the cluster does not serve the kind. The watch goes on trying: it may come to be served.
-    missing: Arc<Notify>,
 }
 
 /// Every kind of object that a tenant's namespace gets, Secrets aside.
@@ -101,11 +94,8 @@ impl Caches {
         self.api_keys.wait_until_ready().await?;
         self.secrets.wait_until_ready().await?;
         self.namespaces.wait_until_ready().await?;
-        for Child { store, missing, .. } in &self.children {
-            tokio::select! {
-                ready = store.wait_until_ready() => ready?,
-                () = missing.notified() => {}
-            }
+        for child in &self.children {
+            child.wait_until_ready().await?;
         }
         Ok(())
     }
@@ -129,37 +119,24 @@ impl Caches {
     }
 
     /// The live object of that key, as last seen.
-    pub fn live(&self, wanted: &Wanted) -> Option<Arc<DynamicObject>> {
+    pub fn live(&self, wanted: &Wanted) -> Option<DynamicObject> {
         self.child(&wanted.key())
     }
 
-    pub fn child(&self, key: &ObjectKey) -> Option<Arc<DynamicObject>> {
+    pub fn child(&self, key: &ObjectKey) -> Option<DynamicObject> {
         let mut children = self.children.iter();
-        let Child { kind, store, .. } = children.find(|child| child.kind.kind == key.kind)?;
-        let mut reference = ObjectRef::new_with(&key.name, kind.clone());
-        reference.namespace = key.namespace.clone();
-        store.get(&reference)
+        let child = children.find(|child| child.kind.kind == key.kind)?;
+        child.get(key)
     }
 
     /// All that carries the tenant's label in its namespace.
-    pub fn children_of(
-        &self,
-        tenant: &str,
-        namespace: &str,
-    ) -> Vec<(ApiResource, Arc<DynamicObject>)> {
-        let is_its = |object: &DynamicObject| {
-            object.metadata.namespace.as_deref() == Some(namespace)
-                && tenant_of(object).as_deref() == Some(tenant)
+    pub fn children_of(&self, tenant: &str, namespace: &str) -> Vec<(ApiResource, Arc<Kept>)> {
+        let of = |child: &Child| {
+            let kind = child.kind.clone();
+            let its = child.of(tenant, namespace).into_iter();
+            its.map(move |kept| (kind.clone(), kept))
         };
-        self.children
-            .iter()
-            .flat_map(|Child { kind, store, .. }| {
-                store
-                    .state_filter(is_its)
-                    .into_iter()
-                    .map(|object| (kind.clone(), object))
-            })
-            .collect()
+        self.children.iter().flat_map(of).collect()
     }
 }
 
@@ -175,14 +152,12 @@ impl Watches<'_> {
         self.watch(
             Api::all(self.client.clone()),
             watcher::Config::default(),
-            (),
             predicates::generation,
             move |tenant: &Tenant| {
                 let name = tenant.name_any();
                 triggers.tenant(&name);
                 trigger_keys(&api_keys, &triggers, |key| key.spec.tenant_ref.name == name);
             },
-            Arc::default(),
         )
     }
 
@@ -191,13 +166,11 @@ impl Watches<'_> {
         self.watch(
             Api::all(self.client.clone()),
             watcher::Config::default(),
-            (),
             predicates::generation,
             move |key: &ApiKey| {
                 triggers.api_key(&key.namespace().unwrap_or_default(), &key.name_any());
                 triggers.tenant(&key.spec.tenant_ref.name);
             },
-            Arc::default(),
         )
     }
 
@@ -206,7 +179,6 @@ impl Watches<'_> {
         self.watch(
             Api::namespaced(self.client.clone(), operator_namespace),
             watcher::Config::default().labels(TENANT_LABEL),
-            (),
             predicates::resource_version,
             move |secret: &Secret| {
                 if let Some(tenant) = tenant_of(secret) {
@@ -217,7 +189,6 @@ impl Watches<'_> {
                     triggers.api_key(namespace, name);
                 }
             },
-            Arc::default(),
         )
     }
 
@@ -226,7 +197,6 @@ impl Watches<'_> {
         self.watch(
             Api::all(self.client.clone()),
             watcher::Config::default().labels(&format!("{MANAGED_LABEL}=true")),
-            (),
             predicates::resource_version,
             move |namespace: &Namespace| {
                 if let Some(tenant) = tenant_of(namespace) {
@@ -237,48 +207,35 @@ impl Watches<'_> {
                     key.namespace().as_deref() == Some(name.as_str())
                 });
             },
-            Arc::default(),
         )
     }
 
     fn children(&self, kind: ApiResource) -> Child {
         let triggers = Arc::clone(self.triggers);
-        let missing = Arc::<Notify>::default();
-        let store = self.watch(
-            Api::all_with(self.client.clone(), &kind),
-            watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}")),
-            kind.clone(),
-            predicates::resource_version,
-            move |object: &DynamicObject| {
-                if let Some(tenant) = tenant_of(object) {
-                    triggers.tenant(&tenant);
-                }
-            },
-            Arc::clone(&missing),
-        );
-        Child {
-            kind,
-            store,
-            missing,
-        }
+        let api = Api::<DynamicObject>::all_with(self.client.clone(), &kind);
+        let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
+        let events = watcher(api, config.page_size(PAGE)).default_backoff();
+        let (child, reflection) = Child::new(kind);
+        self.tasks.spawn(async move {
+            let changed = |tenant: &str| triggers.tenant(tenant);
+            reflection.run(events, changed).await;
+        });
+        child
     }
 
     fn watch<K>(
         &self,
         api: Api<K>,
         config: watcher::Config,
-        kind: K::DynamicType,
         changed: fn(&K) -> Option<u64>,
         on_event: impl Fn(&K) + Send + Sync + 'static,
-        missing: Arc<Notify>,
     ) -> Store<K>
     where
-        K: Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
-        K::DynamicType: Eq + Hash + Clone + Send + Sync + Debug,
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     {
-        let writer = reflector::store::Writer::new(kind);
+        let writer = reflector::store::Writer::new(());
         let store = writer.as_reader();
-        let stream = watcher(api, config)
+        let stream = watcher(api, config.page_size(PAGE))
             .default_backoff()
             .modify(|object| object.managed_fields_mut().clear())
             .reflect(writer)
@@ -286,14 +243,9 @@ impl Watches<'_> {
             .predicate_filter(changed, PredicateConfig::default());
         self.tasks.spawn(async move {
             stream
-                .inspect_err(|cause| {
-                    if is_not_served(cause) {
-                        tracing::debug!(%cause, "the cluster serves no such kind, asking again");
-                        missing.notify_one();
-                    } else {
-                        tracing::warn!(%cause, "watch interrupted, it resumes by itself");
-                    }
-                })
+                .inspect_err(
+                    |cause| tracing::warn!(%cause, "watch interrupted, it resumes by itself"),
+                )
                 .for_each(|object| {
                     if let Ok(object) = object {
                         on_event(&object);
@@ -304,14 +256,6 @@ impl Watches<'_> {
         });
         store
     }
-}
-
-fn is_not_served(cause: &watcher::Error) -> bool {
-    matches!(
-        cause,
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 404
-    )
 }
 
 fn tenant_of<K: Resource>(object: &K) -> Option<String> {

@@ -23,7 +23,7 @@ pub struct Writer {
     leadership: Arc<Leadership>,
     metrics: Metrics,
     applied: Mutex<HashMap<ObjectKey, Applied>>,
-    /// By UID: resource version and status as last written.
+    /// By UID: resource version and status as last written, until the caches show it.
     statuses: Mutex<HashMap<String, (Option<u64>, Value)>>,
 }
 
@@ -154,11 +154,17 @@ impl Writer {
         S: Clone + Default + DeserializeOwned,
     {
         let key = object.uid().unwrap_or_default();
-        let statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer = statuses
-            .get(&key)
-            .filter(|(at, _)| version(object.resource_version()) < *at)
-            .and_then(|(_, status)| serde_json::from_value(status.clone()).ok());
+        let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        let newer = match statuses.get(&key) {
+            Some((at, status)) if version(object.resource_version()) < *at => {
+                serde_json::from_value(status.clone()).ok()
+            }
+            Some(_) => {
+                statuses.remove(&key);
+                None
+            }
+            None => None,
+        };
         newer.or_else(|| shown.cloned()).unwrap_or_default()
     }
 

@@ -3,7 +3,6 @@
 //! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use albatross_crds::conditions::Reason;
 use k8s_openapi::api::batch::v1::JobStatus;
@@ -11,7 +10,7 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
-use crate::context::object::{ObjectKey, Wanted, dynamic, key_of};
+use crate::context::object::{ObjectKey, Wanted, dynamic};
 use crate::context::record::TenantRecord;
 use crate::names;
 use crate::tenant::build::{Foundation, ResourceSet, Secrets, Workloads};
@@ -123,7 +122,7 @@ pub async fn apply(tenant: &str, wanted: &[Wanted], ctx: &Context) -> Result<(),
             }
         } else {
             let live = ctx.caches.live(object);
-            ctx.writer.apply(object, live.as_deref()).await?;
+            ctx.writer.apply(object, live.as_ref()).await?;
         }
     }
     Ok(())
@@ -140,9 +139,14 @@ async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<(), 
         return Ok(());
     }
     let namespace = wanted.object.namespace().unwrap_or_default();
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(ctx.client.clone(), &namespace, &wanted.resource);
-    let live = api.get_opt(&name).await?;
+    let live = if namespace == ctx.namespace {
+        let cached = ctx.caches.secret(&namespace, &name);
+        cached.map(|cached| dynamic(&*cached))
+    } else {
+        let client = ctx.client.clone();
+        let api = Api::<DynamicObject>::namespaced_with(client, &namespace, &wanted.resource);
+        api.get_opt(&name).await?
+    };
     ctx.writer.apply(wanted, live.as_ref()).await?;
     ctx.memory.update(tenant, |memory| {
         memory.copies.insert(name, (wanted.digest.clone(), now))
@@ -257,14 +261,18 @@ pub fn unwanted(
     wanted: &Applicable,
     is_migrated: bool,
     ctx: &Context,
-) -> Vec<(ApiResource, Arc<DynamicObject>)> {
+) -> Vec<(ApiResource, DynamicObject)> {
     let migration = (!is_migrated).then_some(&wanted.migration);
     let keep: BTreeSet<ObjectKey> = wanted.all().chain(migration).map(Wanted::key).collect();
-    let mut children = ctx.caches.children_of(&plan.tenant.name, &plan.namespace);
-    children.retain(|(resource, object)| {
-        let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
-        let is_going = object.meta().deletion_timestamp.is_some();
-        applied_by_us && !is_going && !keep.contains(&key_of(resource, object))
-    });
-    children
+    let children = ctx.caches.children_of(&plan.tenant.name, &plan.namespace);
+    let others = children
+        .into_iter()
+        .filter(|(resource, kept)| !keep.contains(&kept.key(resource)))
+        .map(|(resource, kept)| (resource, kept.object()));
+    others
+        .filter(|(_, object)| {
+            let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
+            applied_by_us && object.meta().deletion_timestamp.is_none()
+        })
+        .collect()
 }

@@ -15,7 +15,7 @@ pub async fn expose(route: Option<&Wanted>, ctx: &Context) -> Result<Part, Error
         return Ok(unexposed());
     };
     let live = ctx.caches.live(route);
-    match ctx.writer.apply(route, live.as_deref()).await {
+    match ctx.writer.apply(route, live.as_ref()).await {
         Err(kube::Error::Api(status)) if status.code == 404 && status.details.is_none() => {
             Ok(Part::stalled(
                 Reason::GatewayApiMissing,
@@ -25,7 +25,7 @@ pub async fn expose(route: Option<&Wanted>, ctx: &Context) -> Result<Part, Error
         }
         applied => {
             applied?;
-            Ok(live.as_deref().map_or_else(unexposed, heard_of))
+            Ok(live.as_ref().map_or_else(unexposed, heard_of))
         }
     }
 }

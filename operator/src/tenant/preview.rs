@@ -60,8 +60,7 @@ async fn live(wanted: &Wanted, ctx: &Context) -> Result<Option<DynamicObject>, E
         return Ok(live.map(|live| dynamic(&*live)));
     }
     if !wanted.is_secret() {
-        let live = ctx.caches.live(wanted);
-        return Ok(live.map(|live| (*live).clone()));
+        return Ok(ctx.caches.live(wanted));
     }
     let namespace = wanted.object.namespace().unwrap_or_default();
     // Elsewhere the operator has no right to ask, and there is nothing.

@@ -33,7 +33,7 @@ pub struct Pods {
 pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     let wanted = |replicas: Option<i32>| if asleep { Some(0) } else { replicas };
     let api = deployment(plan, names::API, ctx);
-    let status = api.as_deref().map(status_of).unwrap_or_default();
+    let status = api.as_ref().map(status_of).unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);
     let available = if asleep {
         Part::done(Reason::Hibernated, "no pod is wanted")
@@ -47,13 +47,13 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     let mut rollout = rollout(
         names::API,
         wanted(plan.tenant.fixed_replicas()),
-        applied(plan, names::API, ctx).as_deref(),
+        applied(plan, names::API, ctx).as_ref(),
     );
     if rollout.is_done() && plan.tenant.worker.replicas > 0 {
         rollout = self::rollout(
             names::WORKER,
             wanted(Some(plan.tenant.worker.replicas)),
-            applied(plan, names::WORKER, ctx).as_deref(),
+            applied(plan, names::WORKER, ctx).as_ref(),
         );
     }
     Pods {
@@ -184,12 +184,12 @@ fn not_progressing(status: &DeploymentStatus) -> Option<String> {
         .map(|condition| condition.message.clone().unwrap_or_default())
 }
 
-fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<Arc<DynamicObject>> {
+fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<DynamicObject> {
     ctx.caches.child(&deployment_key(plan, name))
 }
 
 /// The Deployment, once the cache shows what was applied last: an older state says nothing about that.
-fn applied(plan: &Plan, name: &str, ctx: &Context) -> Option<Arc<DynamicObject>> {
+fn applied(plan: &Plan, name: &str, ctx: &Context) -> Option<DynamicObject> {
     let key = deployment_key(plan, name);
     ctx.caches
         .child(&key)
