@@ -174,6 +174,11 @@ impl TenantRecord {
         })
     }
 
+    /// Name of the PostgreSQL server that a record names, whatever else is in it.
+    pub fn postgres_server(secret: &Secret) -> Option<String> {
+        Reader { secret }.optional("postgresServer")
+    }
+
     /// The Secret as it is to be stored.
     pub fn to_secret(&self, tenant: &str, namespace: &str) -> Secret {
         let mut annotations = BTreeMap::from([(

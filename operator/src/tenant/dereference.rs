@@ -55,13 +55,9 @@ pub struct Elsewhere {
 pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> {
     let record = record(&tenant.name_any(), ctx).await?;
     let namespace = namespace(tenant, ctx).await?;
-    let others: Vec<Arc<Tenant>> = ctx
-        .caches
-        .tenants
-        .state_filter(|other| other.name_any() != tenant.name_any());
     Ok(World {
         surroundings: Surroundings {
-            host_taken_by: host_taken_by(tenant, &others),
+            host_taken_by: host_taken_by(tenant, ctx),
             namespace_is_foreign: namespace
                 .as_ref()
                 .is_some_and(|namespace| !is_ours(namespace, &record)),
@@ -70,7 +66,7 @@ pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> 
             adopted: adopted_elsewhere(tenant, ctx),
             // Only a tenant that is not placed yet asks how much room there is.
             reserved: match record {
-                Record::Absent => reserved(&others, ctx),
+                Record::Absent => reserved(tenant, ctx),
                 _ => BTreeMap::new(),
             },
         },
@@ -124,13 +120,11 @@ fn is_ours(namespace: &Namespace, record: &Record) -> bool {
 }
 
 /// The older tenant keeps the host; of two equally old ones, the one whose name comes first.
-fn host_taken_by(tenant: &Tenant, others: &[Arc<Tenant>]) -> Option<String> {
+fn host_taken_by(tenant: &Tenant, ctx: &Context) -> Option<String> {
     let age = |tenant: &Tenant| (tenant.meta().creation_timestamp.clone(), tenant.name_any());
-    others
-        .iter()
-        .filter(|other| other.spec.host == tenant.spec.host && age(other) < age(tenant))
-        .map(|other| other.name_any())
-        .min()
+    let is_older = |other: &Tenant| other.spec.host == tenant.spec.host && age(other) < age(tenant);
+    let older = ctx.caches.tenants.state_filter(is_older);
+    older.iter().map(|other| other.name_any()).min()
 }
 
 fn adopted_elsewhere(tenant: &Tenant, ctx: &Context) -> Option<Elsewhere> {
@@ -147,16 +141,19 @@ fn adopted_elsewhere(tenant: &Tenant, ctx: &Context) -> Option<Elsewhere> {
     })
 }
 
-fn reserved(others: &[Arc<Tenant>], ctx: &Context) -> BTreeMap<String, i32> {
+fn reserved(tenant: &Tenant, ctx: &Context) -> BTreeMap<String, i32> {
     let mut reserved = BTreeMap::new();
-    for other in others {
+    for other in ctx.caches.tenants.state() {
         let name = other.name_any();
+        if name == tenant.name_any() {
+            continue;
+        }
         let record = ctx
             .caches
-            .secret(&ctx.namespace, &names::record_secret(&name))
-            .and_then(|secret| TenantRecord::from_secret(&secret).ok());
-        if let (Some(record), Ok(valid)) = (record, validate_tenant(&other.spec, &name)) {
-            *reserved.entry(record.servers.postgres).or_default() += connections_of(&valid);
+            .secret(&ctx.namespace, &names::record_secret(&name));
+        let server = record.and_then(|secret| TenantRecord::postgres_server(&secret));
+        if let (Some(server), Ok(valid)) = (server, validate_tenant(&other.spec, &name)) {
+            *reserved.entry(server).or_default() += connections_of(&valid);
         }
     }
     reserved
