@@ -342,11 +342,11 @@ async fn tell_transition(
     let Some((status, reason, message)) = ready(after) else {
         return;
     };
-    let unchanged = ready(before)
-        .is_some_and(|(old_status, old_reason, _)| old_status == status && old_reason == reason);
-    if unchanged {
+    let before = ready(before).map(|(status, reason, _)| (status, reason));
+    if before.as_ref() == Some(&(status.clone(), reason.clone())) {
         return;
     }
+    let is_step = status == "Unknown" && before.is_none_or(|(before, _)| before == status);
     tracing::info!(
         tenant = tenant.name_any(),
         ready = status,
@@ -354,6 +354,10 @@ async fn tell_transition(
         message,
         "status"
     );
+    if is_step {
+        // Steps on the way are told in the status alone: an event is a write more.
+        return;
+    }
     let event = Event {
         type_: match status.as_str() {
             "False" => EventType::Warning,
