@@ -13,6 +13,7 @@ pub mod record;
 pub mod runtime;
 pub mod servers;
 pub mod system;
+pub mod tenant_states;
 pub mod token;
 pub mod triggers;
 pub mod writer;

@@ -27,6 +27,7 @@ use crate::context::metrics::Metrics;
 use crate::context::runtime::RuntimeClient;
 use crate::context::servers::{CHECK_INTERVAL, ServerAccess};
 use crate::context::system::{SystemClock, SystemEntropy};
+use crate::context::tenant_states::TenantStates;
 use crate::context::triggers::{Triggered, Triggers};
 use crate::context::writer::Writer;
 use crate::leader::Candidate;
@@ -112,8 +113,10 @@ fn context(
         controller: names::OPERATOR.to_owned(),
         instance: Some(args.identity.clone()),
     };
+    let caches = Caches::start(&client, namespace, &triggers, tasks);
+    metrics.add(TenantStates(caches.tenants.clone()));
     Ok(Context {
-        caches: Caches::start(&client, namespace, &triggers, tasks),
+        caches,
         servers: ServerAccess::new(
             client.clone(),
             namespace,

@@ -1,4 +1,4 @@
-//! The cache of one kind of object in tenants' namespaces. Objects are kept as text: as values they take five times the
+//! The cache of one kind of object in tenants' namespaces. Objects are kept as text: trees of values take a multiple of its
 //! memory, and one tenant's are looked at now and then.
 
 use std::borrow::Cow;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -79,6 +80,12 @@ impl Metrics {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = registry;
         metrics
+    }
+
+    /// Adds what is counted only when somebody asks.
+    pub fn add(&self, collector: impl Collector) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(Box::new(collector));
     }
 
     pub fn written(&self, verb: &str, kind: &str) {

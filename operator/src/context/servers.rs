@@ -119,6 +119,11 @@ impl ServerAccess {
         self.check(server).await
     }
 
+    /// Notes that a server did what it was asked for.
+    pub fn served(&self, server: ServerRef<'_>) {
+        self.metrics.called(system(server), true);
+    }
+
     /// Notes that a server failed somebody.
     pub fn failed(&self, server: ServerRef<'_>, cause: &ProvisionError) {
         self.metrics.called(system(server), false);
@@ -155,7 +160,7 @@ impl ServerAccess {
         let health = self.incarnation(server).await;
         match &health {
             Ok(_) => {
-                self.metrics.called(system(server), true);
+                self.served(server);
                 lock(&self.health).insert(key(server), health.clone());
             }
             Err(cause) => {

@@ -92,6 +92,7 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
     };
     match ensured {
         Ok(()) => {
+            ctx.servers.served(server);
             ctx.memory.update(name, |memory| {
                 memory.provisioned.insert(system.key(), wanted);
             });

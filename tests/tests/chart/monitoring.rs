@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use albatross_crds::Tenant;
 use albatross_operator::context::metrics::Metrics;
+use albatross_operator::context::tenant_states::TenantStates;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
+use kube::runtime::reflector;
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use crate::render;
@@ -63,13 +67,37 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
+fn stalled_tenant() -> Tenant {
+    let declared = json!({
+        "apiVersion": "albatross.aero/v1alpha1",
+        "kind": "Tenant",
+        "metadata": {"name": "skyways"},
+        "spec": {
+            "displayName": "Skyways",
+            "icaoCode": "SKY",
+            "host": "skyways.example",
+            "admins": [{"email": "ada@skyways.example", "displayName": "Ada"}],
+        },
+        "status": {"conditions": [{
+            "type": "Ready", "status": "False", "reason": "HostConflict", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]},
+    });
+    serde_json::from_value(declared).unwrap()
+}
+
 #[test]
 fn alerts_and_dashboard_ask_for_what_the_operator_exports() {
     let metrics = Metrics::new();
     metrics.written("apply", "Deployment");
     metrics.reconciled("Tenant", "settled", 0.1);
     metrics.called("postgres", true);
+    let (tenants, mut writer) = reflector::store();
+    writer.apply_watcher_event(&Event::Apply(stalled_tenant()));
+    metrics.add(TenantStates(tenants));
     let exported = metrics.text().unwrap();
+    let counted = "albatross_operator_tenants{ready=\"False\",reason=\"HostConflict\"} 1";
+    assert!(exported.contains(counted), "{exported}");
     let samples = exported.lines().filter(|line| !line.starts_with('#'));
     let samples: Vec<BTreeSet<&str>> = samples.map(|line| words(line).collect()).collect();
     let mut asked = BTreeSet::new();
@@ -85,7 +113,7 @@ fn alerts_and_dashboard_ask_for_what_the_operator_exports() {
             asked.insert(name.to_owned());
         }
     }
-    assert_eq!(asked.len(), 4, "each metric is asked for: {asked:?}");
+    assert_eq!(asked.len(), 5, "each metric is asked for: {asked:?}");
 }
 
 #[test]
