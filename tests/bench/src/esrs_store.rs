@@ -32,7 +32,7 @@ impl Aggregate for Flight {
     fn apply_event((): (), _: Filed) {}
 }
 
-pub async fn run(pool: PgPool, count: u32, time: Duration) -> anyhow::Result<Run> {
+pub async fn append(pool: PgPool, count: u32, time: Duration) -> anyhow::Result<Run> {
     let store: PgStore<Flight> = PgStoreBuilder::new(pool).try_build().await?;
     let manager = Arc::new(AggregateManager::new(store));
     clients(count, time, move || {

@@ -1,50 +1,79 @@
-//! Appends by one peer: `albatross-peers PEER URL CLIENTS SECONDS`, into a database of its own.
+//! What another event store does: `albatross-peers append PEER PLACE CLIENTS SECONDS`, and `replay PEER PLACE EVENTS BYTES`.
 //!
-//! Prints how long it took, then the latency of each append, in microseconds, one a line. `PEER` alone is asked for by `--list`.
+//! PLACE is the URL of a database or a directory of its own. Prints how long it took, then the latency of each append, in
+//! microseconds, one a line.
 #![allow(
     clippy::disallowed_methods,
     reason = "a bench looks at the clock, draws ids and is told what to do by its arguments"
 )]
 
+mod disintegrate_store;
 mod esrs_store;
+mod eventcore_store;
 mod postgres_es_store;
+mod sierradb_store;
+mod umadb_store;
 
 use std::fmt::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-/// With the versions that Cargo.lock holds.
-const PEERS: [&str; 2] = ["postgres-es", "esrs"];
-/// Bytes; what Albatross stores as one event, here as text, since these peers store JSON.
+/// Bytes; what Albatross stores as one event, here as text, since most of these store JSON.
 const PAYLOAD: usize = 256;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments == ["--list"] {
-        println!("{}", PEERS.join("\n"));
-        return Ok(());
-    }
-    let [peer, url, clients, seconds] = &arguments[..] else {
-        bail!("usage: albatross-peers PEER URL CLIENTS SECONDS");
-    };
-    let clients = clients.parse().context("CLIENTS")?;
-    let time = Duration::from_secs(seconds.parse().context("SECONDS")?);
-    // One connection a client: none of them ever waits for one.
-    let pool = PgPoolOptions::new()
-        .min_connections(clients)
-        .max_connections(clients)
-        .connect(url)
-        .await?;
-    match peer.as_str() {
-        "postgres-es" => tell(postgres_es_store::run(pool, clients, time).await?),
-        "esrs" => tell(esrs_store::run(pool, clients, time).await?),
-        other => bail!("no such peer: {other}"),
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["append", peer, place, clients, seconds] => {
+            let clients = clients.parse().context("CLIENTS")?;
+            let time = Duration::from_secs(seconds.parse().context("SECONDS")?);
+            tell(append(peer, place, clients, time).await?);
+        }
+        ["replay", "postgres-es", url, events, bytes] => {
+            let events = events.parse().context("EVENTS")?;
+            let bytes = bytes.parse().context("BYTES")?;
+            let pool = connect(url, 1).await?;
+            let elapsed = postgres_es_store::replay(pool, events, bytes).await?;
+            println!("{}", elapsed.as_micros());
+        }
+        _ => bail!(
+            "usage: albatross-peers append PEER PLACE CLIENTS SECONDS, or replay postgres-es URL EVENTS BYTES"
+        ),
     }
     Ok(())
+}
+
+async fn append(peer: &str, place: &str, clients: u32, time: Duration) -> anyhow::Result<Run> {
+    let pool = || connect(place, clients);
+    let directory = Path::new(place);
+    match peer {
+        "postgres-es" => postgres_es_store::append(pool().await?, clients, time).await,
+        "esrs" => esrs_store::append(pool().await?, clients, time).await,
+        "disintegrate-postgres" => disintegrate_store::append(pool().await?, clients, time).await,
+        "eventcore-postgres" => {
+            eventcore_store::append_on_postgres(pool().await?, clients, time).await
+        }
+        "eventcore-sqlite" => eventcore_store::append_on_sqlite(directory, clients, time).await,
+        "umadb-core" => umadb_store::append(directory, clients, time).await,
+        "sierradb" => sierradb_store::append(directory, clients, time).await,
+        other => bail!("no such peer: {other}"),
+    }
+}
+
+/// One connection a client: none of them ever waits for one.
+async fn connect(url: &str, clients: u32) -> anyhow::Result<PgPool> {
+    let options = PgPoolOptions::new()
+        .min_connections(clients)
+        .max_connections(clients)
+        // For all of them; on a busy machine the passwords alone take a while.
+        .acquire_timeout(Duration::from_secs(120));
+    Ok(options.connect(url).await?)
 }
 
 /// What clients did together.

@@ -58,12 +58,22 @@ impl Stage {
         let mut contenders = Vec::new();
         for clients in [1, 64] {
             contenders.extend([ours(clients, 1), Contender::Pgbench { clients }]);
-            let peers = 0..self.peers.len();
-            contenders.extend(peers.map(|number| Contender::Peer { number, clients }));
+            contenders.extend(self.peers(false, clients));
         }
         contenders.extend([ours(256, 1), Copied, ours(1, 1_000)]);
-        contenders.extend([1, 64].map(|clients| Sqlite { clients }));
+        for clients in [1, 64] {
+            contenders.push(Sqlite { clients });
+            contenders.extend(self.peers(true, clients));
+        }
         contenders
+    }
+
+    /// Those on PostgreSQL or those with files of their own, where they are measured with so many clients.
+    fn peers(&self, embedded: bool, clients: usize) -> impl Iterator<Item = Contender> {
+        let peers = self.peers.iter().enumerate();
+        let asked =
+            peers.filter(move |(_, it)| it.embedded == embedded && it.clients.contains(&clients));
+        asked.map(move |(number, _)| Contender::Peer { number, clients })
     }
 
     fn name(&self, contender: Contender) -> String {
@@ -88,7 +98,7 @@ impl Stage {
             Contender::Pgbench { clients } => self.pgbench.run(clients, each).await,
             Copied => copy::run(&self.postgres, each).await,
             Sqlite { clients } => append(&self.sqlite, clients, 1, each).await,
-            Contender::Peer { number, clients } => self.peers[number].run(clients, each).await,
+            Contender::Peer { number, clients } => self.peers[number].append(clients, each).await,
         }
     }
 
@@ -102,10 +112,14 @@ impl Stage {
             (ours(256, 1), Copied, Bar::AtLeast(0.35)),
             (ours(1, 1_000), Copied, Bar::AtLeast(1.0)),
         ];
-        for number in 0..self.peers.len() {
-            for (clients, bar) in [(1, Bar::None), (64, Bar::AtLeast(7.0))] {
-                let peer = Contender::Peer { number, clients };
-                comparisons.push((ours(clients, 1), peer, bar));
+        for (number, peer) in self.peers.iter().enumerate() {
+            for &clients in &peer.clients {
+                let (mine, bar) = match (peer.embedded, clients) {
+                    (true, _) => (Sqlite { clients }, Bar::AtLeast(1.0)),
+                    (false, 1) => (ours(1, 1), Bar::None),
+                    (false, _) => (ours(clients, 1), Bar::AtLeast(7.0)),
+                };
+                comparisons.push((mine, Contender::Peer { number, clients }, bar));
             }
         }
         comparisons
@@ -122,10 +136,12 @@ pub async fn measure(table: &mut Table, effort: Effort) -> f64 {
         sqlite: format!("sqlite:{}", directory.path().display()),
         pgbench: Pgbench::prepare(&database.url).await,
         postgres: database.url,
-        peers: peers::all().await,
+        peers: peers::all(directory.path()).await,
     };
     if stage.peers.is_empty() {
         table.note("other event stores: not asked for (make bench builds them)");
+    } else {
+        peers::NOTES.iter().for_each(|note| table.note(note));
     }
     let mut measured = BTreeMap::<Contender, Measured>::new();
     for _ in 0..effort.rounds {

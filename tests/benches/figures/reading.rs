@@ -17,7 +17,7 @@ use sqlx::{Connection, PgConnection, Row};
 use tokio_util::sync::CancellationToken;
 
 use crate::table::{Bar, Table};
-use crate::{Effort, airline};
+use crate::{Effort, airline, peers};
 
 const PIREPS: usize = 10_000;
 const AT_ONCE: usize = 64;
@@ -32,15 +32,24 @@ pub async fn measure(table: &mut Table, effort: Effort) {
     let pilot = airline::pilot(&airline, "bob").await;
     file(&airline, &pilot, PIREPS).await;
     airline.catch_up().await.unwrap();
-    let (mut scans, mut reads, mut rebuilds) = (Vec::new(), Vec::new(), Vec::new());
+    let peer = peers::replaying().await;
+    let size = size(&database.url).await;
+    let [mut scans, mut reads, mut rebuilds, mut replays] = [const { Vec::new() }; 4];
     for _ in 0..effort.rounds {
         scans.push(scan(&database.url).await);
         reads.push(read(&stores).await);
         rebuilds.push(rebuild(&airline).await);
+        if let Some(peer) = &peer {
+            replays.push(peer.replay(size).await);
+        }
     }
     let bar = Bar::AtLeast(0.55);
     let what = "reading the log forward ÷ raw SELECT scan";
     table.beside(what, [&reads, &scans], "events/s", bar);
+    if let Some(peer) = peer {
+        let what = format!("reading the log forward ÷ {}, replay", peer.name);
+        table.beside(&what, [&reads, &replays], "events/s", Bar::AtLeast(2.0));
+    }
     let bar = Bar::AtLeast(0.2);
     let what = "rebuild of the PIREP read model ÷ raw SELECT scan";
     table.beside(what, [&rebuilds, &scans], "events/s", bar);
@@ -58,6 +67,16 @@ async fn file(airline: &Arc<Airline>, pilot: &Identity, count: usize) {
         .await
         .unwrap();
     assert_eq!(filed.len(), count);
+}
+
+/// How many events the log has, and how many bytes the payload of one has in the mean.
+async fn size(url: &str) -> [u64; 2] {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let sql = "SELECT count(*), avg(octet_length(payload))::bigint FROM log.events";
+    let read = sqlx::query_as::<_, (i64, i64)>(sql);
+    let (events, bytes) = read.fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    [events, bytes].map(|it| it.try_into().unwrap())
 }
 
 /// Rows a second that the driver gives when nobody decodes them.
