@@ -92,7 +92,7 @@ impl Measured {
     }
 
     /// Microseconds of processor time for an event: the server's, and the clients'.
-    fn processor(&self) -> [f64; 2] {
+    pub fn processor(&self) -> [f64; 2] {
         [self.server, self.client].map(|it| it.as_secs_f64() * 1e6 / self.events as f64)
     }
 }
