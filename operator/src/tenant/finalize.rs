@@ -16,6 +16,7 @@ use crate::tenant::claim;
 use crate::tenant::dereference::{self, Record};
 use crate::tenant::error::Error;
 use crate::tenant::external;
+use crate::tenant::identity;
 use crate::tenant::status;
 
 /// How far the deletion has come.
@@ -42,7 +43,8 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     let name = tenant.name_any();
     let policy = tenant.spec.deletion_policy;
     let record = match dereference::record(&name, ctx).await? {
-        Record::Present(record) => Some(*record),
+        // A duplicate of a retained tenant has a finalizer too when it comes from a backup: it drops nothing.
+        Record::Present(record) => identity::is_own(tenant, &record).then_some(*record),
         // It alone says what there is to drop: it must not go before that has.
         Record::Unreadable(cause) if policy == DeletionPolicy::Delete => {
             let cause = format!(
@@ -76,7 +78,7 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
         .await?;
         return Ok(Progress::Waiting);
     }
-    remove_secrets(tenant, &name, ctx).await?;
+    remove_secrets(tenant, record.is_some(), ctx).await?;
     // Before the last call, whose answer may get lost: another tenant of the name begins without memories.
     ctx.writer.forget(tenant.uid().as_deref());
     ctx.memory.forget(&name);
@@ -175,10 +177,11 @@ async fn namespace_is_gone(
 }
 
 /// The record goes only with the data that it opens.
-async fn remove_secrets(tenant: &Tenant, name: &str, ctx: &Context) -> Result<(), Error> {
-    let mut gone = vec![names::platform_links_secret(name)];
-    if tenant.spec.deletion_policy == DeletionPolicy::Delete {
-        gone.push(names::record_secret(name));
+async fn remove_secrets(tenant: &Tenant, has_record: bool, ctx: &Context) -> Result<(), Error> {
+    let name = tenant.name_any();
+    let mut gone = vec![names::platform_links_secret(&name)];
+    if has_record && tenant.spec.deletion_policy == DeletionPolicy::Delete {
+        gone.push(names::record_secret(&name));
     }
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let resource = ApiResource::erase::<Secret>(&());

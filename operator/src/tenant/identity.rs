@@ -58,6 +58,16 @@ fn of_this_name<'a>(
     }
 }
 
+/// Whether a record under the tenant's name is its own, and not what an earlier tenant of the name left behind.
+pub fn is_own(tenant: &Tenant, record: &TenantRecord) -> bool {
+    let status = tenant.status.as_ref();
+    let known = status.and_then(|status| status.tenant_id.as_deref());
+    match known.or(adopted(tenant)) {
+        Some(id) => id == record.tenant_id.to_string(),
+        None => record.retained_at.is_none(),
+    }
+}
+
 fn adopted(tenant: &Tenant) -> Option<&str> {
     tenant.spec.bootstrap.as_ref()?.adopt.as_deref()
 }
@@ -140,6 +150,22 @@ mod tests {
         let found = refusal(&fixtures::tenant(json!({})), &world);
         assert_eq!(found.reason, Reason::ResourceConflict);
         assert!(found.message.contains(&id), "{}", found.message);
+    }
+
+    #[test]
+    fn what_an_earlier_tenant_left_is_not_the_own_of_one_that_does_not_adopt_it() {
+        let mut record = retained();
+        let id = record.tenant_id.to_string();
+        let mut known = fixtures::tenant(json!({}));
+        let new = known.clone();
+        known.status = Some(albatross_crds::TenantStatus {
+            tenant_id: Some(id.clone()),
+            ..albatross_crds::TenantStatus::default()
+        });
+        assert!(is_own(&known, &record) && is_own(&adopting(&id), &record));
+        assert!(!is_own(&new, &record) && !is_own(&adopting(OTHER), &record));
+        record.retained_at = None;
+        assert!(is_own(&new, &record), "claimed, and not told yet");
     }
 
     #[test]
