@@ -3,6 +3,7 @@
 pub mod backoff;
 pub mod caches;
 pub mod child;
+pub mod contention;
 pub mod http_route;
 pub mod key_ring;
 pub mod lease;

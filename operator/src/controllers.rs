@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::{Stream, StreamExt, future, stream};
@@ -33,6 +34,9 @@ use crate::context::writer::Writer;
 use crate::leader::Candidate;
 use crate::server::{self, Readiness};
 use crate::{api_key, names, tenant};
+
+/// How long caches that are filled anew are waited for, before all is looked at.
+const RELIST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs the operator until `stop`.
 pub async fn run(
@@ -162,6 +166,7 @@ async fn control(ctx: &Arc<Context>, triggered: Triggered, stop: &CancellationTo
     tokio::select! {
         _ = controllers => {}
         () = watch_servers(ctx) => {}
+        () = catch_up(ctx) => {}
     }
 }
 
@@ -194,11 +199,31 @@ async fn watch_servers(ctx: &Context) {
     loop {
         tokio::time::sleep(CHECK_INTERVAL).await;
         if ctx.servers.check_all().await {
-            for tenant in ctx.caches.tenants.state() {
-                ctx.triggers
-                    .tenant(tenant.metadata.name.as_deref().unwrap_or_default());
-            }
+            trigger_tenants(ctx);
         }
+    }
+}
+
+/// Lets everybody look after a cache was filled anew: nobody hears of what is gone since, and what has changed is told
+/// before the cache shows it.
+async fn catch_up(ctx: &Context) {
+    loop {
+        ctx.triggers.any_relisted().await;
+        // What interrupted one watch has interrupted others.
+        tokio::time::sleep(RELIST_PAUSE).await;
+        trigger_tenants(ctx);
+        for key in ctx.caches.api_keys.state() {
+            let namespace = key.metadata.namespace.as_deref().unwrap_or_default();
+            let name = key.metadata.name.as_deref().unwrap_or_default();
+            ctx.triggers.api_key(namespace, name);
+        }
+    }
+}
+
+fn trigger_tenants(ctx: &Context) {
+    for tenant in ctx.caches.tenants.state() {
+        let name = tenant.metadata.name.as_deref().unwrap_or_default();
+        ctx.triggers.tenant(name);
     }
 }
 

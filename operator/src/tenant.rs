@@ -20,6 +20,7 @@ pub mod refusal;
 pub mod replicas;
 pub mod runtime;
 pub mod status;
+pub mod trouble;
 pub mod validate;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use crate::context::Context;
+use crate::names;
 use crate::tenant::claim::Claimed;
 use crate::tenant::dereference::{Record, World};
 use crate::tenant::error::Error;
@@ -85,13 +87,13 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     Ok(Action::requeue(delay))
 }
 
-/// When to try again after an error. A lost race is nothing to wait for.
+/// When to try again after an error: soon after a lost race, and later the more races are lost in a row.
 pub fn on_error(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
     let delay = ctx
         .backoff
         .after_failure(&format!("tenant/{}", tenant.name_any()));
     if error.is_conflict() {
-        return Action::requeue(ctx.backoff.spread(Duration::from_millis(100)));
+        return Action::requeue(delay / 10);
     }
     tracing::warn!(tenant = tenant.name_any(), %error, "reconciliation failed, trying again in {delay:?}");
     Action::requeue(delay)
@@ -170,7 +172,9 @@ async fn work(
                 exposure = expose::expose(set.route.as_ref(), ctx).await?;
                 apply::prune(plan, &set, migrated.is_done(), ctx).await?;
             }
-            schema = Some(migrated);
+            let job = ctx.caches.live(&set.migration);
+            let migrated = trouble::explain(migrated, names::MIGRATE, job.as_ref(), plan, ctx);
+            schema = Some(migrated.await?);
         }
     }
     let is_there = !asleep && runtime::pods(plan, asleep, ctx).available.is_done();
@@ -181,6 +185,9 @@ async fn work(
     };
     let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
     facts.exposure = exposure;
+    let api = runtime::deployment(plan, names::API, ctx);
+    let available = trouble::explain(facts.available, names::API, api.as_ref(), plan, ctx);
+    facts.available = available.await?;
     Ok(facts)
 }
 
@@ -245,6 +252,7 @@ fn facts(
             .unwrap_or_else(|| later(Reason::WaitingForRuntime, "there is no pod to tell yet")),
         hibernation,
         exposure: expose::unexposed(),
+        contention: apply::contention(plan, ctx),
         api: pods.api,
         runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
         suspended: plan.tenant.suspend,

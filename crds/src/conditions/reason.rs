@@ -78,6 +78,8 @@ reasons! {
     MigrationFailed,
     /// The API server does not answer or refuses.
     KubernetesError,
+    /// Somebody else changes the tenant's objects again and again.
+    Contended,
 
     // Stalled: someone has to change something.
     /// The declaration breaks a rule; the message names field, what is allowed and what was given.

@@ -214,7 +214,10 @@ impl Watches<'_> {
         let triggers = Arc::clone(self.triggers);
         let api = Api::<DynamicObject>::all_with(self.client.clone(), &kind);
         let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
-        let events = watcher(api, config.page_size(PAGE)).default_backoff();
+        let relisted = Arc::clone(self.triggers);
+        let events = watcher(api, config.page_size(PAGE))
+            .default_backoff()
+            .inspect_ok(move |event| tell_relisted(event, &relisted));
         let (child, reflection) = Child::new(kind);
         self.tasks.spawn(async move {
             let changed = |tenant: &str| triggers.tenant(tenant);
@@ -235,10 +238,12 @@ impl Watches<'_> {
     {
         let writer = reflector::store::Writer::new(());
         let store = writer.as_reader();
+        let triggers = Arc::clone(self.triggers);
         let stream = watcher(api, config.page_size(PAGE))
             .default_backoff()
             .modify(|object| object.managed_fields_mut().clear())
             .reflect(writer)
+            .inspect_ok(move |event| tell_relisted(event, &triggers))
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default());
         self.tasks.spawn(async move {
@@ -255,6 +260,12 @@ impl Watches<'_> {
                 .await;
         });
         store
+    }
+}
+
+fn tell_relisted<K>(event: &watcher::Event<K>, triggers: &Triggers) {
+    if matches!(event, watcher::Event::InitDone) {
+        triggers.relisted();
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use albatross_crds::{ApiKey, Tenant};
 use kube::runtime::reflector::ObjectRef;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Sends tenants and API keys to their controllers, which collapse repeats.
@@ -12,6 +13,7 @@ pub struct Triggers {
     leading: AtomicBool,
     tenants: UnboundedSender<ObjectRef<Tenant>>,
     api_keys: UnboundedSender<ObjectRef<ApiKey>>,
+    relisted: Notify,
 }
 
 /// What the controllers take from.
@@ -29,6 +31,7 @@ impl Triggers {
             leading: AtomicBool::new(false),
             tenants,
             api_keys,
+            relisted: Notify::new(),
         };
         let triggered = Triggered {
             tenants: tenants_triggered,
@@ -53,5 +56,16 @@ impl Triggers {
         if self.leading.load(Ordering::SeqCst) {
             let _ = self.api_keys.send(ObjectRef::new(name).within(namespace));
         }
+    }
+    /// A cache has been filled anew: its watch was interrupted for too long to go on.
+    pub fn relisted(&self) {
+        if self.leading.load(Ordering::SeqCst) {
+            self.relisted.notify_one();
+        }
+    }
+
+    /// Returns when a cache has been filled anew since it last returned.
+    pub async fn any_relisted(&self) {
+        self.relisted.notified().await;
     }
 }

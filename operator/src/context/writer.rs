@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
 };
+use kube::core::Status;
 use kube::{Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::context::contention::Contention;
 use crate::context::lease::Leadership;
 use crate::context::metrics::Metrics;
 use crate::context::object::{ObjectKey, Wanted, key_of};
@@ -23,6 +26,7 @@ pub struct Writer {
     leadership: Arc<Leadership>,
     metrics: Metrics,
     applied: Mutex<HashMap<ObjectKey, Applied>>,
+    contention: Contention,
     /// By UID: resource version and status as last written, until the caches show it.
     statuses: Mutex<HashMap<String, (Option<u64>, Value)>>,
 }
@@ -39,11 +43,13 @@ impl Writer {
             leadership,
             metrics,
             applied: Mutex::default(),
+            contention: Contention::default(),
             statuses: Mutex::default(),
         }
     }
 
-    /// Server-side apply, unless `live` (from a cache that may lag behind) is as wanted. Says whether it wrote.
+    /// Server-side apply, unless `live` (from a cache that may lag behind) is as wanted, or somebody else changed it so
+    /// often that it has to wait. Says whether it wrote.
     pub async fn apply(
         &self,
         wanted: &Wanted,
@@ -51,6 +57,10 @@ impl Writer {
     ) -> Result<bool, kube::Error> {
         let key = wanted.key();
         if self.is_up_to_date(&key, wanted, live) {
+            return Ok(false);
+        }
+        let is_repair = live.is_some() && self.has_applied(&key, wanted);
+        if is_repair && !self.contention.may_repair(&key, Instant::now()) {
             return Ok(false);
         }
         let api = self.api(&wanted.resource, key.namespace.as_deref());
@@ -63,7 +73,14 @@ impl Writer {
             name = key.name,
             "apply"
         );
-        let written = api.patch(&key.name, &parameters, &patch).await?;
+        let written = match (api.patch(&key.name, &parameters, &patch).await, live) {
+            (Err(kube::Error::Api(status)), Some(live)) if cannot_be_changed(&status) => {
+                // Somebody made one that gives other rights. It goes, and its end is a reason to look again.
+                self.delete(&wanted.resource, live).await?;
+                return Ok(true);
+            }
+            (written, _) => written?,
+        };
         let applied = Applied {
             digest: wanted.digest.clone(),
             resource_version: version(written.resource_version()),
@@ -242,6 +259,17 @@ impl Writer {
             .is_some_and(|applied| version(live.resource_version()) < applied.resource_version)
     }
 
+    /// What of a namespace somebody else changes again and again, as `Kind name`.
+    pub fn fought_over(&self, namespace: &str) -> Vec<String> {
+        self.contention.fought_over(namespace, Instant::now())
+    }
+
+    fn has_applied(&self, key: &ObjectKey, wanted: &Wanted) -> bool {
+        let applied = self.applied();
+        let last = applied.get(key);
+        last.is_some_and(|applied| applied.digest == wanted.digest)
+    }
+
     fn is_up_to_date(
         &self,
         key: &ObjectKey,
@@ -283,6 +311,11 @@ impl Writer {
     fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Applied>> {
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Which role a binding gives is decided when it is made.
+fn cannot_be_changed(refusal: &Status) -> bool {
+    refusal.code == 422 && refusal.message.contains("cannot change roleRef")
 }
 
 /// Versions of one kind of object are comparable as numbers.

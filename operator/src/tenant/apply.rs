@@ -5,8 +5,10 @@
 use std::collections::BTreeSet;
 
 use albatross_crds::conditions::Reason;
+use albatross_crds::tenant_namespace;
 use k8s_openapi::api::batch::v1::JobStatus;
 use kube::api::{ApiResource, DynamicObject};
+use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
@@ -147,11 +149,41 @@ async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<(), 
         let api = Api::<DynamicObject>::namespaced_with(client, &namespace, &wanted.resource);
         api.get_opt(&name).await?
     };
+    if live.as_ref().is_some_and(|live| is_altered(wanted, live)) {
+        tell_altered(tenant, &name, ctx).await;
+    }
     ctx.writer.apply(wanted, live.as_ref()).await?;
     ctx.memory.update(tenant, |memory| {
         memory.copies.insert(name, (wanted.digest.clone(), now))
     });
     Ok(())
+}
+
+/// Whether somebody else changed what was applied; an older state of it is no reason to wonder.
+fn is_altered(wanted: &Wanted, live: &DynamicObject) -> bool {
+    let applied = live.annotations().get(names::DIGEST_ANNOTATION);
+    applied == Some(&wanted.digest) && !wanted.is_met_by(live)
+}
+
+/// That it cannot be told stops nothing.
+async fn tell_altered(tenant: &str, copy: &str, ctx: &Context) {
+    let Some(tenant) = ctx.caches.tenant(tenant) else {
+        return;
+    };
+    let event = Event {
+        type_: EventType::Warning,
+        reason: "CopyAltered".to_owned(),
+        note: Some(format!(
+            "Secret {copy} in namespace {} was changed by hand and is put back; pods that were started meanwhile may \
+             have used it",
+            tenant_namespace(&tenant.name_any())
+        )),
+        action: "Apply".to_owned(),
+        secondary: None,
+    };
+    if let Err(cause) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
+        tracing::warn!(%cause, "event not written");
+    }
 }
 
 /// Runs the image's migration unless the record says that it has run.
@@ -190,6 +222,22 @@ pub async fn migrate(
             ))
         }
     }
+}
+
+/// Whether somebody else lays hands on the tenant's objects again and again.
+pub fn contention(plan: &Plan, ctx: &Context) -> Part {
+    let objects = ctx.writer.fought_over(&plan.namespace);
+    if objects.is_empty() {
+        return Part::done(Reason::UpToDate, "nobody else changes the objects");
+    }
+    Part::waiting(
+        Reason::Contended,
+        format!(
+            "somebody else changes {} in namespace {} again and again; what is put right is changed again",
+            objects.join(", "),
+            plan.namespace
+        ),
+    )
 }
 
 /// How the schema is doing according to the record, if the migration has run.

@@ -184,7 +184,8 @@ fn not_progressing(status: &DeploymentStatus) -> Option<String> {
         .map(|condition| condition.message.clone().unwrap_or_default())
 }
 
-fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<DynamicObject> {
+/// As last seen.
+pub fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<DynamicObject> {
     ctx.caches.child(&deployment_key(plan, name))
 }
 

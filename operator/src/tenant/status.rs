@@ -29,6 +29,8 @@ pub struct Facts {
     pub admins: Part,
     pub hibernation: Hibernation,
     pub exposure: Part,
+    /// Whether anybody else lays hands on the objects.
+    pub contention: Part,
     pub api: ApiStatus,
     /// Version of the runtime and of its schema, if it has said.
     pub runtime: Option<(String, i64)>,
@@ -47,8 +49,10 @@ impl Facts {
     }
 
     /// Every part, with its condition if it has one of its own.
-    fn parts(&self) -> [(Option<ConditionType>, &Part); 9] {
+    fn parts(&self) -> [(Option<ConditionType>, &Part); 10] {
         [
+            // First: as long as it lasts, the others come and go with each change.
+            (None, &self.contention),
             (Some(ConditionType::DatabaseReady), &self.external.database),
             (Some(ConditionType::BrokerReady), &self.external.broker),
             (Some(ConditionType::CacheReady), &self.external.cache),
@@ -397,6 +401,7 @@ mod tests {
             admins: done(),
             hibernation: hibernation::settled(false),
             exposure: done(),
+            contention: done(),
             api: ApiStatus {
                 replicas: 1,
                 ready_replicas: 1,

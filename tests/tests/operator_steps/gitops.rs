@@ -50,6 +50,7 @@ fn facts(states: [State; PARTS], suspended: bool) -> Facts {
         admins,
         hibernation: hibernation::settled(false),
         exposure: Part::done(Reason::UpToDate, ""),
+        contention: Part::done(Reason::UpToDate, ""),
         api: ApiStatus::default(),
         runtime: None,
         suspended,
