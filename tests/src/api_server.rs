@@ -3,10 +3,11 @@
 mod audit;
 mod kubeconfig;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use albatross_crds::definitions;
@@ -37,8 +38,13 @@ enum Control {
 pub struct ApiServer {
     config: Config,
     directory: PathBuf,
-    /// Serves until its standard input is closed, at the latest by the end of this process.
-    guardian: Child,
+    guardian: Mutex<Guardian>,
+}
+
+/// Serves until its standard input is closed, at the latest by the end of this process.
+struct Guardian {
+    process: Child,
+    answers: BufReader<ChildStdout>,
 }
 
 /// The API server of this test binary.
@@ -62,7 +68,8 @@ pub async fn controlled_api_server() -> &'static ApiServer {
 impl ApiServer {
     /// The process that started the API server, its etcd and the controllers.
     pub fn id(&self) -> u32 {
-        self.guardian.id()
+        let guardian = self.guardian.lock().unwrap_or_else(PoisonError::into_inner);
+        guardian.process.id()
     }
 
     /// A client with every right, for the runtime of the calling test.
@@ -81,6 +88,36 @@ impl ApiServer {
         let mut config = self.config.clone();
         config.auth_info.impersonate = Some(user.to_owned());
         Client::try_from(config).unwrap_or_else(|error| panic!("no client: {error}"))
+    }
+
+    /// Takes the server away from everybody, and keeps what is stored.
+    ///
+    /// # Panics
+    /// When there is nobody to do so.
+    pub async fn stop(&'static self) {
+        self.order("stop").await;
+    }
+
+    /// Starts it again, on the same port, and returns once it answers.
+    ///
+    /// # Panics
+    /// When it does not come back.
+    pub async fn start(&'static self) {
+        self.order("start").await;
+    }
+
+    async fn order(&'static self, what: &'static str) {
+        let done = tokio::task::spawn_blocking(move || {
+            let mut guardian = self.guardian.lock().unwrap_or_else(PoisonError::into_inner);
+            let orders = guardian.process.stdin.as_mut().expect("piped");
+            writeln!(orders, "{what}").expect("the guardian listens");
+            let mut line = String::new();
+            let answered = guardian.answers.read_line(&mut line);
+            answered.expect("the guardian answers");
+            line
+        });
+        let said = done.await.expect("asking does not panic");
+        assert_eq!(said.trim(), "done", "the API server does not {what}");
     }
 
     /// A client to a server that knows Tenant and ApiKey.
@@ -132,12 +169,12 @@ async fn try_start(control: Control) -> Result<ApiServer, String> {
     Ok(ApiServer {
         config,
         directory,
-        guardian,
+        guardian: Mutex::new(guardian),
     })
 }
 
 /// Starts the guardian and waits until the server answers. Its folder, with a token in it, is closed to others.
-fn serve(control: Control) -> Result<(Child, PathBuf), String> {
+fn serve(control: Control) -> Result<(Guardian, PathBuf), String> {
     let binaries = programs()?;
     let directory = tempfile::Builder::new()
         .prefix("albatross-api-server-")
@@ -145,7 +182,7 @@ fn serve(control: Control) -> Result<(Child, PathBuf), String> {
         .map_err(|error| error.to_string())?
         .keep();
     let port = free_port()?;
-    let mut guardian = Command::new("bash")
+    let mut process = Command::new("bash")
         .args(["-c", SERVE, "serve", &binaries])
         .arg(&directory)
         .arg(port.to_string())
@@ -156,15 +193,16 @@ fn serve(control: Control) -> Result<(Child, PathBuf), String> {
         .spawn()
         .map_err(|error| format!("bash: {error}"))?;
     let mut line = String::new();
-    let output = guardian.stdout.take().ok_or("no output")?;
-    BufReader::new(output)
+    let output = process.stdout.take().ok_or("no output")?;
+    let mut answers = BufReader::new(output);
+    answers
         .read_line(&mut line)
         .map_err(|error| error.to_string())?;
     if line.trim() == "ready" {
-        return Ok((guardian, directory));
+        return Ok((Guardian { process, answers }, directory));
     }
     let mut why = String::new();
-    let mut errors = guardian.stderr.take().ok_or("no errors")?;
+    let mut errors = process.stderr.take().ok_or("no errors")?;
     errors
         .read_to_string(&mut why)
         .map_err(|error| error.to_string())?;

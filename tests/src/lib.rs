@@ -3,6 +3,7 @@
 pub mod airline;
 pub mod api_server;
 pub mod bench;
+pub mod can_i;
 pub mod chart;
 pub mod faults;
 pub mod feed;

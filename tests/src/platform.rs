@@ -10,6 +10,7 @@ mod world;
 use std::path::PathBuf;
 
 use kube::Client;
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
@@ -32,6 +33,8 @@ pub struct Platform {
     pub servers: &'static Servers,
     /// What answers in the place of tenants' pods.
     pub runtimes: Runtimes,
+    /// The release.
+    objects: Vec<DynamicObject>,
     /// The operator's configuration and kubeconfigs.
     folder: TempDir,
     _kubelet: AbortOnDropHandle<()>,
@@ -47,6 +50,8 @@ pub struct Setting {
     pub lease_seconds: u16,
     /// What the operator logs.
     pub log: &'static str,
+    /// Tenants, and keys, that it works on at once.
+    pub concurrency: u16,
 }
 
 impl Setting {
@@ -62,6 +67,7 @@ impl Setting {
             runtimes,
             lease_seconds: 15,
             log: "albatross_operator=debug,info",
+            concurrency: 8,
         }
     }
 
@@ -79,6 +85,7 @@ impl Setting {
             "defaults": {"placement": {"postgres": "main", "rabbitmq": "main", "redis": "main"}},
             "platformAdmins": [{"email": "ops@platform.example", "displayName": "Operations"}],
             "leaderElection": {"leaseSeconds": self.lease_seconds, "renewSeconds": 1},
+            "concurrency": self.concurrency,
             "log": self.log,
             "runtimeUrl": format!("{}/{{tenant}}", self.runtimes_url),
         }})
@@ -96,16 +103,18 @@ impl Platform {
         let objects = chart::render(&setting.values(), &[]);
         let objects = objects.unwrap_or_else(|error| panic!("the chart is refused: {error}"));
         let platform = Self {
-            _kubelet: kubelet::start(&client),
+            _kubelet: kubelet::start(&client, setting.runtimes.all()),
             folder: tempfile::tempdir().expect("a temporary folder"),
             runtimes: setting.runtimes,
             api_server,
             client,
             servers,
+            objects,
         };
-        let written = std::fs::write(platform.configuration(), chart::configuration(&objects));
+        let configuration = chart::configuration(&platform.objects);
+        let written = std::fs::write(platform.configuration(), configuration);
         written.expect("a written configuration");
-        chart::install(&platform.client, &objects).await;
+        platform.install().await;
         platform.create_accounts().await;
         platform
     }
@@ -116,6 +125,14 @@ impl Platform {
     /// When something is missing.
     pub async fn new() -> Self {
         Self::with(Setting::straight().await).await
+    }
+
+    /// Installs the chart once more.
+    ///
+    /// # Panics
+    /// When the API server refuses an object.
+    pub async fn install(&self) {
+        chart::install(&self.client, &self.objects).await;
     }
 
     /// The operator's configuration file.

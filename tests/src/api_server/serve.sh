@@ -1,5 +1,6 @@
 # serve BIN DIR PORT [controllers]: an API server with its etcd, in DIR, until standard input ends, and the controllers
-# of Deployments, Jobs and namespaces if asked for. Prints "ready" once it answers.
+# of Deployments, Jobs and namespaces if asked for. Prints "ready" once it answers. A line "stop" on standard input ends
+# the API server alone, "start" starts it again; each is answered by a line.
 set -euo pipefail
 bin=$1 port=$3 controllers=${4:-}
 cd "$2"
@@ -13,7 +14,7 @@ finish() {
   wait || true
   cd / && rm -rf "$OLDPWD"
 }
-children=()
+declare -A children=()
 trap finish EXIT
 
 token=$(openssl rand -hex 16)
@@ -39,32 +40,51 @@ openssl rsa -in service-accounts.key -pubout -out service-accounts.pub 2> /dev/n
 "$bin/etcd" --data-dir data --unsafe-no-fsync --log-level warn \
   --listen-client-urls unix://client --advertise-client-urls http://localhost:2379 \
   --listen-peer-urls unix://peer > etcd.log 2>&1 < /dev/null &
-children+=($!)
-"$bin/kube-apiserver" --etcd-servers unix://client \
-  --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$port" --cert-dir pki \
-  --service-account-issuer https://kubernetes.default.svc --service-account-key-file service-accounts.pub \
-  --service-account-signing-key-file service-accounts.key --service-cluster-ip-range 10.96.0.0/16 \
-  --audit-policy-file audit-policy --audit-log-path audit.log --audit-log-maxsize 10000 --authorization-mode RBAC --token-auth-file tokens.csv > kube-apiserver.log 2>&1 < /dev/null &
-children+=($!)
+children[etcd]=$!
+
+start_api_server() {
+  "$bin/kube-apiserver" --etcd-servers unix://client \
+    --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port "$port" --cert-dir pki \
+    --service-account-issuer https://kubernetes.default.svc --service-account-key-file service-accounts.pub \
+    --service-account-signing-key-file service-accounts.key --service-cluster-ip-range 10.96.0.0/16 \
+    --audit-policy-file audit-policy --audit-log-path audit.log --audit-log-maxsize 10000 \
+    --authorization-mode RBAC --token-auth-file tokens.csv >> kube-apiserver.log 2>&1 < /dev/null &
+  children[api-server]=$!
+}
+
+stop_api_server() {
+  kill -s KILL "${children[api-server]}"
+  wait "${children[api-server]}" || true # it was killed
+  unset 'children[api-server]'
+}
 
 start_controllers() {
   "$bin/kube-controller-manager" --kubeconfig kubeconfig --secure-port 0 --leader-elect=false --kube-api-qps 1000 --kube-api-burst 1000 \
     --controllers deployment-controller,replicaset-controller,job-controller,namespace-controller \
     > kube-controller-manager.log 2>&1 < /dev/null &
-  children+=($!)
+  children[controllers]=$!
 }
 
-for _ in {1..600}; do
-  for child in "${children[@]}"; do
-    kill -0 "$child" 2> /dev/null || { tail -n 5 ./*.log >&2; exit 1; }
+await() {
+  for _ in {1..600}; do
+    for child in "${children[@]}"; do
+      kill -0 "$child" 2> /dev/null || break 2
+    done
+    if "$bin/kubectl" --kubeconfig kubeconfig get --raw /readyz > /dev/null 2>&1; then return; fi
+    sleep .1
   done
-  if "$bin/kubectl" --kubeconfig kubeconfig get --raw /readyz > /dev/null 2>&1; then
-    if [[ $controllers ]]; then start_controllers; fi
-    echo ready
-    cat > /dev/null
-    exit 0
-  fi
-  sleep .1
+  tail -n 5 ./*.log >&2
+  exit 1
+}
+
+start_api_server
+await
+if [[ $controllers ]]; then start_controllers; fi
+echo ready
+while read -r order; do
+  case $order in
+    stop) stop_api_server ;;
+    start) start_api_server && await ;;
+  esac
+  echo done
 done
-tail -n 5 ./*.log >&2
-exit 1

@@ -1,5 +1,7 @@
 //! The operator as a process, with the rights of its ServiceAccount and no others.
 
+use std::path::PathBuf;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -54,22 +56,39 @@ impl Platform {
     /// When it cannot be started.
     pub async fn start(&self, identity: &str, api_server: Option<&str>) -> Operator {
         let token = self.api_server.token(NAMESPACE, ACCOUNT).await;
-        let kubeconfig = self.folder.path().join(format!("{identity}.kubeconfig"));
         self.api_server
-            .write_kubeconfig(&kubeconfig, &token, api_server);
+            .write_kubeconfig(&self.kubeconfig(identity), &token, api_server);
+        self.run(identity, format!("JTI={}", claim(&token, "jti")))
+    }
+
+    /// Starts an operator that has ended once more, as a node does with a container of a pod that stays.
+    ///
+    /// # Panics
+    /// When it runs, or cannot be started.
+    pub fn start_again(&self, mut ended: Operator) -> Operator {
+        assert!(ended.process.has_ended());
+        self.run(&ended.identity, ended.credential)
+    }
+
+    fn run(&self, identity: &str, credential: String) -> Operator {
         let port = free_port();
         let mut command = processes::operator(&["--namespace", NAMESPACE, "--identity", identity]);
         command
             .arg("--config")
             .arg(self.configuration())
             .args(["--listen", &format!("127.0.0.1:{port}")])
-            .env("KUBECONFIG", kubeconfig);
+            .env("KUBECONFIG", self.kubeconfig(identity));
         Operator {
             process: Process::start(command),
             identity: identity.to_owned(),
-            credential: format!("JTI={}", claim(&token, "jti")),
+            credential,
             port,
         }
+    }
+
+    fn kubeconfig(&self, identity: &str) -> PathBuf {
+        let file = format!("{identity}.kubeconfig");
+        self.folder.path().join(file)
     }
 
     /// Who holds the Lease; empty if nobody does.

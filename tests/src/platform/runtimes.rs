@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 /// What one tenant's runtime knows.
@@ -29,6 +33,8 @@ pub struct Runtime {
     pub is_away: bool,
     /// It registers no key that it does not know.
     pub refuses_keys: bool,
+    /// Its pods end again and again, and are never ready.
+    pub is_ill: bool,
 }
 
 /// A key of a runtime.
@@ -39,13 +45,40 @@ pub struct Key {
     pub expires_at: Timestamp,
 }
 
-type All = Arc<Mutex<BTreeMap<String, Runtime>>>;
+pub type All = Arc<Mutex<BTreeMap<String, Runtime>>>;
 
 /// All of them, on one port: `/<tenant>` is a tenant's.
 pub struct Runtimes {
     address: SocketAddr,
     all: All,
+    calls: Arc<Calls>,
     _task: AbortOnDropHandle<()>,
+}
+
+/// How many calls are under way.
+#[derive(Default)]
+struct Calls {
+    /// Nobody is answered.
+    held: watch::Sender<bool>,
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// One call, until it is answered or given up.
+struct UnderWay(Arc<Calls>);
+
+impl UnderWay {
+    fn begin(calls: Arc<Calls>) -> Self {
+        let now = calls.now.fetch_add(1, Ordering::SeqCst) + 1;
+        calls.most.fetch_max(now, Ordering::SeqCst);
+        Self(calls)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Runtimes {
@@ -55,13 +88,16 @@ impl Runtimes {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("there is a free port");
         let all = All::default();
+        let calls = Arc::<Calls>::default();
         let router = Router::new()
             .route("/{tenant}/internal/v1/desired", put(apply))
             .route("/{tenant}/internal/v1/airborne", get(airborne))
-            .with_state(all.clone());
+            .with_state(all.clone())
+            .layer(middleware::from_fn_with_state(calls.clone(), count));
         Self {
             address: listener.local_addr().expect("a listener has an address"),
             all,
+            calls,
             _task: AbortOnDropHandle::new(tokio::spawn(async move {
                 let served = axum::serve(listener, router).await;
                 served.expect("serving does not end");
@@ -75,7 +111,22 @@ impl Runtimes {
 
     /// What a tenant's runtime knows by now.
     pub fn of(&self, tenant: &str) -> Runtime {
-        lock(&self.all).get(tenant).cloned().unwrap_or_default()
+        known(&self.all, tenant)
+    }
+
+    pub fn all(&self) -> All {
+        self.all.clone()
+    }
+
+    /// From now on nobody is answered, or everybody is again.
+    pub fn hold(&self, held: bool) {
+        self.calls.held.send_replace(held);
+    }
+
+    /// How many calls are under way, and the most that ever were at once.
+    pub fn calls(&self) -> (usize, usize) {
+        let Calls { now, most, .. } = &*self.calls;
+        (now.load(Ordering::SeqCst), most.load(Ordering::SeqCst))
     }
 
     /// Changes what a tenant's runtime knows, as its users or a restored backup would.
@@ -152,6 +203,14 @@ impl Runtime {
     }
 }
 
+async fn count(State(calls): State<Arc<Calls>>, request: Request, next: Next) -> Response {
+    let under_way = UnderWay::begin(calls);
+    let mut held = under_way.0.held.subscribe();
+    // It ends with the test that holds it.
+    let _released = held.wait_for(|held| !held).await.is_ok();
+    next.run(request).await
+}
+
 async fn apply(
     State(all): State<All>,
     Path(tenant): Path<String>,
@@ -174,6 +233,11 @@ async fn apply(
 async fn airborne(State(all): State<All>, Path(tenant): Path<String>) -> Json<Value> {
     let flights = lock(&all).get(&tenant).map(|runtime| runtime.airborne);
     Json(json!({"flights": flights.unwrap_or_default()}))
+}
+
+/// What a tenant's runtime knows.
+pub fn known(all: &All, tenant: &str) -> Runtime {
+    lock(all).get(tenant).cloned().unwrap_or_default()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

@@ -17,6 +17,8 @@ pub struct Ways {
     /// Of the management API.
     pub rabbitmq: String,
     pub redis: String,
+    /// Secret with the operator's account on PostgreSQL.
+    pub postgres_account: &'static str,
     /// Connections that tenants may hold to the PostgreSQL server.
     pub budget: u32,
 }
@@ -27,6 +29,7 @@ impl Ways {
             postgres: servers.database_url.clone(),
             rabbitmq: servers.rabbitmq_management_url.clone(),
             redis: servers.redis_url.clone(),
+            postgres_account: "postgres",
             budget: 100_000,
         }
     }
@@ -44,25 +47,33 @@ impl Platform {
             ("rabbitmq", &servers.rabbitmq_management_url),
             ("redis", &servers.redis_url),
         ];
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
         for (name, url) in urls {
-            let url = parsed(url);
-            let secret = json!({
-                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
-                "stringData": {"username": url.username(), "password": url.password()},
-            });
-            let applied = api
-                .patch(name, &PatchParams::apply("tests"), &Patch::Apply(&secret))
-                .await;
-            applied.expect("an applied Secret");
+            self.create_account(name, url).await;
         }
+    }
+
+    /// The Secret of an account whose credentials are in a URL.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn create_account(&self, name: &str, url: &str) {
+        let url = parsed(url);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "stringData": {"username": url.username(), "password": url.password()},
+        });
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let applied = api
+            .patch(name, &PatchParams::apply("tests"), &Patch::Apply(&secret))
+            .await;
+        applied.expect("an applied Secret");
     }
 }
 
 pub fn postgres(name: &str, ways: &Ways) -> Value {
     let url = parsed(&ways.postgres);
     json!({
-        "name": name, "host": url.host_str(), "port": url.port(), "adminSecret": "postgres",
+        "name": name, "host": url.host_str(), "port": url.port(), "adminSecret": ways.postgres_account,
         "connectionBudget": ways.budget, "egress": egress(),
     })
 }

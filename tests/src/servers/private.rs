@@ -54,6 +54,14 @@ impl PrivateServer {
             .unwrap_or_else(|error| panic!("the test needs a {name} of its own: {error}"))
     }
 
+    /// Of an account that may create databases and roles.
+    ///
+    /// # Panics
+    /// When it is no PostgreSQL.
+    pub fn database_url(&self) -> &str {
+        &self.addresses["DATABASE_URL"]
+    }
+
     /// A new, empty database.
     ///
     /// # Panics

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod monitoring;
+mod rights;
 
 use albatross_tests::api_server::api_server;
+use albatross_tests::can_i::may;
 use albatross_tests::chart::{self, CHART, NAMESPACE, OPERATOR, helm};
 use albatross_tests::wait::until;
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-    SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
+    ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -17,6 +18,8 @@ use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+
+use rights::{NEEDED, REFUSED, RIGHTS};
 
 const VALUES: &str = r#"{"config": {"servers": {"postgres": [{"name": "main", "host": "db",
   "adminSecret": "postgres-main", "connectionBudget": 100, "egress": {"cidrs": ["192.0.2.1/32"]}}]}}}"#;
@@ -100,113 +103,17 @@ fn denied<T>(result: &kube::Result<T>) -> bool {
     matches!(result, Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy"))
 }
 
-/// `verb resource.group/subresource namespace name`, a dash for what does not matter.
-async fn may(client: &Client, question: &str) -> bool {
-    let words: Vec<&str> = question.split(' ').collect();
-    let [verb, resource, namespace, name] = words[..] else {
-        panic!("{question}");
-    };
-    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-    let set = |word: &str| (word != "-").then(|| word.to_owned());
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                verb: set(verb),
-                resource: set(resource),
-                group: Some(group.to_owned()),
-                subresource: Some(subresource.to_owned()),
-                namespace: set(namespace),
-                name: set(name),
-                ..ResourceAttributes::default()
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    Api::all(client.clone())
-        .create(&PostParams::default(), &review)
-        .await
-        .unwrap()
-        .status
-        .unwrap()
-        .allowed
-}
-
 #[tokio::test]
 async fn the_operator_may_do_what_it_needs_and_nothing_more() {
     installed().await;
     let operator = api_server().await.client_as(OPERATOR);
-    for question in [
-        "watch tenants.albatross.aero - -",
-        "patch tenants.albatross.aero/status - skyways",
-        "patch apikeys.albatross.aero - airline",
-        "patch apikeys.albatross.aero/status - airline",
-        "create namespaces - -",
-        "patch namespaces - albatross-skyways",
-        "delete namespaces - albatross-skyways",
-        "watch deployments.apps - -",
-        "watch horizontalpodautoscalers.autoscaling - -",
-        "watch jobs.batch - -",
-        "watch httproutes.gateway.networking.k8s.io - -",
-        "watch networkpolicies.networking.k8s.io - -",
-        "watch poddisruptionbudgets.policy - -",
-        "patch rolebindings.rbac.authorization.k8s.io albatross-skyways -",
-        "bind clusterroles.rbac.authorization.k8s.io - albatross-operator-tenant",
-        "bind clusterroles.rbac.authorization.k8s.io - albatross-operator-client",
-        "bind clusterroles.rbac.authorization.k8s.io - albatross-tenant-owner",
-        "watch secrets albatross-system -",
-        "create secrets albatross-system -",
-        "update leases.coordination.k8s.io albatross-system albatross-operator",
-        "create events.events.k8s.io default -",
-    ] {
+    for question in NEEDED {
         assert!(may(&operator, question).await, "refused: {question}");
     }
-    for question in [
-        "get secrets - -",
-        "list secrets - -",
-        "watch secrets - -",
-        "get secrets albatross-skyways albatross-api",
-        "create secrets kube-system -",
-        "create deployments.apps albatross-skyways -",
-        "delete rolebindings.rbac.authorization.k8s.io kube-system -",
-        "bind clusterroles.rbac.authorization.k8s.io - cluster-admin",
-        "escalate clusterroles.rbac.authorization.k8s.io - -",
-        "create clusterrolebindings.rbac.authorization.k8s.io - -",
-        "create clusterroles.rbac.authorization.k8s.io - -",
-        "create pods - -",
-        "create pods/exec - -",
-        "create serviceaccounts/token - -",
-        "impersonate users - -",
-        "delete tenants.albatross.aero - skyways",
-        "create tenants.albatross.aero - -",
-        "patch customresourcedefinitions.apiextensions.k8s.io - tenants.albatross.aero",
-        "patch validatingadmissionpolicies.admissionregistration.k8s.io - -",
-        "get nodes - -",
-    ] {
+    for question in REFUSED {
         assert!(!may(&operator, question).await, "allowed: {question}");
     }
 }
-
-/// All that the operator may do in a namespace that is not a tenant's: `verbs resources (names)`.
-const RIGHTS: &str = "
-bind clusterroles.rbac.authorization.k8s.io (albatross-operator-tenant,albatross-operator-client,albatross-tenant-owner)
-create selfsubjectaccessreviews.authorization.k8s.io,selfsubjectrulesreviews.authorization.k8s.io ()
-create selfsubjectreviews.authentication.k8s.io ()
-create,patch events.events.k8s.io ()
-get,list,watch deployments.apps ()
-get,list,watch horizontalpodautoscalers.autoscaling ()
-get,list,watch httproutes.gateway.networking.k8s.io ()
-get,list,watch ingresses.networking.k8s.io,networkpolicies.networking.k8s.io ()
-get,list,watch jobs.batch ()
-get,list,watch limitranges,resourcequotas,serviceaccounts,services ()
-get,list,watch poddisruptionbudgets.policy ()
-get,list,watch,create,patch rolebindings.rbac.authorization.k8s.io ()
-get,list,watch,create,patch,delete namespaces ()
-get,list,watch,patch tenants.albatross.aero,apikeys.albatross.aero ()
-patch tenants/status.albatross.aero,apikeys/status.albatross.aero ()
-update tenants/finalizers.albatross.aero,apikeys/finalizers.albatross.aero ()
-";
 
 #[tokio::test]
 async fn the_api_server_knows_of_no_right_of_the_operator_besides_these() {
@@ -320,6 +227,46 @@ async fn the_operator_binds_roles_in_managed_namespaces_only() {
     .await;
     let tenants = bind(&operator, "clients", "albatross-operator-tenant").await;
     assert!(denied(&tenants), "{tenants:?}");
+    for (namespace, labels) in [
+        ("plain", json!({})),
+        ("unmanaged", json!({"albatross.aero/tenant": "any"})),
+        (
+            "unsure",
+            json!({"albatross.aero/managed": "false", "albatross.aero/tenant": "any"}),
+        ),
+    ] {
+        let foreign = json!({"metadata": {"name": namespace, "labels": labels}});
+        create_namespace(&admin, &foreign).await.unwrap();
+        for role in [
+            "albatross-operator-tenant",
+            "albatross-operator-client",
+            "albatross-tenant-owner",
+        ] {
+            let bound = bind(&operator, namespace, role).await;
+            assert!(denied(&bound), "{role} in {namespace}: {bound:?}");
+        }
+    }
+    // Nor does it get into a binding that is there.
+    let foreign = json!({
+        "metadata": {"name": "foreign"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "albatross-operator-tenant"},
+        "subjects": [{"kind": "User", "name": "ops", "apiGroup": "rbac.authorization.k8s.io"}],
+    });
+    let foreign: RoleBinding = serde_json::from_value(foreign).unwrap();
+    let theirs: Api<RoleBinding> = Api::namespaced(admin, "kube-system");
+    theirs
+        .create(&PostParams::default(), &foreign)
+        .await
+        .unwrap();
+    let own =
+        json!([{"kind": "ServiceAccount", "name": "albatross-operator", "namespace": NAMESPACE}]);
+    let bindings: Api<RoleBinding> = Api::namespaced(operator, "kube-system");
+    let (parameters, own) = (
+        PatchParams::default(),
+        Patch::Merge(json!({ "subjects": own })),
+    );
+    let entered = bindings.patch("foreign", &parameters, &own).await;
+    assert!(denied(&entered), "{entered:?}");
 }
 
 #[tokio::test]

@@ -156,6 +156,7 @@ async fn a_secret_of_somebody_else_is_left_alone() {
     }
     assert_eq!(secrets.get("taken").await.unwrap(), foreign);
     assert_eq!(platform.client_secret("winner").await, won);
+    the_key_works(&platform, "contested", &won).await;
     platform.remove_key("winner").await;
     secrets
         .delete("taken", &DeleteParams::default())

@@ -1,10 +1,23 @@
 //! Which of several operators acts, and how it stops.
 
+use std::time::{Duration, Instant};
+
+use albatross_operator::context::system::{Clock, SystemClock};
+use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Operator, Platform, Setting};
 use albatross_tests::wait::until;
+use jiff::SignedDuration;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::alone;
+
+const OTHER: &str = "other";
+/// A busy machine may hold up a renewal for that long.
+const LEASE_SECONDS: u16 = 10;
 
 #[tokio::test]
 async fn a_clean_stop_gives_the_lease_back() {
@@ -66,6 +79,52 @@ async fn a_leader_that_was_paused_past_its_lease_ends_without_another_write() {
     assert_eq!(writes(&platform, &first), before);
     platform.remove("paused").await;
     second.stop().await;
+}
+
+/// Times in a Lease are of its holder's clock, which may be hours off: what counts is whether it changes while one looks.
+#[tokio::test]
+async fn a_clock_that_is_hours_off_neither_takes_the_lease_nor_keeps_it() {
+    let _alone = alone().await;
+    let mut setting = Setting::straight().await;
+    setting.lease_seconds = LEASE_SECONDS;
+    let platform = Platform::with(setting).await;
+    let leases: Api<Lease> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    // By its own word it has not renewed for hours, and it does so all the time.
+    hold(&leases, -5).await;
+    let mut operator = platform.replica("operator").await;
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(15) {
+        operator.must_live();
+        assert_eq!(platform.leader().await, OTHER, "{}", operator.said());
+        hold(&leases, -5).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(writes(&platform, &operator), 0);
+    // By its own word it holds the Lease for hours to come, and it is gone.
+    hold(&leases, 5).await;
+    until("the operator leads", async || {
+        operator.must_live();
+        platform.leader().await == operator.identity
+    })
+    .await;
+    platform.airline("skewed", json!({})).await;
+    platform.remove("skewed").await;
+    operator.stop().await;
+}
+
+/// The other replica says that it renews its Lease, so many hours from now.
+async fn hold(leases: &Api<Lease>, hours: i64) {
+    let time = SystemClock.now() + SignedDuration::from_hours(hours);
+    let time = MicroTime(time);
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "albatross-operator"},
+        "spec": {"holderIdentity": OTHER, "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": time, "renewTime": time},
+    });
+    let parameters = PatchParams::apply("other").force();
+    let held = leases
+        .patch("albatross-operator", &parameters, &Patch::Apply(lease))
+        .await;
+    held.unwrap();
 }
 
 /// By this replica, the Lease and events aside.

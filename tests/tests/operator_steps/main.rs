@@ -4,22 +4,33 @@
 
 mod adoption;
 mod api_keys;
+mod api_server_outages;
 mod autoscaling;
+mod contention;
+mod definitions;
 mod deletion;
 mod diff;
 mod drift;
+mod duplicates;
 mod gateway;
 mod gitops;
 mod hibernation;
+mod hostile_owner;
+mod hot_loops;
 mod isolation;
 mod leadership;
 mod life;
+mod neighbours;
 mod noop;
 mod observe;
 mod outages;
+mod recorded_names;
 mod refusals;
+mod restarts;
 mod rotation;
 mod runtime;
+mod stampede;
+mod unready;
 mod version;
 
 use tokio::sync::{Mutex, MutexGuard};

@@ -84,7 +84,7 @@ async fn reconciliations(operator: &Operator, kind: &str) -> f64 {
 }
 
 /// By the operator, the Lease aside.
-fn writes(platform: &Platform) -> Vec<Write> {
+pub fn writes(platform: &Platform) -> Vec<Write> {
     let writes = platform.api_server.writes().into_iter();
     writes
         .filter(|write| write.user == OPERATOR && !write.path.contains("/leases"))
