@@ -43,7 +43,7 @@ pub struct Reflection {
 
 impl Kept {
     fn new(mut object: DynamicObject) -> Self {
-        object.managed_fields_mut().clear();
+        object.metadata.managed_fields = None;
         object.types = None;
         let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
         Self {
