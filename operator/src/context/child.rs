@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::ResourceExt;
@@ -14,6 +15,9 @@ use tokio::sync::Notify;
 
 use crate::context::object::ObjectKey;
 use crate::names::TENANT_LABEL;
+
+/// A kind that is not served may come to be. The watch's own pauses do not grow: each attempt begins with a success.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What is kept of an object.
 #[derive(Debug, Clone)]
@@ -159,8 +163,14 @@ impl Reflection {
         while let Some(event) = events.next().await {
             let event = match event {
                 Ok(event) => kept(event),
+                Err(cause) if is_not_served(&cause) => {
+                    tracing::debug!(%cause, "the cluster serves no such kind, asking again later");
+                    self.missing.notify_one();
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    continue;
+                }
                 Err(cause) => {
-                    self.interrupted(&cause);
+                    tracing::warn!(%cause, "watch interrupted, it resumes by itself");
                     continue;
                 }
             };
@@ -187,15 +197,6 @@ impl Reflection {
             Event::Apply(kept) | Event::InitApply(kept) if !is_known(kept) => kept.tenant.clone(),
             Event::Delete(kept) => kept.tenant.clone(),
             Event::Apply(_) | Event::InitApply(_) | Event::Init | Event::InitDone => None,
-        }
-    }
-
-    fn interrupted(&self, cause: &watcher::Error) {
-        if is_not_served(cause) {
-            tracing::debug!(%cause, "the cluster serves no such kind, asking again");
-            self.missing.notify_one();
-        } else {
-            tracing::warn!(%cause, "watch interrupted, it resumes by itself");
         }
     }
 }
@@ -293,6 +294,31 @@ mod tests {
         );
         let unfinished = vec![Event::Init, Event::InitApply(service("1"))];
         assert_eq!(after(unfinished).await, (0, None));
+    }
+
+    #[tokio::test]
+    async fn a_kind_that_is_not_served_is_not_asked_for_at_once() {
+        let missing = kube::core::Status {
+            code: 404,
+            ..kube::core::Status::default()
+        };
+        let not_served = watcher::Error::InitialListFailed(kube::Error::Api(missing.boxed()));
+        for (cause, is_asked) in [
+            (not_served, false),
+            (watcher::Error::NoResourceVersion, true),
+        ] {
+            let (child, reflection) = Child::new(ApiResource::erase::<Service>(&()));
+            let events = stream::iter([Err(cause), Ok(Event::Apply(service("1")))]);
+            let mut running = std::pin::pin!(reflection.run(events, |_| ()));
+            assert_eq!(futures::poll!(&mut running).is_ready(), is_asked);
+            assert_eq!(
+                child.of("skyways", "albatross-skyways").len(),
+                usize::from(is_asked)
+            );
+            if !is_asked {
+                child.wait_until_ready().await.unwrap();
+            }
+        }
     }
 
     #[tokio::test]
