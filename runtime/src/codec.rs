@@ -9,6 +9,8 @@ use uuid::Uuid;
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
 
+mod bid;
+mod catalogue;
 mod error;
 mod flight;
 mod keys;
@@ -48,6 +50,9 @@ pub enum Family {
     Tenant,
     User,
     Pirep,
+    Aircraft,
+    ScheduledFlight,
+    Bid,
 }
 
 /// Whose an event of this type is, without decoding it; none when this release cannot tell.
@@ -56,6 +61,9 @@ pub fn family(kind: i16) -> Option<Family> {
         1 => Some(Family::Tenant),
         2 => Some(Family::User),
         3 => Some(Family::Pirep),
+        4 => Some(Family::Aircraft),
+        5 => Some(Family::ScheduledFlight),
+        6 => Some(Family::Bid),
         _ => None,
     }
 }
@@ -84,6 +92,9 @@ pub fn encode(
         DomainEvent::Tenant(event) => tenant::encode(event),
         DomainEvent::User(event) => user::encode(event, &sealing)?,
         DomainEvent::Pirep(event) => pirep::encode(event, &sealing)?,
+        DomainEvent::Aircraft(event) => catalogue::encode_aircraft(event),
+        DomainEvent::ScheduledFlight(event) => catalogue::encode_scheduled_flight(event),
+        DomainEvent::Bid(event) => bid::encode(event),
     };
     Ok(Encoded {
         kind: kind as i16,
@@ -125,6 +136,9 @@ fn decode_after(
         Family::Tenant => tenant::decode(known, &payload)?.into(),
         Family::User => user::decode(known, &payload, &opening)?.into(),
         Family::Pirep => pirep::decode(known, &payload, &opening)?.into(),
+        Family::Aircraft => catalogue::decode_aircraft(known, &payload)?.into(),
+        Family::ScheduledFlight => catalogue::decode_scheduled_flight(known, &payload)?.into(),
+        Family::Bid => bid::decode(known, &payload)?.into(),
     };
     Ok(Decoded {
         event,

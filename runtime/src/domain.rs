@@ -2,6 +2,8 @@
 
 pub mod actor;
 pub mod aggregate;
+pub mod bids;
+pub mod catalogue;
 pub mod event;
 pub mod ids;
 pub mod personal;

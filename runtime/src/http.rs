@@ -6,6 +6,7 @@ pub mod assets;
 pub mod auth;
 pub mod authorisation;
 pub mod caller;
+pub mod catalogue;
 pub mod client_address;
 pub mod docs;
 pub mod envelope;
@@ -102,6 +103,7 @@ fn api() -> OpenApiRouter<HttpState> {
         .merge(api_keys::routes())
         .merge(pireps::routes())
         .merge(rules::routes())
+        .merge(catalogue::routes())
         .merge(stream::routes());
     OpenApiRouter::with_openapi(docs::openapi::base()).nest("/api/v1", routes)
 }

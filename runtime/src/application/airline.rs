@@ -11,6 +11,9 @@ use crate::application::api_keys::ApiKeys;
 use crate::application::auth::Auth;
 use crate::application::auth::accounts::Accounts;
 use crate::application::auth::keys::{self, KeyCheck};
+use crate::application::bidding::Bidding;
+use crate::application::catalogue::Catalogue;
+use crate::application::catalogue::lists::Lists;
 use crate::application::changes::Changes;
 use crate::application::desired::Desired;
 use crate::application::erasure::Erasure;
@@ -32,6 +35,7 @@ use crate::application::shared::{Parts, Shared};
 use crate::application::tracks::Tracks;
 use crate::application::users::Users;
 use crate::application::views::TenantView;
+use crate::domain::catalogue::{Aircraft, ScheduledFlight};
 use crate::domain::pirep::PirepState;
 use crate::ports::read_model::{Filter, Value};
 use crate::ports::supervisor::Supervisor;
@@ -45,6 +49,10 @@ pub struct Airline {
     pub pireps: Pireps,
     pub tracks: Arc<Tracks>,
     pub history: History,
+    pub aircraft: Catalogue<Aircraft>,
+    pub schedule: Catalogue<ScheduledFlight>,
+    pub lists: Lists,
+    pub bidding: Arc<Bidding>,
     pub desired: Desired,
     pub changes: Changes,
     pub admin_setup: AdminSetup,
@@ -68,15 +76,25 @@ impl Airline {
         let policies: Vec<Box<dyn Policy>> =
             vec![Box::new(ReviewPolicy::new(shared.clone(), tracks.clone()))];
         let reactions = Reactions::new(ReactionParts::of(&shared), policies);
+        let bidding = Arc::new(Bidding::new(shared.clone()));
         Self {
             auth: Auth::new(shared.clone(), accounts.clone(), keys),
             users: Users::new(shared.clone(), accounts.clone()),
             erasure: Erasure::new(shared.clone(), accounts.clone()),
             api_keys: ApiKeys::new(shared.clone(), accounts.clone()),
-            pireps: Pireps::new(shared.clone(), queries.clone(), tracks.clone()),
+            pireps: Pireps::new(
+                shared.clone(),
+                queries.clone(),
+                tracks.clone(),
+                bidding.clone(),
+            ),
             rules: ReviewRules::new(shared.clone(), tracks.clone()),
             tracks,
             history: History::new(shared.clone(), queries),
+            aircraft: Catalogue::new(shared.clone()),
+            schedule: Catalogue::new(shared.clone()),
+            lists: Lists::new(shared.clone()),
+            bidding,
             desired: Desired::new(shared.clone(), accounts.clone(), schema_version),
             admin_setup: AdminSetup::new(shared.clone(), accounts),
             changes: Changes::new(shared.clone()),

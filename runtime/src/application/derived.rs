@@ -12,6 +12,7 @@ use crate::application::secrets::Pepper;
 use crate::codec::{KeyRing, TenantKey};
 use crate::domain::actor::RecordedActor;
 use crate::domain::aggregate::Aggregate;
+use crate::domain::catalogue::{Aircraft, Details, Item, ItemEvent, ScheduledFlight};
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::{TenantId, UserId};
 use crate::domain::personal::Personal;
@@ -27,6 +28,8 @@ pub struct Derivation {
     pepper: Pepper,
     keys: KeyRing,
     users: BTreeMap<UserId, User>,
+    aircraft: BTreeMap<Uuid, Item<Aircraft>>,
+    schedule: BTreeMap<Uuid, Item<ScheduledFlight>>,
     /// How long each stream is.
     streams: HashMap<Uuid, i32>,
 }
@@ -59,6 +62,8 @@ pub enum DerivationError {
     PlatformAdmin { position: i64 },
     #[error("users {0} and {1} have the same e-mail address")]
     SameAddress(UserId, UserId),
+    #[error("{0} and {1} of the catalogue are the same, and neither is archived")]
+    SameItem(Uuid, Uuid),
 }
 
 impl Derivation {
@@ -70,6 +75,8 @@ impl Derivation {
             pepper: Pepper::new(pepper),
             keys: KeyRing::default(),
             users: BTreeMap::new(),
+            aircraft: BTreeMap::new(),
+            schedule: BTreeMap::new(),
             streams: HashMap::new(),
         }
     }
@@ -98,7 +105,7 @@ impl Derivation {
     }
 
     /// # Errors
-    /// When two people have the same address.
+    /// When two people have the same address, or two things of the catalogue are the same.
     pub fn finish(self, now: Timestamp) -> Result<Derived, DerivationError> {
         let mut owners: HashMap<Vec<u8>, UserId> = HashMap::new();
         let mut credentials = Vec::with_capacity(self.users.len());
@@ -113,8 +120,11 @@ impl Derivation {
             }
         }
         let claims = owners.into_iter().map(|(claim, owner)| (claim, owner.0));
+        let mut claims: Vec<_> = claims.collect();
+        claims.extend(claims_of(&self.aircraft)?);
+        claims.extend(claims_of(&self.schedule)?);
         Ok(Derived {
-            claims: claims.collect(),
+            claims,
             credentials,
         })
     }
@@ -153,10 +163,35 @@ impl Derivation {
                 let after = User::evolve(before, event, envelope.recorded_at);
                 self.users.extend(after.map(|user| (id, user)));
             }
-            DomainEvent::Tenant(_) | DomainEvent::Pirep(_) => {}
+            DomainEvent::Aircraft(event) => evolve(&mut self.aircraft, &envelope, event),
+            DomainEvent::ScheduledFlight(event) => evolve(&mut self.schedule, &envelope, event),
+            DomainEvent::Tenant(_) | DomainEvent::Pirep(_) | DomainEvent::Bid(_) => {}
         }
         Ok(())
     }
+}
+
+fn evolve<D: Details>(
+    items: &mut BTreeMap<Uuid, Item<D>>,
+    envelope: &DecodedEvent,
+    event: &ItemEvent<D>,
+) {
+    let id = envelope.stream_id;
+    let after = Item::evolve(items.remove(&id), event, envelope.recorded_at);
+    items.extend(after.map(|item| (id, item)));
+}
+
+fn claims_of<D: Details>(
+    items: &BTreeMap<Uuid, Item<D>>,
+) -> Result<HashMap<Vec<u8>, Uuid>, DerivationError> {
+    let mut claims = HashMap::new();
+    for (id, item) in items {
+        let Some(claim) = item.claim() else { continue };
+        if let Some(other) = claims.insert(claim, *id) {
+            return Err(DerivationError::SameItem(other, *id));
+        }
+    }
+    Ok(claims)
 }
 
 fn grants_platform_admin(event: &UserEvent) -> bool {

@@ -72,7 +72,7 @@ impl Desired {
         self.execute(TenantCommand::RecordDesired { number })
             .await?;
         self.catch_up().await?;
-        self.shared.limits.invalidate(&()).await;
+        self.shared.declared.invalidate(&()).await;
         tracing::info!(number, "desired state applied");
         Ok(DesiredReport {
             refused_keys,

@@ -20,6 +20,9 @@ pub fn event_name(kind: i16) -> Option<(&'static str, &'static str)> {
         1 => "Tenant",
         2 => "User",
         3 => "Pirep",
+        4 => "Aircraft",
+        5 => "ScheduledFlight",
+        6 => "Bid",
         _ => return None,
     };
     Some((aggregate, NAMES.get(&kind)?))

@@ -135,12 +135,14 @@ fn facts(pirep: Option<&Pirep>) -> Result<BTreeMap<String, Value>, ServiceError>
     let text = |text: Option<&Personal<String>>| text.and_then(Personal::text).map(str::to_owned);
     let remarks = text(pirep.remarks.as_ref());
     let question = text(pirep.question.as_ref());
+    let fields = pirep.custom_fields.as_ref().and_then(Personal::known);
     let members = [
         ("state", json(serde_json::to_value(pirep.state))?),
         ("awaits", json(serde_json::to_value(pirep.awaits))?),
         ("plan", json(serde_json::to_value(&pirep.plan))?),
         ("report", report(json(serde_json::to_value(&pirep.report))?)),
         ("remarks", json(serde_json::to_value(remarks))?),
+        ("customFields", json(serde_json::to_value(fields))?),
         ("question", json(serde_json::to_value(question))?),
     ];
     for (name, value) in members {

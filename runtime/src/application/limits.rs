@@ -1,18 +1,16 @@
 //! Whether the airline has grown to what it may: counted when something new begins, as far as the read model has come.
 
+use crate::application::declared::declared;
 use crate::application::error::ServiceError;
-use crate::application::projections::entities::document;
-use crate::application::projections::tables::{PIREPS, TENANTS, USERS};
+use crate::application::projections::tables::{PIREPS, USERS};
 use crate::application::shared::Shared;
-use crate::application::views::TenantView;
-use crate::domain::tenant::Limits;
 use crate::ports::read_model::{Filter, Table, Value};
 
 const DAY_MICROSECONDS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The limit on pilots, if there are so many.
 pub async fn pilots_reached(shared: &Shared) -> Result<Option<u32>, ServiceError> {
-    let Some(most) = declared(shared).await?.pilots else {
+    let Some(most) = declared(shared).await?.limits.pilots else {
         return Ok(None);
     };
     let filters = vec![
@@ -24,7 +22,7 @@ pub async fn pilots_reached(shared: &Shared) -> Result<Option<u32>, ServiceError
 
 /// The limit on PIREPs a day, if so many have begun today.
 pub async fn flights_reached(shared: &Shared) -> Result<Option<u32>, ServiceError> {
-    let Some(most) = declared(shared).await?.pireps_per_day else {
+    let Some(most) = declared(shared).await?.limits.pireps_per_day else {
         return Ok(None);
     };
     let now = shared.now().as_microsecond();
@@ -41,18 +39,4 @@ async fn reached(
 ) -> Result<Option<u32>, ServiceError> {
     let count = shared.read_model.count(table, filters).await?;
     Ok((count >= i64::from(most)).then_some(most))
-}
-
-async fn declared(shared: &Shared) -> Result<Limits, ServiceError> {
-    if let Some(limits) = shared.limits.get(&()).await {
-        return Ok(limits);
-    }
-    let row = shared.read_model.get(&TENANTS, shared.tenant.0).await?;
-    let tenant = row.map(|row| document::<TenantView>(&TENANTS, row));
-    let limits = tenant
-        .transpose()?
-        .map(|tenant| tenant.entity.profile.limits);
-    let limits = limits.unwrap_or_default();
-    shared.limits.insert((), limits).await;
-    Ok(limits)
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::application::declared::declared;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::paging::{Listed, Page};
@@ -11,7 +12,9 @@ use crate::application::projections::tables::{PIREPS, USERS};
 use crate::application::queries::{self, Sort};
 use crate::application::shared::Shared;
 use crate::application::views::{PirepView, StoredPirep, UserView, Warning};
+use crate::domain::catalogue::{PirepField, custom_fields};
 use crate::domain::ids::{PirepId, UserId};
+use crate::domain::personal::Personal;
 use crate::domain::pirep::{Pirep, PirepState};
 use crate::ports::read_model::{Filter, Value};
 use crate::ports::track_store::Extent;
@@ -88,16 +91,18 @@ impl PirepQueries {
     /// The same for one that has no track yet.
     pub async fn untracked(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
         let names = self.names(std::slice::from_ref(&stored)).await?;
-        Ok(view(stored, Extent::default(), &names))
+        let fields = declared(&self.shared).await?.fields;
+        Ok(view(stored, Extent::default(), &names, &fields))
     }
 
     async fn complete_all(&self, all: Vec<StoredPirep>) -> Result<Vec<PirepView>, ServiceError> {
         let ids: Vec<_> = all.iter().map(|stored| stored.id.0).collect();
         let extents = self.shared.tracks.extents(&ids).await?;
         let names = self.names(&all).await?;
+        let fields = declared(&self.shared).await?.fields;
         let views = all.into_iter().map(|stored| {
             let extent = extents.get(&stored.id.0).copied().unwrap_or_default();
-            view(stored, extent, &names)
+            view(stored, extent, &names, &fields)
         });
         Ok(views.collect())
     }
@@ -183,7 +188,12 @@ fn text(state: PirepState) -> Value {
     Value::Text(state.as_str().to_owned())
 }
 
-fn view(stored: StoredPirep, track: Extent, names: &BTreeMap<UserId, String>) -> PirepView {
+fn view(
+    stored: StoredPirep,
+    track: Extent,
+    names: &BTreeMap<UserId, String>,
+    fields: &[PirepField],
+) -> PirepView {
     let pirep = stored.entity;
     let decider = pirep.decision.as_ref().and_then(|decision| decision.by);
     PirepView {
@@ -192,20 +202,20 @@ fn view(stored: StoredPirep, track: Extent, names: &BTreeMap<UserId, String>) ->
         position: stored.position,
         pilot_name: names.get(&pirep.pilot).cloned(),
         decider_name: decider.and_then(|user| names.get(&user).cloned()),
-        warnings: warnings(&pirep, track),
+        warnings: warnings(&pirep, track, fields),
         track,
         pirep,
     }
 }
 
-fn warnings(pirep: &Pirep, track: Extent) -> Vec<Warning> {
+fn warnings(pirep: &Pirep, track: Extent, fields: &[PirepField]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let (planned, actual) = (&pirep.plan.arrival, &pirep.report.actual_arrival);
     if let (Some(planned), Some(actual)) = (planned, actual)
         && planned != actual
     {
         warnings.push(Warning {
-            pointer: "/report/actualArrival",
+            pointer: "/report/actualArrival".into(),
             code: "diversion",
             detail: format!("Planned to {planned}, flown to {actual}."),
         });
@@ -213,10 +223,45 @@ fn warnings(pirep: &Pirep, track: Extent) -> Vec<Warning> {
     let expected = pirep.last_sequence.map_or(0, |last| i64::from(last) + 1);
     if track.count < expected {
         warnings.push(Warning {
-            pointer: "/track/positions",
+            pointer: "/track/positions".into(),
             code: "track-incomplete",
             detail: format!("{} of {expected} positions have arrived.", track.count),
         });
     }
+    if pirep.bid.is_some() && pirep.scheduled_flight.is_none() {
+        warnings.push(Warning {
+            pointer: "/bid".into(),
+            code: "bid-not-open",
+            detail: "The pilot held no such bid when it was filed.".to_owned(),
+        });
+    }
+    warnings.extend(warnings_of_fields(pirep, fields));
     warnings
+}
+
+/// Programs know nothing of an airline's own fields, and are not kept from filing.
+fn warnings_of_fields(pirep: &Pirep, fields: &[PirepField]) -> Vec<Warning> {
+    let warning = |key: &str, code, detail| Warning {
+        pointer: custom_fields::pointer(key).into(),
+        code,
+        detail,
+    };
+    let values = pirep.custom_fields.as_ref();
+    if values.is_some_and(|values| *values == Personal::Erased) {
+        return Vec::new();
+    }
+    let values = values.and_then(Personal::known);
+    let declared = |key: &String| fields.iter().any(|field| field.key == *key);
+    let unknown = values.into_iter().flat_map(BTreeMap::keys);
+    let unknown = unknown.filter(|key| !declared(key)).map(|key| {
+        let detail = "The airline declares no such field.".to_owned();
+        warning(key, "unknown-field", detail)
+    });
+    let submitted = pirep.submitted_at.is_some();
+    let missing = custom_fields::missing(fields, values).filter(|_| submitted);
+    let missing = missing.map(|field| {
+        let detail = format!("{} is missing.", field.label);
+        warning(&field.key, "field-missing", detail)
+    });
+    unknown.chain(missing).collect()
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::application::bidding::Bidding;
 use crate::application::commands::{CommandError, Done, Order};
+use crate::application::declared::{Declared, declared};
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::application::identity::Identity;
@@ -18,7 +20,8 @@ use crate::application::track_facts;
 use crate::application::tracks::Tracks;
 use crate::application::views::{PirepView, StoredPirep, TenantView};
 use crate::application::write::{Outcome, WriteOptions, Written};
-use crate::domain::ids::PirepId;
+use crate::domain::catalogue::CustomFields;
+use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use crate::domain::pirep::{
     Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
     SourceKind,
@@ -28,6 +31,7 @@ pub struct Pireps {
     shared: Arc<Shared>,
     queries: Arc<PirepQueries>,
     tracks: Arc<Tracks>,
+    bidding: Arc<Bidding>,
 }
 
 /// A PIREP as its pilot files it.
@@ -38,6 +42,11 @@ pub struct FilePirep {
     pub plan: Plan,
     pub report: Option<Report>,
     pub remarks: Option<String>,
+    pub custom_fields: Option<CustomFields>,
+    /// The pilot's booking that it flies.
+    pub bid: Option<BidId>,
+    /// The flight of the schedule that it flies.
+    pub scheduled_flight: Option<ScheduledFlightId>,
 }
 
 /// The end of a flight.
@@ -45,6 +54,8 @@ pub struct FilePirep {
 pub struct Submit {
     pub report: Option<Report>,
     pub remarks: Option<String>,
+    /// Added to those that are there.
+    pub custom_fields: Option<CustomFields>,
     /// The last sequence number of the track.
     pub last_sequence: Option<i32>,
 }
@@ -64,11 +75,17 @@ pub struct Reject {
 type Answer = Result<Written<PirepView>, ServiceError>;
 
 impl Pireps {
-    pub fn new(shared: Arc<Shared>, queries: Arc<PirepQueries>, tracks: Arc<Tracks>) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        queries: Arc<PirepQueries>,
+        tracks: Arc<Tracks>,
+        bidding: Arc<Bidding>,
+    ) -> Self {
         Self {
             shared,
             queries,
             tracks,
+            bidding,
         }
     }
 
@@ -128,23 +145,31 @@ impl Pireps {
         let Some(present) = flight.pirep() else {
             return self.file(identity, flight, new, options).await;
         };
+        stays("/bid", present.bid, new.bid)?;
+        let (flown, named) = (present.scheduled_flight, new.scheduled_flight);
+        stays("/scheduledFlight", flown, named)?;
         // What a program measured is added to; what a person wrote is replaced.
         let command = match present.source.kind {
             SourceKind::Acars => PirepCommand::Merge {
                 plan: Some(new.plan),
                 report: new.report,
                 remarks: new.remarks,
+                custom_fields: new.custom_fields,
                 last_sequence: None,
             },
             SourceKind::Manual => PirepCommand::Edit(Changes {
                 plan: Some(new.plan),
                 report: new.report,
                 remarks: new.remarks,
+                custom_fields: new.custom_fields,
                 reason: None,
             }),
         };
-        self.change(identity, flight, command, PirepFacts::default(), options)
-            .await
+        let facts = PirepFacts {
+            fields: self.declared().await.fields,
+            ..PirepFacts::default()
+        };
+        self.change(identity, flight, command, facts, options).await
     }
 
     /// Hands it to staff. What the report leaves out is read off the track.
@@ -165,9 +190,13 @@ impl Pireps {
         let command = PirepCommand::Submit {
             report,
             remarks: submit.remarks,
+            custom_fields: submit.custom_fields,
             last_sequence: submit.last_sequence,
         };
-        let facts = pilot_facts(identity);
+        let facts = PirepFacts {
+            fields: self.declared().await.fields,
+            ..pilot_facts(identity)
+        };
         self.change(identity, flight, command, facts, options).await
     }
 
@@ -253,6 +282,14 @@ impl Pireps {
         new: FilePirep,
         options: WriteOptions,
     ) -> Answer {
+        let booked = match new.bid {
+            Some(bid) => self.bidding.booked(identity.user(), bid).await?,
+            None => None,
+        };
+        let scheduled = match new.scheduled_flight {
+            Some(flight) => self.bidding.scheduled(flight).await?.is_some(),
+            None => false,
+        };
         let command = PirepCommand::File(NewPirep {
             intent: new.intent,
             pilot: identity.user(),
@@ -260,9 +297,15 @@ impl Pireps {
             plan: new.plan,
             report: new.report,
             remarks: new.remarks,
+            custom_fields: new.custom_fields,
+            bid: new.bid,
+            scheduled_flight: new.scheduled_flight,
         });
         let facts = PirepFacts {
             flights_reached: self.flights_reached().await,
+            fields: self.declared().await.fields,
+            booked,
+            scheduled,
             ..pilot_facts(identity)
         };
         self.change(identity, flight, command, facts, options).await
@@ -274,6 +317,15 @@ impl Pireps {
         reached.unwrap_or_else(|error| {
             tracing::warn!(%error, "today's flights cannot be counted: no limit is held");
             None
+        })
+    }
+
+    /// The same.
+    async fn declared(&self) -> Declared {
+        let declared = declared(&self.shared).await;
+        declared.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what the airline declares cannot be read: no field of its own is checked");
+            Declared::default()
         })
     }
 
@@ -335,6 +387,19 @@ impl Pireps {
             ..PirepFacts::default()
         })
     }
+}
+
+/// What a PIREP flies is said when it is filed.
+fn stays<T: PartialEq>(
+    pointer: &str,
+    present: Option<T>,
+    named: Option<T>,
+) -> Result<(), ServiceError> {
+    if named.is_none() || named == present {
+        return Ok(());
+    }
+    let detail = "It is said when a PIREP is filed, and stays.";
+    Err(ServiceError::invalid(pointer, "fixed", detail))
 }
 
 fn pilot_facts(identity: &Identity) -> PirepFacts {

@@ -1,5 +1,6 @@
 //! Projections: lanes that follow the log and fill the read model, and who waits for them.
 
+pub mod catalogue;
 pub mod entities;
 pub mod flights;
 pub mod fold;

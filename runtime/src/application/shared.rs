@@ -1,13 +1,13 @@
 //! What the services of one airline share: its ports, its secrets, and the ways to its events.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::future::Cache as Recent;
 use uuid::{Builder, Uuid};
 
 use crate::application::commands::{CommandError, Commands, Done, Logged};
+use crate::application::declared::{Declared, KNOWN_FOR};
 use crate::application::error::ServiceError;
 use crate::application::events::{DecodedEvent, EventReader};
 use crate::application::flight::Flight;
@@ -20,7 +20,6 @@ use crate::application::write::{Outcome, Written};
 use crate::codec::TenantKey;
 use crate::domain::ids::TenantId;
 use crate::domain::refusal::Refusal;
-use crate::domain::tenant::Limits;
 use crate::ports::cache::Cache;
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::credentials::Credentials;
@@ -29,9 +28,6 @@ use crate::ports::event_bus::WakeUps;
 use crate::ports::event_store::EventStore;
 use crate::ports::read_model::ReadModel;
 use crate::ports::track_store::TrackStore;
-
-/// So long another process may go by older limits.
-const LIMITS_KNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// What an airline is built from.
 pub struct Parts {
@@ -77,8 +73,8 @@ pub struct Shared {
     pub commands: Commands,
     pub reader: EventReader,
     pub projections: Projections,
-    /// What the airline may grow to, as was read not long ago.
-    pub limits: Recent<(), Limits>,
+    /// What the airline says of itself, as was read not long ago.
+    pub declared: Recent<(), Declared>,
 }
 
 impl Shared {
@@ -116,7 +112,7 @@ impl Shared {
             entropy: parts.entropy,
             pepper: Pepper::new(parts.pepper),
             passwords: parts.passwords,
-            limits: Recent::builder().time_to_live(LIMITS_KNOWN_FOR).build(),
+            declared: Recent::builder().time_to_live(KNOWN_FOR).build(),
         })
     }
 

@@ -1,8 +1,12 @@
 //! What queries answer: entities as their events add up, with where they stand in the log.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use crate::domain::catalogue::Item;
 use crate::domain::ids::{KeyId, PirepId, TenantId, UserId};
 use crate::domain::pirep::Pirep;
 use crate::domain::tenant::Tenant;
@@ -23,6 +27,8 @@ pub struct Standing<Id, T> {
 pub type TenantView = Standing<TenantId, Tenant>;
 pub type UserView = Standing<UserId, User>;
 pub type StoredPirep = Standing<PirepId, Pirep>;
+/// A thing of the catalogue.
+pub type ItemView<D> = Standing<Uuid, Item<D>>;
 
 /// A PIREP with what belongs to it elsewhere: names of people, extent of its track.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +49,7 @@ pub struct PirepView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// JSON pointer into the PIREP.
-    pub pointer: &'static str,
+    pub pointer: Cow<'static, str>,
     pub code: &'static str,
     pub detail: String,
 }

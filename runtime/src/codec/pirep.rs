@@ -8,7 +8,9 @@ use crate::codec::flight;
 use crate::codec::review;
 use crate::codec::sealing::{Opening, Sealing};
 use crate::codec::values;
+use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::UserId;
+use crate::domain::personal::Personal;
 use crate::domain::pirep::{Edit, Filing, PirepEvent, Report};
 
 pub fn encode(
@@ -220,6 +222,9 @@ fn filing_to_wire(filing: &Filing, sealing: &Sealing<'_>) -> Result<wire::Filing
         plan: Some(flight::plan_to_wire(&filing.plan)),
         report: Some(flight::report_to_wire(&filing.report)),
         remarks: sealing.seal_optional("remarks", filing.remarks.as_ref())?,
+        custom_fields: seal_fields(filing.custom_fields.as_ref(), sealing)?,
+        bid: filing.bid.map(|bid| bid.0.as_bytes().to_vec()),
+        scheduled_flight: filing.scheduled_flight.map(|it| it.0.as_bytes().to_vec()),
     })
 }
 
@@ -232,6 +237,12 @@ fn filing(message: Option<wire::Filing>, opening: &Opening<'_>) -> Result<Filing
         plan: flight::plan(plan)?,
         report: report(message.report)?,
         remarks: opening.open_optional("remarks", message.remarks)?,
+        custom_fields: open_fields(message.custom_fields, opening)?,
+        bid: values::optional_id("bid", message.bid.as_deref())?,
+        scheduled_flight: values::optional_id(
+            "scheduled_flight",
+            message.scheduled_flight.as_deref(),
+        )?,
     })
 }
 
@@ -241,6 +252,7 @@ fn edit_to_wire(edit: &Edit, sealing: &Sealing<'_>) -> Result<wire::PirepEdited,
         report: edit.report.as_ref().map(flight::report_to_wire),
         remarks: sealing.seal_optional("remarks", edit.remarks.as_ref())?,
         reason: sealing.seal_optional("reason", edit.reason.as_ref())?,
+        custom_fields: seal_fields(edit.custom_fields.as_ref(), sealing)?,
     })
 }
 
@@ -250,7 +262,41 @@ fn edit(message: wire::PirepEdited, opening: &Opening<'_>) -> Result<Edit, Decod
         report: message.report.map(flight::report).transpose()?,
         remarks: opening.open_optional("remarks", message.remarks)?,
         reason: opening.open_optional("reason", message.reason)?,
+        custom_fields: open_fields(message.custom_fields, opening)?,
     })
+}
+
+/// As one text, a JSON object: what a person put into a field is nobody else's business.
+fn seal_fields(
+    fields: Option<&Personal<CustomFields>>,
+    sealing: &Sealing<'_>,
+) -> Result<Option<wire::Sealed>, EncodeError> {
+    let text = fields.map(|fields| match fields.known() {
+        Some(fields) => {
+            let members = fields
+                .iter()
+                .map(|(key, value)| (key.clone(), value.clone()));
+            Personal::Known(members.collect::<serde_json::Value>().to_string())
+        }
+        None => Personal::Erased,
+    });
+    sealing.seal_optional("custom_fields", text.as_ref())
+}
+
+fn open_fields(
+    sealed: Option<wire::Sealed>,
+    opening: &Opening<'_>,
+) -> Result<Option<Personal<CustomFields>>, DecodeError> {
+    let text = opening.open_optional("custom_fields", sealed)?;
+    let fields = text.map(|text| match text.text() {
+        Some(text) => {
+            let fields = serde_json::from_str::<CustomFields>(text);
+            let fields = fields.map_err(|_| DecodeError::Invalid("custom_fields"))?;
+            Ok(Personal::Known(fields))
+        }
+        None => Ok(Personal::Erased),
+    });
+    fields.transpose()
 }
 
 fn report(message: Option<wire::Report>) -> Result<Report, DecodeError> {

@@ -5,6 +5,7 @@ use prost::Message;
 
 use crate::codec::error::DecodeError;
 use crate::codec::review;
+use crate::domain::catalogue::{FieldKind, PirepField, Rank};
 use crate::domain::tenant::{Limits, Profile, Settings, TenantEvent};
 
 pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
@@ -40,6 +41,20 @@ pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
             EventKind::RulesChanged,
             review::rules_to_wire(rules).encode_to_vec(),
         ),
+        TenantEvent::RanksChanged(ranks) => {
+            let ranks = ranks.iter().map(|rank| wire::Rank {
+                name: rank.name.clone(),
+                min_hours: rank.min_hours,
+            });
+            let ranks = ranks.collect();
+            let message = wire::RanksChanged { ranks };
+            (EventKind::RanksChanged, message.encode_to_vec())
+        }
+        TenantEvent::PirepFieldsChanged(fields) => {
+            let fields = fields.iter().map(field_to_wire).collect();
+            let message = wire::PirepFieldsChanged { fields };
+            (EventKind::PirepFieldsChanged, message.encode_to_vec())
+        }
     }
 }
 
@@ -68,6 +83,19 @@ pub fn decode(kind: EventKind, payload: &[u8]) -> Result<TenantEvent, DecodeErro
         EventKind::RulesChanged => {
             TenantEvent::RulesChanged(review::rules(wire::RulesChanged::decode(payload)?)?)
         }
+        EventKind::RanksChanged => {
+            let ranks = wire::RanksChanged::decode(payload)?.ranks;
+            let ranks = ranks.into_iter().map(|rank| Rank {
+                name: rank.name,
+                min_hours: rank.min_hours,
+            });
+            TenantEvent::RanksChanged(ranks.collect())
+        }
+        EventKind::PirepFieldsChanged => {
+            let fields = wire::PirepFieldsChanged::decode(payload)?.fields;
+            let fields = fields.into_iter().map(field);
+            TenantEvent::PirepFieldsChanged(fields.collect::<Result<_, _>>()?)
+        }
         other => return Err(DecodeError::UnknownKind(other as i16)),
     })
 }
@@ -92,5 +120,38 @@ fn profile(message: Option<wire::TenantProfile>) -> Result<Profile, DecodeError>
             pilots: message.max_pilots,
             pireps_per_day: message.max_pireps_per_day,
         },
+    })
+}
+
+fn field_to_wire(field: &PirepField) -> wire::PirepField {
+    let kind = match field.kind {
+        FieldKind::Text => wire::FieldKind::Text,
+        FieldKind::Number => wire::FieldKind::Number,
+        FieldKind::Flag => wire::FieldKind::Flag,
+        FieldKind::Choice => wire::FieldKind::Choice,
+    };
+    wire::PirepField {
+        key: field.key.clone(),
+        label: field.label.clone(),
+        kind: kind.into(),
+        choices: field.choices.clone(),
+        required: field.required,
+    }
+}
+
+fn field(message: wire::PirepField) -> Result<PirepField, DecodeError> {
+    let kind = match message.kind() {
+        wire::FieldKind::Text => FieldKind::Text,
+        wire::FieldKind::Number => FieldKind::Number,
+        wire::FieldKind::Flag => FieldKind::Flag,
+        wire::FieldKind::Choice => FieldKind::Choice,
+        wire::FieldKind::Unspecified => return Err(DecodeError::Invalid("kind")),
+    };
+    Ok(PirepField {
+        key: message.key,
+        label: message.label,
+        kind,
+        choices: message.choices,
+        required: message.required,
     })
 }

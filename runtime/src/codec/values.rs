@@ -8,9 +8,20 @@ use crate::codec::error::DecodeError;
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::{Role, Roles, Scope, Scopes};
 
-pub fn user_id(field: &'static str, bytes: &[u8]) -> Result<UserId, DecodeError> {
+pub fn id<Id: From<Uuid>>(field: &'static str, bytes: &[u8]) -> Result<Id, DecodeError> {
     let id = Uuid::from_slice(bytes).map_err(|_| DecodeError::Invalid(field))?;
-    Ok(UserId(id))
+    Ok(Id::from(id))
+}
+
+pub fn optional_id<Id: From<Uuid>>(
+    field: &'static str,
+    bytes: Option<&[u8]>,
+) -> Result<Option<Id>, DecodeError> {
+    bytes.map(|bytes| id(field, bytes)).transpose()
+}
+
+pub fn user_id(field: &'static str, bytes: &[u8]) -> Result<UserId, DecodeError> {
+    id(field, bytes)
 }
 
 pub fn key_id(field: &'static str, text: &str) -> Result<KeyId, DecodeError> {

@@ -80,6 +80,15 @@ impl Actor {
         }
     }
 
+    /// May change the catalogue: aircraft, the schedule, ranks, fields of PIREPs.
+    pub fn keeps_catalogue(&self) -> bool {
+        match self {
+            Self::User(person) => person.roles.administer() && person.allows(Scope::CatalogueWrite),
+            Self::CommandLine => true,
+            Self::Anonymous | Self::Operator | Self::System(_) => false,
+        }
+    }
+
     /// Comes from the hosting team itself, not over REST.
     pub fn hosts(&self) -> bool {
         matches!(self, Self::CommandLine | Self::Operator)

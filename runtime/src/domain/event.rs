@@ -2,6 +2,8 @@
 
 use std::convert::identity;
 
+use crate::domain::bids::BidEvent;
+use crate::domain::catalogue::{Aircraft, ItemEvent, ScheduledFlight};
 use crate::domain::pirep::PirepEvent;
 use crate::domain::tenant::TenantEvent;
 use crate::domain::user::UserEvent;
@@ -11,6 +13,9 @@ pub enum DomainEvent {
     Tenant(TenantEvent),
     User(UserEvent),
     Pirep(Box<PirepEvent>),
+    Aircraft(ItemEvent<Aircraft>),
+    ScheduledFlight(Box<ItemEvent<ScheduledFlight>>),
+    Bid(BidEvent),
 }
 
 impl DomainEvent {
@@ -20,6 +25,9 @@ impl DomainEvent {
             Self::Tenant(event) => event.name(),
             Self::User(event) => event.name(),
             Self::Pirep(event) => event.name(),
+            Self::Aircraft(event) => event.name(),
+            Self::ScheduledFlight(event) => event.name(),
+            Self::Bid(event) => event.name(),
         }
     }
 }
@@ -48,3 +56,11 @@ macro_rules! event_of {
 event_of!(Tenant, TenantEvent, identity, identity);
 event_of!(User, UserEvent, identity, identity);
 event_of!(Pirep, PirepEvent, Box::new, |event: Box<PirepEvent>| *event);
+event_of!(Aircraft, ItemEvent<Aircraft>, identity, identity);
+event_of!(
+    ScheduledFlight,
+    ItemEvent<ScheduledFlight>,
+    Box::new,
+    |event: Box<ItemEvent<ScheduledFlight>>| *event
+);
+event_of!(Bid, BidEvent, identity, identity);

@@ -45,6 +45,16 @@ uuid_id!(
     PirepId
 );
 
+uuid_id!(
+    /// A flight of the schedule; also the id of its stream.
+    ScheduledFlightId
+);
+
+uuid_id!(
+    /// A pilot's booking of a scheduled flight.
+    BidId
+);
+
 /// The public half of an API key or of a one-time link: 12 characters of base62.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -53,12 +53,13 @@ impl Aggregate for Pirep {
                 plan,
                 report,
                 remarks,
+                custom_fields,
                 last_sequence,
             } => rules::merge(
                 pirep,
                 plan.as_ref(),
                 report.as_ref(),
-                remarks.as_deref(),
+                rules::Said::of(remarks, custom_fields),
                 *last_sequence,
                 context,
             ),
@@ -71,13 +72,14 @@ impl Aggregate for Pirep {
             C::Submit {
                 report,
                 remarks,
+                custom_fields,
                 last_sequence,
             } => {
                 permit(Action::Submit)?;
                 rules::submit(
                     pirep,
                     report.as_ref(),
-                    remarks.as_deref(),
+                    rules::Said::of(remarks, custom_fields),
                     *last_sequence,
                     context,
                 )

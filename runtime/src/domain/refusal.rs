@@ -124,6 +124,14 @@ impl Faults {
         }
     }
 
+    /// Adds a fault unless the value, if there is one, lies within these bounds.
+    pub fn check_range(&mut self, pointer: &str, value: Option<i32>, least: i32, most: i32) {
+        if value.is_some_and(|value| value < least || value > most) {
+            let detail = format!("Must be between {least} and {most}.");
+            self.add(pointer, "out-of-range", detail);
+        }
+    }
+
     /// # Errors
     /// When there is any fault.
     pub fn finish(self) -> Result<(), Refusal> {

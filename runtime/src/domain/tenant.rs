@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::aggregate::{Aggregate, Context};
+use crate::domain::catalogue::{PirepField, Rank, pirep_field, rank};
 use crate::domain::ids::UserId;
 use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::review::{self, Rule, Rules};
@@ -19,6 +20,12 @@ pub struct Tenant {
     pub settings: Settings,
     #[serde(default)]
     pub rules: Rules,
+    /// In the order in which pilots rise.
+    #[serde(default)]
+    pub ranks: Vec<Rank>,
+    /// Fields that its PIREPs hold beside the usual.
+    #[serde(default)]
+    pub pirep_fields: Vec<PirepField>,
     /// Number of the last desired state that was applied in full; 0 before the first.
     pub desired_number: u64,
     pub created_at: Timestamp,
@@ -74,6 +81,10 @@ pub enum TenantCommand {
         rules: Vec<Rule>,
         seen: i32,
     },
+    /// Replaces them all.
+    ChangeRanks(Vec<Rank>),
+    /// Replaces them all. Reports keep the values of those that are gone.
+    ChangePirepFields(Vec<PirepField>),
 }
 
 /// Code of the refusal of a command that has not seen the rules that stand.
@@ -86,6 +97,8 @@ pub enum TenantEvent {
     DesiredStateApplied { number: u64 },
     SettingsChanged(Settings),
     RulesChanged(Rules),
+    RanksChanged(Vec<Rank>),
+    PirepFieldsChanged(Vec<PirepField>),
 }
 
 impl TenantEvent {
@@ -96,6 +109,8 @@ impl TenantEvent {
             Self::DesiredStateApplied { .. } => "DesiredStateApplied",
             Self::SettingsChanged(_) => "SettingsChanged",
             Self::RulesChanged(_) => "RulesChanged",
+            Self::RanksChanged(_) => "RanksChanged",
+            Self::PirepFieldsChanged(_) => "PirepFieldsChanged",
         }
     }
 }
@@ -172,6 +187,24 @@ impl Aggregate for Tenant {
             (TenantCommand::ChangeRules { rules, seen }, Some(tenant)) => {
                 change_rules(tenant, rules, *seen, context)
             }
+            (TenantCommand::ChangeRanks(ranks), Some(tenant)) => {
+                keepers_only(context)?;
+                let mut faults = Faults::default();
+                rank::check(&mut faults, ranks);
+                faults.finish()?;
+                let ranks = rank::tidied(ranks);
+                let differs = ranks != tenant.ranks;
+                Ok(changed(differs, TenantEvent::RanksChanged(ranks)))
+            }
+            (TenantCommand::ChangePirepFields(fields), Some(tenant)) => {
+                keepers_only(context)?;
+                let fields = pirep_field::tidied(fields);
+                let mut faults = Faults::default();
+                pirep_field::check(&mut faults, &fields);
+                faults.finish()?;
+                let differs = fields != tenant.pirep_fields;
+                Ok(changed(differs, TenantEvent::PirepFieldsChanged(fields)))
+            }
         }
     }
 
@@ -182,6 +215,8 @@ impl Aggregate for Tenant {
                 profile: profile.clone(),
                 settings: Settings::default(),
                 rules: Rules::default(),
+                ranks: Vec::new(),
+                pirep_fields: Vec::new(),
                 desired_number: 0,
                 created_at: at,
             }));
@@ -195,6 +230,8 @@ impl Aggregate for Tenant {
             }
             TenantEvent::SettingsChanged(settings) => tenant.settings = settings.clone(),
             TenantEvent::RulesChanged(rules) => tenant.rules = rules.clone(),
+            TenantEvent::RanksChanged(ranks) => tenant.ranks = ranks.clone(),
+            TenantEvent::PirepFieldsChanged(fields) => tenant.pirep_fields = fields.clone(),
         }
         Some(tenant)
     }
@@ -244,6 +281,16 @@ fn change_rules(
         rules: rules.to_vec(),
     });
     Ok(changed(rules != tenant.rules.rules, event))
+}
+
+fn keepers_only(context: &Context<()>) -> Result<(), Refusal> {
+    if context.actor.keeps_catalogue() {
+        return Ok(());
+    }
+    Err(Refusal::forbidden(
+        "not-an-admin",
+        "Only a TenantAdmin changes the catalogue.",
+    ))
 }
 
 fn changed(is: bool, event: TenantEvent) -> Vec<TenantEvent> {

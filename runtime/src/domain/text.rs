@@ -63,3 +63,27 @@ pub fn check_email(faults: &mut Faults, pointer: &str, text: &str) {
         "Must be an e-mail address.",
     );
 }
+
+/// Without space around it; none when there is nothing else.
+pub fn trimmed(text: Option<&str>) -> Option<String> {
+    let text = text?.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// As codes are written: in capitals, without space around it.
+pub fn code(text: &str) -> String {
+    text.trim().to_uppercase()
+}
+
+/// The shape of an airport's code; whether it is known is not for us to say.
+pub fn check_airport(faults: &mut Faults, pointer: &str, code: Option<&str>) {
+    let shaped = |code: &str| {
+        (3..=7).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    faults.check(
+        code.is_none_or(shaped),
+        pointer,
+        "not-an-airport-code",
+        "Must be an airport's ICAO code, such as LIRF.",
+    );
+}

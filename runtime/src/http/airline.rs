@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::domain::tenant::Tenant;
+use crate::application::views::TenantView;
 use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 
@@ -29,7 +29,7 @@ pub struct Airline {
 #[utoipa::path(get, path = "/airline", operation_id = "getAirline", tag = "airline", security(()),
     responses((status = 200, description = "The airline", body = Airline)))]
 async fn get_airline(State(state): State<HttpState>) -> Result<Json<Airline>, Problem> {
-    let profile = declared(&state).await?.profile;
+    let profile = declared(&state).await?.entity.profile;
     Ok(Json(Airline {
         display_name: profile.display_name,
         icao_code: profile.icao_code,
@@ -40,9 +40,7 @@ async fn get_airline(State(state): State<HttpState>) -> Result<Json<Airline>, Pr
 ///
 /// # Errors
 /// 503 before the first declaration has arrived.
-pub async fn declared(state: &HttpState) -> Result<Tenant, Problem> {
+pub async fn declared(state: &HttpState) -> Result<TenantView, Problem> {
     let tenant = state.airline().tenant().await?;
-    tenant
-        .map(|tenant| tenant.entity)
-        .ok_or_else(|| Problem::unavailable().detail("the airline has not been declared yet"))
+    tenant.ok_or_else(|| Problem::unavailable().detail("the airline has not been declared yet"))
 }

@@ -74,7 +74,7 @@ pub struct ChangePassword {
 async fn get_me(State(state): State<HttpState>, known: Known) -> Result<Json<Me>, Problem> {
     let identity = known.identity;
     let user = state.airline().users.me(&identity).await?;
-    let tenant = declared(&state).await?;
+    let tenant = declared(&state).await?.entity;
     Ok(Json(Me {
         user: user.into(),
         scopes: identity

@@ -6,6 +6,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::catalogue::FieldKind;
 use crate::domain::pirep::{Awaits, Credit, PirepState, SourceKind, Verdict};
 use crate::domain::review::Answer;
 use crate::domain::roles::{Role, Scope};
@@ -45,6 +46,7 @@ texts! {
         = [SourceKind::Manual, SourceKind::Acars].map(Named);
     Credit "How much of a flight counts." = [Credit::Full, Credit::Hours, Credit::None];
     Answer "What a review rule says; `hold`: staff decide." = [Answer::Accept, Answer::Hold, Answer::Reject];
+    FieldKind "`Flag`: `true` or `false`. `Choice`: one of the field's `choices`." = FieldKind::ALL;
     Verdict "What was decided." = [Verdict::Accepted, Verdict::Rejected];
 }
 

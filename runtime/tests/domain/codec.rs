@@ -8,8 +8,9 @@ use albatross::codec::{
     encode,
 };
 use albatross::domain::actor::RecordedActor;
+use albatross::domain::catalogue::CustomFields;
 use albatross::domain::event::DomainEvent;
-use albatross::domain::ids::UserId;
+use albatross::domain::ids::{BidId, ScheduledFlightId, UserId};
 use albatross::domain::personal::Personal;
 use albatross::domain::pirep::{
     Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
@@ -18,7 +19,7 @@ use albatross::domain::roles::{Role, Roles, Scope};
 use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
 use albatross_proto::v1::EventKind;
 use jiff::Timestamp;
-use proptest::collection::{btree_set, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -299,7 +300,21 @@ fn a_wrapped_key_of_the_first_release_still_opens() {
 
 #[test]
 fn unknown_types_and_versions_are_errors() {
-    for kind in [0, -1, 1, 99, 199, 214, 399, 401, i16::MIN, i16::MAX] {
+    for kind in [
+        0,
+        -1,
+        1,
+        99,
+        199,
+        214,
+        399,
+        499,
+        599,
+        699,
+        701,
+        i16::MIN,
+        i16::MAX,
+    ] {
         let unknown = decode(kind, 1, event_id("x"), &[], &ring());
         assert_eq!(unknown, Err(DecodeError::UnknownKind(kind)));
     }
@@ -388,17 +403,27 @@ fn report() -> impl Strategy<Value = Report> {
     })
 }
 
+fn fields() -> impl Strategy<Value = Option<Personal<CustomFields>>> {
+    let known = btree_map(text(), text(), 0..4).prop_map(Personal::Known);
+    option::of(prop_oneof![9 => known, 1 => Just(Personal::Erased)])
+}
+
 fn filing() -> impl Strategy<Value = Filing> {
     let kind = select(vec![SourceKind::Manual, SourceKind::Acars]);
     let source = (kind, option::of(text()));
-    let content = (plan(), report(), option::of(personal()));
-    (any::<u128>(), source, content).prop_map(|(pilot, (kind, client), (plan, report, remarks))| {
+    let content = (plan(), report(), option::of(personal()), fields());
+    let flown = (option::of(any::<u128>()), option::of(any::<u128>()));
+    (any::<u128>(), source, content, flown).prop_map(|(pilot, (kind, client), content, flown)| {
+        let (plan, report, remarks, custom_fields) = content;
         Filing {
             pilot: UserId(Uuid::from_u128(pilot)),
             source: Source { kind, client },
             plan,
             report,
             remarks,
+            custom_fields,
+            bid: flown.0.map(|id| BidId(Uuid::from_u128(id))),
+            scheduled_flight: flown.1.map(|id| ScheduledFlightId(Uuid::from_u128(id))),
         }
     })
 }
@@ -460,13 +485,15 @@ fn pirep_event() -> impl Strategy<Value = DomainEvent> {
         option::of(report()),
         option::of(personal()),
         option::of(personal()),
+        fields(),
     )
-        .prop_map(|(plan, report, remarks, reason)| {
+        .prop_map(|(plan, report, remarks, reason, custom_fields)| {
             PirepEvent::Edited(Edit {
                 plan,
                 report,
                 remarks,
                 reason,
+                custom_fields,
             })
         });
     prop_oneof![

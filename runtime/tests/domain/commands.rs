@@ -187,6 +187,9 @@ fn prefile() -> Order<Pirep> {
         plan: plan(),
         report: None,
         remarks: Some("hello".into()),
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     }))
 }
 
@@ -197,6 +200,7 @@ fn submit() -> Order<Pirep> {
             ..Report::default()
         }),
         remarks: Some("smooth".into()),
+        custom_fields: None,
         last_sequence: Some(9),
     })
 }
@@ -380,6 +384,7 @@ async fn a_command_that_changes_nothing_writes_nothing() {
         plan: Some(plan()),
         report: None,
         remarks: Some("hello".into()),
+        custom_fields: None,
         last_sequence: None,
     });
     let done = commands.execute(same).await.unwrap();

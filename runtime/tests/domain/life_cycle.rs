@@ -31,6 +31,9 @@ pub fn filing(kind: SourceKind) -> Filing {
             ..Report::default()
         },
         remarks: None,
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     }
 }
 
@@ -101,6 +104,7 @@ fn command(action: Action) -> PirepCommand {
             plan: None,
             report: None,
             remarks: Some("smooth".into()),
+            custom_fields: None,
             last_sequence: None,
         },
         Action::Pause => C::Pause,
@@ -108,6 +112,7 @@ fn command(action: Action) -> PirepCommand {
         Action::Submit => C::Submit {
             report: None,
             remarks: None,
+            custom_fields: None,
             last_sequence: None,
         },
         Action::Withdraw => C::Withdraw,
@@ -148,7 +153,7 @@ fn every_cell_of_the_table_holds_and_nothing_else_is_possible() {
                 })
                 .collect();
             let mut names: Vec<&str> = listed.iter().map(|(name, _)| *name).collect();
-            let mut offered = allowed(&before, &actor, PirepFacts::default());
+            let mut offered = allowed(&before, &actor, &PirepFacts::default());
             names.sort_unstable();
             offered.sort_unstable();
             assert_eq!(offered, names, "{line}");

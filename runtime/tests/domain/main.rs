@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
+mod bids;
+mod catalogue;
 mod codec;
 mod commands;
 mod given;

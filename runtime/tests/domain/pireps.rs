@@ -1,12 +1,15 @@
 //! What the commands on a PIREP lead to, beyond the table of states.
 
 use albatross::domain::actor::{Actor, KeyUse, Person};
-use albatross::domain::ids::KeyId;
+use albatross::domain::catalogue::{FieldKind, PirepField};
+use albatross::domain::ids::{BidId, KeyId, ScheduledFlightId};
 use albatross::domain::pirep::{
     Awaits, Changes, Credit, Edit, Intent, NewPirep, Pirep, PirepCommand, PirepEvent, PirepFacts,
     PirepState, Plan, Report, Source, SourceKind, Verdict,
 };
 use albatross::domain::roles::{Role, Scope};
+use rstest::rstest;
+use uuid::Uuid;
 
 use crate::given::{Given, PILOT, REVIEWER, now, pilot, reviewer, stranger};
 use crate::life_cycle::{accepted, filing, plan, rejected, submitted};
@@ -22,6 +25,9 @@ fn new(intent: Intent) -> NewPirep {
         plan: plan(),
         report: None,
         remarks: None,
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     }
 }
 
@@ -33,6 +39,7 @@ fn submit(report: Option<Report>) -> PirepCommand {
     PirepCommand::Submit {
         report,
         remarks: None,
+        custom_fields: None,
         last_sequence: None,
     }
 }
@@ -121,7 +128,7 @@ fn a_suspended_pilot_starts_nothing_but_a_begun_flight_is_held() {
         ..PirepFacts::default()
     };
     Given::<Pirep>::nothing()
-        .with(suspended)
+        .with(suspended.clone())
         .when(pilot(), PirepCommand::File(new(Intent::Prefile)))
         .forbidden("suspended");
     let begun = flight(SourceKind::Acars).with(suspended);
@@ -135,7 +142,7 @@ fn a_limit_refuses_a_new_flight_and_none_that_has_begun() {
         ..PirepFacts::default()
     };
     Given::<Pirep>::nothing()
-        .with(full)
+        .with(full.clone())
         .when(pilot(), PirepCommand::File(new(Intent::Prefile)))
         .refused("too-many-flights-today");
     let begun = flight(SourceKind::Acars).with(full);
@@ -153,6 +160,7 @@ fn submitting_hands_it_to_staff_with_the_last_of_what_was_measured() {
     let command = PirepCommand::Submit {
         report: Some(report),
         remarks: Some("smooth".into()),
+        custom_fields: None,
         last_sequence: Some(2_109),
     };
     let mut filing = filing(SourceKind::Acars);
@@ -342,6 +350,7 @@ fn an_edit_that_changes_nothing_and_a_repeated_merge_write_nothing() {
         plan: Some(plan()),
         report: Some(filing(SourceKind::Acars).report),
         remarks: None,
+        custom_fields: None,
         last_sequence: None,
     };
     flight(SourceKind::Acars).when(pilot(), repeat()).then([]);
@@ -363,6 +372,7 @@ fn a_whole_flight_sent_again_is_united_with_what_is_known() {
             ..Report::default()
         }),
         remarks: None,
+        custom_fields: None,
         last_sequence: Some(40),
     };
     let pirep = flight(SourceKind::Acars).when(pilot(), more).state();
@@ -391,4 +401,83 @@ fn a_measured_flight_is_not_withdrawn_into_a_form() {
     Given::<Pirep>::events([PirepEvent::Prefiled(filing(SourceKind::Acars)), submitted()])
         .when(pilot(), PirepCommand::Withdraw)
         .refused("illegal-transition");
+}
+
+fn declared(kind: FieldKind, required: bool) -> PirepFacts {
+    let field = PirepField {
+        key: "x".into(),
+        label: "X".into(),
+        kind,
+        choices: vec!["CAVOK".into(), "storms".into()],
+        required,
+    };
+    PirepFacts {
+        fields: [field].into(),
+        ..PirepFacts::default()
+    }
+}
+
+#[rstest]
+#[case(FieldKind::Text, "anything\nat all", true)]
+#[case(FieldKind::Text, "a\u{7}b", false)]
+#[case(FieldKind::Number, "12.5", true)]
+#[case(FieldKind::Number, "-3", true)]
+#[case(FieldKind::Number, "inf", false)]
+#[case(FieldKind::Number, "1e9", false)]
+#[case(FieldKind::Number, "12 kg", false)]
+#[case(FieldKind::Flag, "true", true)]
+#[case(FieldKind::Flag, "yes", false)]
+#[case(FieldKind::Choice, "storms", true)]
+#[case(FieldKind::Choice, "rain", false)]
+fn a_value_of_the_airlines_own_field_is_of_its_kind(
+    #[case] kind: FieldKind,
+    #[case] value: &str,
+    #[case] valid: bool,
+) {
+    let mut report = new(Intent::Prefile);
+    let values = [("x".to_owned(), value.to_owned())];
+    report.custom_fields = Some(values.into());
+    let given = Given::<Pirep>::nothing().with(declared(kind, false));
+    let outcome = given.when(pilot(), PirepCommand::File(report)).outcome;
+    assert_eq!(outcome.is_ok(), valid, "{outcome:?}");
+}
+
+#[test]
+fn a_new_report_flies_the_flight_of_its_bid() {
+    let [east, west] = [7, 8].map(|id| ScheduledFlightId(Uuid::from_u128(id)));
+    let file = |bid: bool, flight| {
+        PirepCommand::File(NewPirep {
+            bid: bid.then(|| BidId(Uuid::from_u128(1))),
+            scheduled_flight: flight,
+            ..new(Intent::Prefile)
+        })
+    };
+    let booked = || {
+        Given::<Pirep>::nothing().with(PirepFacts {
+            booked: Some(east),
+            ..PirepFacts::default()
+        })
+    };
+    for named in [None, Some(east)] {
+        let pirep = booked().when(pilot(), file(true, named)).state();
+        assert_eq!(pirep.scheduled_flight, Some(east));
+    }
+    booked()
+        .when(pilot(), file(true, Some(west)))
+        .invalid(&["/scheduledFlight other-flight"]);
+    let nothing = Given::<Pirep>::nothing;
+    let pirep = nothing().when(pilot(), file(true, None)).state();
+    assert!(pirep.bid.is_some() && pirep.scheduled_flight.is_none());
+    nothing()
+        .when(pilot(), file(false, Some(west)))
+        .invalid(&["/scheduledFlight unknown"]);
+    let known = PirepFacts {
+        scheduled: true,
+        ..PirepFacts::default()
+    };
+    let pirep = nothing()
+        .with(known)
+        .when(pilot(), file(false, Some(west)))
+        .state();
+    assert_eq!((pirep.bid, pirep.scheduled_flight), (None, Some(west)));
 }

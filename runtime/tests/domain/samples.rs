@@ -1,7 +1,11 @@
 //! One or more of every event, by name: the golden corpus encodes exactly these.
 
+use albatross::domain::bids::BidEvent;
+use albatross::domain::catalogue::{
+    Aircraft, CustomFields, FieldKind, ItemEvent, PirepField, Rank, ScheduledFlight,
+};
 use albatross::domain::event::DomainEvent;
-use albatross::domain::ids::{KeyId, UserId};
+use albatross::domain::ids::{BidId, KeyId, ScheduledFlightId, UserId};
 use albatross::domain::personal::Personal;
 use albatross::domain::pirep::{
     Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
@@ -20,6 +24,7 @@ pub fn samples() -> Vec<(&'static str, DomainEvent)> {
     let mut samples = tenant();
     samples.extend(user());
     samples.extend(pirep());
+    samples.extend(catalogue());
     samples
 }
 
@@ -82,8 +87,45 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
                 rules: Vec::new(),
             }),
         ),
+        ("ranks-changed", TenantEvent::RanksChanged(ranks())),
+        (
+            "ranks-changed-to-none",
+            TenantEvent::RanksChanged(Vec::new()),
+        ),
+        (
+            "pirep-fields-changed",
+            TenantEvent::PirepFieldsChanged(declared()),
+        ),
     ];
     events.map(|(name, event)| (name, event.into())).into()
+}
+
+fn ranks() -> Vec<Rank> {
+    let ranks = [("Cadet", 0), ("Captain", 1_000)];
+    let ranks = ranks.map(|(name, min_hours)| Rank {
+        name: name.into(),
+        min_hours,
+    });
+    ranks.into()
+}
+
+fn declared() -> Vec<PirepField> {
+    let choice = PirepField {
+        key: "weather".into(),
+        label: "Weather".into(),
+        kind: FieldKind::Choice,
+        choices: vec!["CAVOK".into(), "storms".into()],
+        required: true,
+    };
+    let others = [FieldKind::Text, FieldKind::Number, FieldKind::Flag];
+    let others = others.map(|kind| PirepField {
+        key: kind.as_str().to_lowercase(),
+        label: kind.as_str().into(),
+        kind,
+        choices: Vec::new(),
+        required: false,
+    });
+    [choice].into_iter().chain(others).collect()
 }
 
 fn user() -> Vec<(&'static str, DomainEvent)> {
@@ -206,6 +248,12 @@ fn report() -> Report {
     }
 }
 
+fn fields() -> CustomFields {
+    let values = [("gate", "Roma 12"), ("smooth~", "\"yes\"")];
+    let values = values.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    values.into()
+}
+
 fn pirep() -> Vec<(&'static str, DomainEvent)> {
     let by = Some(UserId(Uuid::from_u128(0xB0B)));
     let filing = Filing {
@@ -217,6 +265,9 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
         plan: plan(),
         report: report(),
         remarks: Some("Smooth.\nThanks, Roma!".into()),
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     };
     let bare = Filing {
         source: Source {
@@ -228,7 +279,21 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
         remarks: None,
         ..filing.clone()
     };
+    let booked = Filing {
+        custom_fields: Some(fields().into()),
+        bid: Some(BidId(Uuid::from_u128(0xB1D))),
+        scheduled_flight: Some(ScheduledFlightId(Uuid::from_u128(0x5CED))),
+        ..bare.clone()
+    };
     let events = [
+        ("pirep-prefiled-on-a-bid", PirepEvent::Prefiled(booked)),
+        (
+            "pirep-edited-custom-fields",
+            PirepEvent::Edited(Edit {
+                custom_fields: Some(fields().into()),
+                ..Edit::default()
+            }),
+        ),
         ("pirep-drafted", PirepEvent::Drafted(bare)),
         ("pirep-prefiled", PirepEvent::Prefiled(filing)),
         (
@@ -238,6 +303,7 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
                 report: Some(report()),
                 remarks: Some("".into()),
                 reason: Some("wrong aircraft".into()),
+                custom_fields: None,
             }),
         ),
         ("pirep-edited-nothing", PirepEvent::Edited(Edit::default())),
@@ -403,4 +469,61 @@ fn every_rule() -> Rules {
             Rule::AutoAccept,
         ],
     }
+}
+
+fn catalogue() -> Vec<(&'static str, DomainEvent)> {
+    let aircraft = Aircraft {
+        registration: "4X-ELC".into(),
+        aircraft_type: "B744".into(),
+        name: Some("Beer Sheva".into()),
+    };
+    let bare = Aircraft {
+        name: None,
+        ..aircraft.clone()
+    };
+    let flight = ScheduledFlight {
+        flight_number: "ELY386".into(),
+        callsign: Some("ELY386".into()),
+        departure: "LIRF".into(),
+        arrival: "LLBG".into(),
+        aircraft_types: ["B744".into(), "B738".into()].into(),
+        route: Some("SOSAK UM603 SOR UN134".into()),
+        cruise_level_ft: Some(35_000),
+        off_block_minute_utc: Some(575),
+        block_time_min: Some(210),
+        days_of_week: [1, 5, 7].into(),
+    };
+    let daily = ScheduledFlight {
+        flight_number: "ELY1".into(),
+        departure: "LLBG".into(),
+        arrival: "KJFK".into(),
+        ..ScheduledFlight::default()
+    };
+    let of_aircraft = [
+        ("aircraft-added", ItemEvent::Added(aircraft)),
+        ("aircraft-changed", ItemEvent::Changed(bare)),
+        ("aircraft-archived", ItemEvent::Archived),
+        ("aircraft-restored", ItemEvent::Restored),
+    ];
+    let of_schedule = [
+        ("flight-scheduled", ItemEvent::Added(flight)),
+        ("scheduled-flight-changed", ItemEvent::Changed(daily)),
+        ("scheduled-flight-archived", ItemEvent::Archived),
+        ("scheduled-flight-restored", ItemEvent::Restored),
+    ];
+    let of_aircraft = of_aircraft.map(|(name, event)| (name, event.into()));
+    let of_schedule = of_schedule.map(|(name, event)| (name, event.into()));
+    let bid = BidId(Uuid::from_u128(0xB1D));
+    let made = BidEvent::Made {
+        pilot: SUBJECT,
+        bid,
+        flight: ScheduledFlightId(Uuid::from_u128(0x5CED)),
+        expires_at: at(1_800_000_000_000_001),
+    };
+    let of_bids = [
+        ("bid-made", made.into()),
+        ("bid-withdrawn", BidEvent::Withdrawn { bid }.into()),
+    ];
+    let all = of_aircraft.into_iter().chain(of_schedule);
+    all.chain(of_bids).collect()
 }

@@ -1,6 +1,7 @@
 //! What may be declared and set about a tenant.
 
 use albatross::domain::actor::Actor;
+use albatross::domain::catalogue::{FieldKind, PirepField, Rank};
 use albatross::domain::tenant::{Limits, Profile, Settings, Tenant, TenantCommand, TenantEvent};
 
 use crate::given::{Given, admin, pilot};
@@ -96,4 +97,85 @@ fn settings_are_the_airlines_own_admins() {
     given
         .when(pilot(), change("#1e40af"))
         .forbidden("not-an-admin");
+}
+
+fn rank(name: &str, min_hours: u32) -> Rank {
+    Rank {
+        name: name.into(),
+        min_hours,
+    }
+}
+
+#[test]
+fn ranks_are_replaced_as_a_whole_and_kept_in_order() {
+    let given = Given::<Tenant>::events([created()]);
+    let change = TenantCommand::ChangeRanks;
+    let rising = vec![rank("Cadet", 0), rank("Captain", 500)];
+    let mixed = vec![rank(" Captain", 500), rank("Cadet ", 0)];
+    let after = given.when(admin(), change(mixed.clone()));
+    let after = after.then([TenantEvent::RanksChanged(rising.clone())]);
+    assert_eq!(after.unwrap().ranks, rising);
+    let events = [created(), TenantEvent::RanksChanged(rising)];
+    let ranked = Given::<Tenant>::events(events);
+    ranked.when(admin(), change(mixed)).then([]);
+    ranked
+        .when(admin(), change(Vec::new()))
+        .then([TenantEvent::RanksChanged(Vec::new())]);
+    given
+        .when(pilot(), change(Vec::new()))
+        .forbidden("not-an-admin");
+    let wrong = vec![rank("Cadet", 5), rank("cadet", 5), rank("", 1_000_001)];
+    given.when(admin(), change(wrong)).invalid(&[
+        "/items/1/name duplicate",
+        "/items/1/minHours duplicate",
+        "/items/2/name required",
+        "/items/2/minHours out-of-range",
+    ]);
+    let many = (0..51).map(|number| rank(&format!("R{number}"), number));
+    given
+        .when(admin(), change(many.collect()))
+        .invalid(&["/items too-many"]);
+}
+
+fn field(key: &str, kind: FieldKind, choices: &[&str]) -> PirepField {
+    PirepField {
+        key: key.into(),
+        label: "Gate".into(),
+        kind,
+        choices: choices.iter().map(|it| (*it).to_owned()).collect(),
+        required: false,
+    }
+}
+
+#[test]
+fn fields_are_replaced_as_a_whole() {
+    let given = Given::<Tenant>::events([created()]);
+    let change = TenantCommand::ChangePirepFields;
+    let fields = vec![
+        field("gate", FieldKind::Text, &[]),
+        field("weather_2", FieldKind::Choice, &["CAVOK", "storms"]),
+    ];
+    let changed = TenantEvent::PirepFieldsChanged(fields.clone());
+    let after = given.when(admin(), change(fields.clone()));
+    assert_eq!(after.then([changed]).unwrap().pirep_fields, fields);
+    given
+        .when(pilot(), change(fields))
+        .forbidden("not-an-admin");
+    let mut blank = field("gate", FieldKind::Text, &["A"]);
+    blank.label = " ".into();
+    let wrong = vec![
+        field("1gate", FieldKind::Text, &[]),
+        blank,
+        field("gate", FieldKind::Choice, &[]),
+        field("x", FieldKind::Choice, &["A", "A", ""]),
+    ];
+    given.when(admin(), change(wrong)).invalid(&[
+        "/items/0/key not-a-key",
+        "/items/1/label required",
+        "/items/1/choices not-allowed",
+        "/items/2/key duplicate",
+        "/items/2/choices required",
+        "/items/3/choices/1 duplicate",
+        "/items/3/choices/2 required",
+    ]);
 }

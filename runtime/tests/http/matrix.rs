@@ -2,6 +2,9 @@
 //!
 //! Written out by hand, so that a slip in the table of rights does not repeat itself here.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -61,6 +64,25 @@ const MATRIX: &[Row] = &[
     ("GET",    "/rules",                    "settings",     [401, 403, 403, YES, YES, YES, 403, 403]),
     ("PUT",    "/rules",                    "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
     ("POST",   "/rules/dry-run",            "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
+    ("GET",    "/aircraft",                "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("POST",   "/aircraft",                "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("GET",    "/aircraft/THING",          "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("PATCH",  "/aircraft/THING",          "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("POST",   "/aircraft/THING/archive",  "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("POST",   "/aircraft/THING/restore",  "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("GET",    "/flights",                 "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("POST",   "/flights",                 "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("GET",    "/flights/THING",           "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("PATCH",  "/flights/THING",           "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("POST",   "/flights/THING/archive",   "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("POST",   "/flights/THING/restore",   "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("GET",    "/ranks",                   "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("PUT",    "/ranks",                   "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("GET",    "/pirep-fields",            "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("PUT",    "/pirep-fields",            "catalogue:write", [401, 403, 403, 403, YES, YES, NONE, 403]),
+    ("GET",    "/bids",                    "catalogue:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("POST",   "/bids",                    "bids:write",      [401, YES, YES, YES, YES, YES, YES, 403]),
+    ("DELETE", "/bids/BID",                "bids:write",      [401, YES, 404, 404, 404, 404, YES, 403]),
     ("GET",    "/stream",                   "pireps:read",  [401, YES, YES, YES, YES, YES, YES, 403]),
 ];
 
@@ -81,6 +103,11 @@ struct Cast {
     people: [Person; 5],
     bare_key: String,
     flight: String,
+    /// Paths of an aircraft and a scheduled flight.
+    things: [String; 2],
+    last_bid: Mutex<String>,
+    /// By scope; none where the owner can hold none.
+    keys: Mutex<HashMap<&'static str, Option<String>>>,
 }
 
 impl Cast {
@@ -96,11 +123,20 @@ impl Cast {
         ];
         let bare_key = stack.key(&people[0], &["live:read"]).await;
         let flight = stack.flight(&people[0]).await;
+        let aircraft = json!({"registration": "4X-ELC", "aircraftType": "B744"});
+        let scheduled = json!({"flightNumber": "ELY386", "departure": "LIRF", "arrival": "LLBG"});
+        let things = [
+            stack.added("aircraft", &people[3], aircraft).await,
+            stack.added("flights", &people[3], scheduled).await,
+        ];
         Self {
             stack,
             people,
             bare_key,
             flight,
+            things,
+            last_bid: Mutex::default(),
+            keys: Mutex::default(),
         }
     }
 
@@ -110,14 +146,34 @@ impl Cast {
 
     async fn path(&self, template: &str) -> String {
         let flight = self.flight.trim_start_matches("/api/v1/pireps/");
-        let mut path = format!("/api/v1{template}")
+        let mut path = format!("/api/v1{template}");
+        for thing in &self.things {
+            let kind = thing.rsplit_once('/').map_or("", |(kind, _)| kind);
+            path = path.replace(&format!("{kind}/THING"), thing);
+        }
+        let mut path = path
             .replace("USER", &self.owner().id)
             .replace("FLIGHT", flight);
+        if path.contains("BID") {
+            path = path.replace("BID", &self.bid().await);
+        }
         if path.contains("KEY") {
             let key = self.stack.key(self.owner(), &["live:read"]).await;
             path = path.replace("KEY", &key["albk_".len()..][..12]);
         }
         path
+    }
+
+    /// Of the owner's: booked anew when somebody has withdrawn it.
+    async fn bid(&self) -> String {
+        let flight = self.things[1].trim_start_matches("/api/v1/flights/");
+        let make = Call::new("POST", "/api/v1/bids").by(self.owner());
+        let made = self.stack.ask(make.json(json!({"flight": flight}))).await;
+        let mut last = self.last_bid.lock().unwrap();
+        if made.status == 201 {
+            *last = made.body["id"].as_str().unwrap().to_owned();
+        }
+        last.clone()
     }
 
     /// A body that nothing can be done with: nobody's try changes anything for the next.
@@ -164,14 +220,20 @@ impl Cast {
         }
     }
 
-    async fn scoped_key(&self, scope: &str) -> Option<String> {
+    /// One for each scope: a user holds no more than some.
+    async fn scoped_key(&self, scope: &'static str) -> Option<String> {
+        if let Some(key) = self.keys.lock().unwrap().get(scope) {
+            return key.clone();
+        }
         let path = format!("/api/v1/users/{}/apikeys", self.owner().id);
         let call = Call::new("POST", &path).by(self.owner()).named();
         let issued = self
             .stack
             .ask(call.json(json!({"name": "k", "scopes": [scope]})))
             .await;
-        issued.body["key"].as_str().map(str::to_owned)
+        let key = issued.body["key"].as_str().map(str::to_owned);
+        self.keys.lock().unwrap().insert(scope, key.clone());
+        key
     }
 
     async fn hold(&self, matrix: &[Row]) {

@@ -285,6 +285,18 @@ impl Stack {
         path
     }
 
+    /// Adds to what the catalogue lists at `/api/v1/<things>` and waits until it can be read; returns its path.
+    pub async fn added(&self, things: &str, admin: &Person, details: Value) -> String {
+        let call = Call::new("POST", &format!("/api/v1/{things}")).by(admin);
+        let added = self.ask(call.json(details)).await;
+        assert_eq!(added.status, 201, "{added:?}");
+        let path = added.headers["location"].to_str().unwrap().to_owned();
+        let read = Call::get(&path).by(admin);
+        let read = read.header("albatross-position", &added.position());
+        assert_eq!(self.ask(read).await.status, 200, "{path}");
+        path
+    }
+
     /// The same, submitted; returns path and ETag.
     pub async fn submitted(&self, pilot: &Person) -> (String, String) {
         let path = self.flight(pilot).await;

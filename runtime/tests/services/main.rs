@@ -6,8 +6,11 @@
 )]
 
 mod api_keys;
+mod bids;
+mod catalogue;
 mod changes;
 mod clock;
+mod custom_fields;
 mod demo_flight;
 mod derived;
 mod desired;

@@ -10,7 +10,7 @@ use albatross::application::events::EventReader;
 use albatross::application::identity::Identity;
 use albatross::application::paging::Page;
 use albatross::application::pirep_queries::PirepFilter;
-use albatross::application::pireps::{Accept, Reject, Submit};
+use albatross::application::pireps::{Accept, FilePirep, Reject, Submit};
 use albatross::application::projections::lane::Lane;
 use albatross::application::projections::rebuild::RebuildError;
 use albatross::application::projections::{Projections, tables};
@@ -18,7 +18,7 @@ use albatross::application::subject_keys::SubjectKeys;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::codec::TenantKey;
-use albatross::domain::ids::{PirepId, UserId};
+use albatross::domain::ids::{PirepId, ScheduledFlightId, UserId};
 use albatross::domain::pirep::Credit;
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::EventStore;
@@ -30,6 +30,7 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::catalogue::{self, keeper};
 use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
@@ -96,17 +97,40 @@ async fn rebuilt(
     rows(&*read_model).await
 }
 
+/// A flight that this pilot has booked.
+async fn booked(stage: &Stage, pilot: &Identity, scheduled: ScheduledFlightId) -> PirepId {
+    let options = WriteOptions::default;
+    let bidding = &stage.airline.bidding;
+    let made = bidding.make(pilot, scheduled, options()).await.unwrap();
+    let new = FilePirep {
+        bid: Some(made.entity.id),
+        ..flight("ELY386")
+    };
+    let filed = stage.airline.pireps.create(pilot, new, options()).await;
+    filed.unwrap().entity.id
+}
+
 /// Lives through the steps; what the rules refuse does not happen.
 async fn live(stage: &Stage, steps: &[Step]) {
     let bob = stage.pilot("Bob").await;
     let eve = stage.pilot("Eve").await;
     let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let (fleet, schedule) = (&stage.airline.aircraft, &stage.airline.schedule);
+    let mut aircraft = Vec::new();
+    for registration in ["4X-ELC", "4X-ELD"] {
+        let details = catalogue::aircraft(registration);
+        let added = fleet.add(keeper(), details, WriteOptions::default());
+        aircraft.push(added.await.unwrap().entity.id);
+    }
+    let details = catalogue::scheduled("ELY386");
+    let added = schedule.add(keeper(), details.clone(), WriteOptions::default());
+    let scheduled = added.await.unwrap().entity.id;
     let pilots = [&bob, &eve];
+    let bidding = &stage.airline.bidding;
     let mut flights = Vec::new();
     for pilot in pilots {
-        for _ in 0..2 {
-            flights.push((pilot, stage.prefiled(pilot).await.entity.id));
-        }
+        flights.push((pilot, stage.prefiled(pilot).await.entity.id));
+        flights.push((pilot, booked(stage, pilot, scheduled.into()).await));
     }
     let pireps = &stage.airline.pireps;
     for (action, flight) in steps {
@@ -116,7 +140,7 @@ async fn live(stage: &Stage, steps: &[Step]) {
             stage.airline.catch_up().await.unwrap();
             pireps.get(pilot, id).await.unwrap().version
         };
-        let done = match action % 8 {
+        let done = match action % 11 {
             0 => pireps.pause(pilot, id, options()).await,
             1 => pireps.resume(pilot, id, options()).await,
             2 => pireps.submit(pilot, id, Submit::default(), options()).await,
@@ -144,6 +168,38 @@ async fn live(stage: &Stage, steps: &[Step]) {
                     .reject(&rita, id, reject, seen(version().await))
                     .await
             }
+            7 => {
+                let id = aircraft[flight % 2];
+                let done = match flight / 2 {
+                    0 => fleet.archive(keeper(), id, options()).await,
+                    _ => fleet.restore(keeper(), id, options()).await,
+                };
+                done.unwrap();
+                continue;
+            }
+            9 => {
+                stage.airline.catch_up().await.unwrap();
+                match bidding.list(pilot).await.unwrap().first() {
+                    Some(bid) => {
+                        let withdrawn = bidding.withdraw(pilot, bid.id, options()).await;
+                        withdrawn.unwrap();
+                    }
+                    None => {
+                        let made = bidding.make(pilot, scheduled.into(), options()).await;
+                        made.unwrap();
+                    }
+                }
+                continue;
+            }
+            8 => {
+                let present = schedule.current(scheduled).await.unwrap();
+                let options = seen(present.version);
+                let mut details = details.clone();
+                details.block_time_min = i32::try_from(*flight).ok();
+                let changed = schedule.change(keeper(), present, details, options);
+                changed.await.unwrap();
+                continue;
+            }
             _ => {
                 let host = somebody(UserId(Uuid::nil()), &[Role::TenantAdmin]);
                 let erasure = &stage.airline.erasure;
@@ -164,7 +220,7 @@ proptest! {
 
     #[test]
     fn live_is_rebuild_is_any_batch_split_is_duplicated_delivery(
-        steps in prop::collection::vec((0_usize..8, 0_usize..4), 0..40),
+        steps in prop::collection::vec((0_usize..11, 0_usize..4), 0..40),
         batch in 1_usize..20,
         again in 0_i64..5,
         in_memory in 0_usize..6,

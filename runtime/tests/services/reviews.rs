@@ -77,6 +77,7 @@ impl Scene {
                 ..Report::default()
             }),
             remarks: None,
+            custom_fields: None,
             last_sequence,
         };
         let options = WriteOptions::default();

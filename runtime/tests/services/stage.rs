@@ -228,6 +228,9 @@ pub fn flight(number: &str) -> FilePirep {
         },
         report: None,
         remarks: None,
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     }
 }
 

@@ -72,5 +72,8 @@ pub fn flight() -> FilePirep {
         },
         report: None,
         remarks: None,
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     }
 }

@@ -147,6 +147,9 @@ async fn write(airline: Arc<Airline>, pilot: Identity, stop: CancellationToken) 
             },
             report: None,
             remarks: None,
+            custom_fields: None,
+            bid: None,
+            scheduled_flight: None,
         };
         let (pireps, options) = (&airline.pireps, WriteOptions::default);
         let id = pireps

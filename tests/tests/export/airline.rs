@@ -276,6 +276,9 @@ async fn fly(airline: &Airline, pilot: &Identity, number: &str) -> PirepId {
         },
         report: None,
         remarks: text("Smooth."),
+        custom_fields: None,
+        bid: None,
+        scheduled_flight: None,
     };
     let filed = airline.pireps.create(pilot, filed, WriteOptions::default());
     let id = filed.await.unwrap().entity.id;

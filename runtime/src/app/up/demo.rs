@@ -332,6 +332,9 @@ impl Demo<'_> {
             },
             report,
             remarks: None,
+            custom_fields: None,
+            bid: None,
+            scheduled_flight: None,
         })
     }
 }

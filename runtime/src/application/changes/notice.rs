@@ -58,7 +58,10 @@ impl Change {
         envelope: &DecodedEvent,
     ) -> Result<Option<Self>, ServiceError> {
         let (topic, audience) = match &envelope.event {
-            DomainEvent::Tenant(_) => return Ok(None),
+            DomainEvent::Tenant(_)
+            | DomainEvent::Aircraft(_)
+            | DomainEvent::ScheduledFlight(_)
+            | DomainEvent::Bid(_) => return Ok(None),
             DomainEvent::User(_) => ("user", Audience::User),
             DomainEvent::Pirep(_) => {
                 let Some(row) = shared.read_model.get(&PIREPS, envelope.stream_id).await? else {

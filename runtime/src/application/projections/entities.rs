@@ -39,10 +39,18 @@ where
         let mut seen = BTreeSet::new();
         let first = events.filter(|event| seen.insert(event.stream_id));
         let continued = first.filter(|event| event.version > 1);
-        let unknown = continued.map(|event| event.stream_id);
-        let unknown: Vec<Uuid> = unknown
-            .filter(|id| !self.touched.contains_key(id))
-            .collect();
+        self.load_ids(continued.map(|event| event.stream_id), rows)
+            .await
+    }
+
+    /// Reads, all at once, how these stood, unless they are at hand.
+    pub async fn load_ids(
+        &mut self,
+        ids: impl Iterator<Item = Uuid>,
+        rows: &mut dyn LaneRows,
+    ) -> Result<(), ServiceError> {
+        let unknown = ids.filter(|id| !self.touched.contains_key(id));
+        let unknown: Vec<Uuid> = unknown.collect();
         if !unknown.is_empty() {
             for row in rows.rows(self.table, &unknown).await? {
                 self.touched.insert(row.id, document(self.table, row)?);
@@ -77,6 +85,13 @@ where
     pub fn entities(&mut self) -> impl Iterator<Item = &mut A> {
         self.touched
             .values_mut()
+            .map(|standing| &mut standing.entity)
+    }
+
+    /// One of those at hand, to be changed.
+    pub fn entity(&mut self, id: Uuid) -> Option<&mut A> {
+        self.touched
+            .get_mut(&id)
             .map(|standing| &mut standing.entity)
     }
 

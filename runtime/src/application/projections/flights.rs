@@ -1,12 +1,17 @@
-//! The lane of flights: PIREPs.
+//! The lane of flights: PIREPs, what they are flown with, and what is booked.
+
+use uuid::Uuid;
 
 use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
+use crate::application::projections::catalogue::Tabled;
 use crate::application::projections::entities::Entities;
-use crate::application::projections::tables::PIREPS;
+use crate::application::projections::tables::{BIDS, PIREPS};
 use crate::application::views::StoredPirep;
+use crate::domain::bids::{Bids, stream_of};
+use crate::domain::catalogue::{Aircraft, Item, ScheduledFlight};
 use crate::domain::event::DomainEvent;
-use crate::domain::ids::{PirepId, UserId};
+use crate::domain::ids::{BidId, PirepId, UserId};
 use crate::domain::pirep::Pirep;
 use crate::domain::user::UserEvent;
 use crate::ports::read_model::{Change, Filter, LaneRows, Value};
@@ -14,12 +19,18 @@ use crate::ports::read_model::{Change, Filter, LaneRows, Value};
 /// What events make of this lane's tables.
 pub struct Flights {
     pireps: Entities<PirepId, Pirep>,
+    aircraft: Entities<Uuid, Item<Aircraft>>,
+    schedule: Entities<Uuid, Item<ScheduledFlight>>,
+    bids: Entities<Uuid, Bids>,
 }
 
 impl Flights {
     pub fn empty() -> Self {
         Self {
             pireps: Entities::new(&PIREPS),
+            aircraft: Entities::new(Aircraft::TABLE),
+            schedule: Entities::new(ScheduledFlight::TABLE),
+            bids: Entities::new(&BIDS),
         }
     }
 
@@ -28,20 +39,55 @@ impl Flights {
         rows: &mut dyn LaneRows,
         events: &[DecodedEvent],
     ) -> Result<(), ServiceError> {
-        let of_flights = events
-            .iter()
-            .filter(|it| matches!(it.event, DomainEvent::Pirep(_)));
+        let of =
+            |family: fn(&DomainEvent) -> bool| events.iter().filter(move |it| family(&it.event));
+        let of_flights = of(|it| matches!(it, DomainEvent::Pirep(_)));
         self.pireps.load(of_flights, rows).await?;
+        let of_aircraft = of(|it| matches!(it, DomainEvent::Aircraft(_)));
+        self.aircraft.load(of_aircraft, rows).await?;
+        let of_schedule = of(|it| matches!(it, DomainEvent::ScheduledFlight(_)));
+        self.schedule.load(of_schedule, rows).await?;
+        let of_bids = of(|it| matches!(it, DomainEvent::Bid(_)));
+        self.bids.load(of_bids, rows).await?;
         for envelope in events {
             match &envelope.event {
                 DomainEvent::Pirep(event) => {
-                    self.pireps.evolve(envelope, event);
+                    let after = self.pireps.evolve(envelope, event);
+                    let flown = after.filter(|_| event.ends_bid());
+                    let flown = flown.map(|view| (view.entity.pilot, view.entity.bid));
+                    if let Some((pilot, Some(bid))) = flown {
+                        self.end(pilot, bid, rows).await?;
+                    }
+                }
+                DomainEvent::Bid(event) => {
+                    self.bids.evolve(envelope, event);
+                }
+                DomainEvent::Aircraft(event) => {
+                    self.aircraft.evolve(envelope, event);
+                }
+                DomainEvent::ScheduledFlight(event) => {
+                    self.schedule.evolve(envelope, event);
                 }
                 DomainEvent::User(UserEvent::Erased) => {
                     self.erase(UserId(envelope.stream_id), rows).await?;
                 }
                 DomainEvent::User(_) | DomainEvent::Tenant(_) => {}
             }
+        }
+        Ok(())
+    }
+
+    /// A bid ends with the flight that flies it.
+    async fn end(
+        &mut self,
+        pilot: UserId,
+        bid: BidId,
+        rows: &mut dyn LaneRows,
+    ) -> Result<(), ServiceError> {
+        let stream = stream_of(pilot);
+        self.bids.load_ids([stream].into_iter(), rows).await?;
+        if let Some(bids) = self.bids.entity(stream) {
+            bids.end(bid);
         }
         Ok(())
     }
@@ -59,11 +105,15 @@ impl Flights {
     }
 
     pub fn count(&self) -> usize {
-        self.pireps.count()
+        self.pireps.count() + self.aircraft.count() + self.schedule.count() + self.bids.count()
     }
 
     pub fn let_go(&mut self, keep: usize) -> Result<Vec<Change>, ServiceError> {
-        self.pireps.let_go(keep, columns)
+        let mut changes = self.pireps.let_go(keep, columns)?;
+        changes.extend(self.aircraft.let_go(keep, Aircraft::columns)?);
+        changes.extend(self.schedule.let_go(keep, ScheduledFlight::columns)?);
+        changes.extend(self.bids.let_go(keep, |_| Vec::new())?);
+        Ok(changes)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::ports::read_model::{Checkpoint, LaneGuard, ReadModel, Table};
 pub enum Lane {
     /// Tenants, users, their keys.
     People,
-    /// PIREPs.
+    /// PIREPs, and the catalogue that they are flown by.
     Flights,
 }
 
@@ -82,9 +82,9 @@ impl Lane {
     pub fn reads(self, kind: i16) -> bool {
         match (self, family(kind)) {
             (_, None) => true,
-            (Self::People, Some(family)) => family != Family::Pirep,
+            (Self::People, Some(family)) => is_of_people(family),
             // What a pilot wrote is on their flights too.
-            (Self::Flights, Some(family)) => family == Family::Pirep || erases(kind),
+            (Self::Flights, Some(family)) => !is_of_people(family) || erases(kind),
         }
     }
 
@@ -215,4 +215,8 @@ impl Lane {
         let events = reader.decode(&own).await?;
         Ok((events, Some((position, error.into()))))
     }
+}
+
+fn is_of_people(family: Family) -> bool {
+    matches!(family, Family::Tenant | Family::User)
 }

@@ -57,7 +57,7 @@ impl People {
                         self.keys.extend(key_changes(user, event)?);
                     }
                 }
-                DomainEvent::Pirep(_) => {}
+                _ => {}
             }
         }
         Ok(())

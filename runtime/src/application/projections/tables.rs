@@ -53,13 +53,51 @@ pub static PIREPS: Table = Table {
     ],
 };
 
+pub static AIRCRAFT: Table = Table {
+    name: "aircraft",
+    lane: FLIGHTS,
+    columns: &[
+        column("registration", ColumnKind::Text),
+        column("aircraft_type", ColumnKind::Text),
+        column("archived", ColumnKind::Integer),
+        column("search", ColumnKind::Text),
+    ],
+};
+
+pub static SCHEDULED_FLIGHTS: Table = Table {
+    name: "scheduled_flights",
+    lane: FLIGHTS,
+    columns: &[
+        column("flight_number", ColumnKind::Text),
+        column("departure", ColumnKind::Text),
+        column("arrival", ColumnKind::Text),
+        column("archived", ColumnKind::Integer),
+        column("search", ColumnKind::Text),
+    ],
+};
+
+/// A row holds all bids of a pilot.
+pub static BIDS: Table = Table {
+    name: "bids",
+    lane: FLIGHTS,
+    columns: &[],
+};
+
 /// What [`PEOPLE`] fills.
 pub static PEOPLE_TABLES: &[&Table] = &[&TENANTS, &USERS, &USER_API_KEYS];
 /// What [`FLIGHTS`] fills.
-pub static FLIGHTS_TABLES: &[&Table] = &[&PIREPS];
+pub static FLIGHTS_TABLES: &[&Table] = &[&PIREPS, &AIRCRAFT, &SCHEDULED_FLIGHTS, &BIDS];
 
 /// All of them, for [`ReadModel::prepare`](crate::ports::read_model::ReadModel::prepare).
-pub static ALL: &[&Table] = &[&TENANTS, &USERS, &USER_API_KEYS, &PIREPS];
+pub static ALL: &[&Table] = &[
+    &TENANTS,
+    &USERS,
+    &USER_API_KEYS,
+    &PIREPS,
+    &AIRCRAFT,
+    &SCHEDULED_FLIGHTS,
+    &BIDS,
+];
 
 const fn column(name: &'static str, kind: ColumnKind) -> Column {
     Column { name, kind }

@@ -1,6 +1,7 @@
 //! What can be asked of a PIREP.
 
-use crate::domain::ids::UserId;
+use crate::domain::catalogue::CustomFields;
+use crate::domain::ids::{BidId, ScheduledFlightId, UserId};
 use crate::domain::pirep::event::Credit;
 use crate::domain::pirep::flight::{Plan, Report, Source};
 use crate::domain::review::Review;
@@ -15,6 +16,7 @@ pub enum PirepCommand {
         plan: Option<Plan>,
         report: Option<Report>,
         remarks: Option<String>,
+        custom_fields: Option<CustomFields>,
         last_sequence: Option<i32>,
     },
     Pause,
@@ -22,6 +24,7 @@ pub enum PirepCommand {
     Submit {
         report: Option<Report>,
         remarks: Option<String>,
+        custom_fields: Option<CustomFields>,
         last_sequence: Option<i32>,
     },
     /// Notes what the airline's rules made of it, and decides if they do.
@@ -66,6 +69,11 @@ pub struct NewPirep {
     pub plan: Plan,
     pub report: Option<Report>,
     pub remarks: Option<String>,
+    pub custom_fields: Option<CustomFields>,
+    /// The pilot's booking that it flies.
+    pub bid: Option<BidId>,
+    /// The flight of the schedule that it flies: the bid's, if it names one.
+    pub scheduled_flight: Option<ScheduledFlightId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +90,8 @@ pub struct Changes {
     pub report: Option<Report>,
     /// Empty text removes them.
     pub remarks: Option<String>,
+    /// All of them.
+    pub custom_fields: Option<CustomFields>,
     /// Asked of staff.
     pub reason: Option<String>,
 }

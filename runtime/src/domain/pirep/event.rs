@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::UserId;
+use crate::domain::catalogue::CustomFields;
+use crate::domain::ids::{BidId, ScheduledFlightId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::pirep::flight::{Plan, Report, Source};
 use crate::domain::review::Review;
@@ -71,6 +72,11 @@ pub struct Filing {
     pub plan: Plan,
     pub report: Report,
     pub remarks: Option<Personal<String>>,
+    pub custom_fields: Option<Personal<CustomFields>>,
+    /// The pilot's booking that it flies.
+    pub bid: Option<BidId>,
+    /// The flight of the schedule that it flies.
+    pub scheduled_flight: Option<ScheduledFlightId>,
 }
 
 /// What an edit replaces; what is absent stays.
@@ -80,6 +86,8 @@ pub struct Edit {
     pub report: Option<Report>,
     /// Empty text removes them.
     pub remarks: Option<Personal<String>>,
+    /// All of them; none removes them.
+    pub custom_fields: Option<Personal<CustomFields>>,
     /// Why; asked of staff.
     pub reason: Option<Personal<String>>,
 }
@@ -105,6 +113,11 @@ impl Credit {
 }
 
 impl PirepEvent {
+    /// Whether the bid that the PIREP flies ends by it.
+    pub fn ends_bid(&self) -> bool {
+        matches!(self, Self::Submitted { .. } | Self::Cancelled { .. })
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Drafted(_) => "PirepDrafted",

@@ -97,9 +97,9 @@ impl Plan {
 
     /// Faults of what is there.
     pub fn check(&self, faults: &mut Faults) {
-        check_airport(faults, "/plan/departure", self.departure.as_deref());
-        check_airport(faults, "/plan/arrival", self.arrival.as_deref());
-        check_airport(faults, "/plan/alternate", self.alternate.as_deref());
+        text::check_airport(faults, "/plan/departure", self.departure.as_deref());
+        text::check_airport(faults, "/plan/arrival", self.arrival.as_deref());
+        text::check_airport(faults, "/plan/alternate", self.alternate.as_deref());
         let lines = [
             ("/plan/flightNumber", &self.flight_number, 12),
             ("/plan/callsign", &self.callsign, 16),
@@ -116,16 +116,10 @@ impl Plan {
             text::check_text(faults, "/plan/route", route, text::MAX_REMARKS);
         }
         let level = self.cruise_level_ft;
-        check_range(faults, "/plan/cruiseLevelFt", level, 0, 100_000);
-        check_range(
-            faults,
-            "/plan/fuelPlannedKg",
-            self.fuel_planned_kg,
-            0,
-            MAX_KG,
-        );
-        check_range(faults, "/plan/passengers", self.passengers, 0, 10_000);
-        check_range(faults, "/plan/cargoKg", self.cargo_kg, 0, MAX_KG);
+        faults.check_range("/plan/cruiseLevelFt", level, 0, 100_000);
+        faults.check_range("/plan/fuelPlannedKg", self.fuel_planned_kg, 0, MAX_KG);
+        faults.check_range("/plan/passengers", self.passengers, 0, 10_000);
+        faults.check_range("/plan/cargoKg", self.cargo_kg, 0, MAX_KG);
     }
 
     /// Faults that keep it from being flown or submitted.
@@ -186,7 +180,7 @@ impl Report {
     /// Faults of what is there.
     pub fn check(&self, faults: &mut Faults, now: Timestamp) {
         self.check_times(faults, now);
-        check_airport(
+        text::check_airport(
             faults,
             "/report/actualArrival",
             self.actual_arrival.as_deref(),
@@ -221,7 +215,7 @@ impl Report {
             ("/report/gForce", self.g_force_milli, -100_000, 100_000),
         ];
         for (pointer, value, least, most) in ranges {
-            check_range(faults, pointer, value, least, most);
+            faults.check_range(pointer, value, least, most);
         }
     }
 
@@ -275,32 +269,9 @@ fn minutes(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<i32> {
 }
 
 fn trimmed(text: &Option<String>) -> Option<String> {
-    let text = text.as_deref()?.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    text::trimmed(text.as_deref())
 }
 
 fn code(text: &Option<String>) -> Option<String> {
     trimmed(text).map(|text| text.to_uppercase())
-}
-
-fn check_airport(faults: &mut Faults, pointer: &str, code: Option<&str>) {
-    let shaped = |code: &str| {
-        (3..=7).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    faults.check(
-        code.is_none_or(shaped),
-        pointer,
-        "not-an-airport-code",
-        "Must be an airport's ICAO code, such as LIRF.",
-    );
-}
-
-fn check_range(faults: &mut Faults, pointer: &str, value: Option<i32>, least: i32, most: i32) {
-    if value.is_some_and(|value| value < least || value > most) {
-        faults.add(
-            pointer,
-            "out-of-range",
-            format!("Must be between {least} and {most}."),
-        );
-    }
 }

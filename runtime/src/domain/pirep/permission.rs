@@ -1,14 +1,18 @@
 //! Who may do what to a PIREP right now: the life-cycle table, and the conditions that a table cannot hold.
 
+use std::sync::Arc;
+
 use crate::domain::actor::Actor;
 use crate::domain::aggregate::Context;
+use crate::domain::catalogue::PirepField;
+use crate::domain::ids::ScheduledFlightId;
 use crate::domain::pirep::flight::SourceKind;
 use crate::domain::pirep::life_cycle::{self, Action, Awaits, PirepState, Standing};
 use crate::domain::pirep::state::Pirep;
 use crate::domain::refusal::Refusal;
 
 /// What a decision about a PIREP needs to know beside the PIREP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PirepFacts {
     /// The tenant's settings let staff decide PIREPs of their own.
     pub self_review: bool,
@@ -18,10 +22,16 @@ pub struct PirepFacts {
     pub has_track: bool,
     /// The airline's limit on PIREPs a day, if so many have begun today.
     pub flights_reached: Option<u32>,
+    /// The flight of the open bid that the new report names.
+    pub booked: Option<ScheduledFlightId>,
+    /// The scheduled flight that the new report names is known.
+    pub scheduled: bool,
+    /// What the airline's reports hold beside the usual.
+    pub fields: Arc<[PirepField]>,
 }
 
 /// What `actor` is to this PIREP.
-pub fn standing(pirep: &Pirep, actor: &Actor, facts: PirepFacts) -> Standing {
+pub fn standing(pirep: &Pirep, actor: &Actor, facts: &PirepFacts) -> Standing {
     let owner = actor.user_id() == Some(pirep.pilot);
     Standing {
         owner,
@@ -30,7 +40,7 @@ pub fn standing(pirep: &Pirep, actor: &Actor, facts: PirepFacts) -> Standing {
 }
 
 /// Everything that `actor` may do to it right now, by name.
-pub fn allowed(pirep: &Pirep, actor: &Actor, facts: PirepFacts) -> Vec<&'static str> {
+pub fn allowed(pirep: &Pirep, actor: &Actor, facts: &PirepFacts) -> Vec<&'static str> {
     let standing = standing(pirep, actor, facts);
     let may = |action: &Action| {
         life_cycle::who_may(pirep.state, *action).is_some_and(|who| who.admits(standing))
@@ -46,7 +56,7 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
     if pirep.state == PirepState::Discarded {
         return Err(Refusal::not_found("PIREP"));
     }
-    let standing = standing(pirep, &context.actor, context.facts);
+    let standing = standing(pirep, &context.actor, &context.facts);
     let reviews_own = standing.owner && context.actor.reviews() && !standing.staff;
     if !standing.owner && !standing.staff {
         return Err(Refusal::forbidden(
@@ -56,7 +66,7 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
     }
     let who = life_cycle::who_may(pirep.state, action);
     let refusal = match who {
-        Some(who) if who.admits(standing) && is_possible(pirep, action, context.facts) => {
+        Some(who) if who.admits(standing) && is_possible(pirep, action, &context.facts) => {
             return Ok(());
         }
         Some(who) if !who.admits(standing) && reviews_own => {
@@ -76,13 +86,13 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
         ),
     };
     Err(Refusal {
-        allowed: allowed(pirep, &context.actor, context.facts),
+        allowed: allowed(pirep, &context.actor, &context.facts),
         ..refusal
     })
 }
 
 /// Conditions beside state and actor.
-fn is_possible(pirep: &Pirep, action: Action, facts: PirepFacts) -> bool {
+fn is_possible(pirep: &Pirep, action: Action, facts: &PirepFacts) -> bool {
     match action {
         Action::Withdraw => pirep.source.kind == SourceKind::Manual,
         Action::Discard => pirep.submitted_at.is_none() && !facts.has_track,

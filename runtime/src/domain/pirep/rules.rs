@@ -2,6 +2,8 @@
 
 use crate::domain::actor::Actor;
 use crate::domain::aggregate::Context;
+use crate::domain::catalogue::{CustomFields, custom_fields};
+use crate::domain::ids::ScheduledFlightId;
 use crate::domain::personal::Personal;
 use crate::domain::pirep::command::{Changes, Intent, NewPirep};
 use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
@@ -16,8 +18,76 @@ use crate::domain::text;
 type Ctx = Context<PirepFacts>;
 type Decision = Result<Vec<PirepEvent>, Refusal>;
 
+/// What somebody put into words.
+#[derive(Clone, Copy)]
+pub struct Said<'a> {
+    remarks: Option<&'a str>,
+    custom_fields: Option<&'a CustomFields>,
+}
+
+impl<'a> Said<'a> {
+    pub fn of(remarks: &'a Option<String>, custom_fields: &'a Option<CustomFields>) -> Self {
+        Self {
+            remarks: remarks.as_deref(),
+            custom_fields: custom_fields.as_ref(),
+        }
+    }
+
+    /// As an edit of the report: values of fields are added to those that are there.
+    fn edit(self, pirep: &Pirep) -> Edit {
+        let fields = self.custom_fields.map(|new| {
+            let mut fields = present_fields(pirep).cloned().unwrap_or_default();
+            fields.extend(custom_fields::tidied(new));
+            fields
+        });
+        Edit {
+            remarks: self.remarks.map(Personal::from),
+            custom_fields: fields.map(Personal::from),
+            ..Edit::default()
+        }
+    }
+}
+
 /// Files a draft or a flight that begins.
 pub fn file(new: &NewPirep, context: &Ctx) -> Decision {
+    may_file(new, context)?;
+    let plan = new.plan.tidied();
+    let report = new.report.as_ref().map(Report::tidied).unwrap_or_default();
+    let remarks = new.remarks.as_deref().filter(|text| !text.is_empty());
+    let mut faults = Faults::default();
+    plan.check(&mut faults);
+    report.check(&mut faults, context.now);
+    check_remarks(&mut faults, remarks);
+    let fields = new.custom_fields.as_ref().map(custom_fields::tidied);
+    let fields = fields.filter(|fields| !fields.is_empty());
+    if let Some(values) = &fields {
+        custom_fields::check(&mut faults, &context.facts.fields, values, None);
+    }
+    let scheduled_flight = flown(&mut faults, new, context);
+    if let Some(client) = &new.source.client {
+        text::check_line(&mut faults, "/source/client", client, text::MAX_NAME);
+    }
+    if new.intent == Intent::Prefile {
+        plan.check_complete(&mut faults);
+    }
+    faults.finish()?;
+    let filing = Filing {
+        pilot: new.pilot,
+        source: new.source.clone(),
+        plan,
+        report,
+        remarks: remarks.map(Personal::from),
+        custom_fields: fields.map(Personal::from),
+        bid: new.bid,
+        scheduled_flight,
+    };
+    Ok(vec![match new.intent {
+        Intent::Draft => PirepEvent::Drafted(filing),
+        Intent::Prefile => PirepEvent::Prefiled(filing),
+    }])
+}
+
+fn may_file(new: &NewPirep, context: &Ctx) -> Result<(), Refusal> {
     let for_others = matches!(context.actor, Actor::CommandLine | Actor::System(_));
     if context.actor.user_id() != Some(new.pilot) && !for_others {
         return Err(Refusal::forbidden(
@@ -39,40 +109,34 @@ pub fn file(new: &NewPirep, context: &Ctx) -> Decision {
             ),
         ));
     }
-    let plan = new.plan.tidied();
-    let report = new.report.as_ref().map(Report::tidied).unwrap_or_default();
-    let remarks = new.remarks.as_deref().filter(|text| !text.is_empty());
-    let mut faults = Faults::default();
-    plan.check(&mut faults);
-    report.check(&mut faults, context.now);
-    check_remarks(&mut faults, remarks);
-    if let Some(client) = &new.source.client {
-        text::check_line(&mut faults, "/source/client", client, text::MAX_NAME);
-    }
-    if new.intent == Intent::Prefile {
-        plan.check_complete(&mut faults);
-    }
-    faults.finish()?;
-    let filing = Filing {
-        pilot: new.pilot,
-        source: new.source.clone(),
-        plan,
-        report,
-        remarks: remarks.map(Personal::from),
+    Ok(())
+}
+
+/// The flight of the schedule that a new report flies: by its bid, or by itself. A bid that is not open any more, such
+/// as that of a flight which is uploaded days later, keeps nobody from filing.
+fn flown(faults: &mut Faults, new: &NewPirep, context: &Ctx) -> Option<ScheduledFlightId> {
+    let named = new.scheduled_flight;
+    let Some(booked) = context.facts.booked.filter(|_| new.bid.is_some()) else {
+        let known = named.is_none() || context.facts.scheduled;
+        let detail = "There is no such flight in the schedule.";
+        faults.check(known, "/scheduledFlight", "unknown", detail);
+        return named;
     };
-    Ok(vec![match new.intent {
-        Intent::Draft => PirepEvent::Drafted(filing),
-        Intent::Prefile => PirepEvent::Prefiled(filing),
-    }])
+    let same = named.is_none_or(|named| named == booked);
+    let detail = "The bid is for another flight.";
+    faults.check(same, "/scheduledFlight", "other-flight", detail);
+    Some(booked)
 }
 
 /// Replaces what differs. Measured values are not their pilot's to change; staff say why.
 pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
-    let standing = permission::standing(pirep, &context.actor, context.facts);
+    let standing = permission::standing(pirep, &context.actor, &context.facts);
+    let fields = changes.custom_fields.as_ref().map(custom_fields::tidied);
     let mut edit = Edit {
         plan: changes.plan.as_ref().map(Plan::tidied),
         report: changes.report.as_ref().map(Report::tidied),
         remarks: changes.remarks.as_deref().map(Personal::from),
+        custom_fields: fields.map(Personal::from),
         reason: None,
     };
     check_edit(pirep, &edit, context)?;
@@ -100,7 +164,7 @@ pub fn merge(
     pirep: &Pirep,
     plan: Option<&Plan>,
     report: Option<&Report>,
-    remarks: Option<&str>,
+    said: Said<'_>,
     last_sequence: Option<i32>,
     context: &Ctx,
 ) -> Decision {
@@ -109,8 +173,7 @@ pub fn merge(
     let mut edit = Edit {
         plan: plan.map(Plan::tidied),
         report: report.clone(),
-        remarks: remarks.map(Personal::from),
-        reason: None,
+        ..said.edit(pirep)
     };
     let own = context.actor.user_id() == Some(pirep.pilot);
     let known = report.as_ref().is_none_or(|new| *new == pirep.report);
@@ -133,7 +196,7 @@ pub fn merge(
 pub fn submit(
     pirep: &Pirep,
     report: Option<&Report>,
-    remarks: Option<&str>,
+    said: Said<'_>,
     last_sequence: Option<i32>,
     context: &Ctx,
 ) -> Decision {
@@ -141,18 +204,18 @@ pub fn submit(
         Some(report) => report.tidied().over(&pirep.report),
         None => pirep.report.clone(),
     };
-    let mut edit = Edit {
-        remarks: remarks.map(Personal::from),
-        ..Edit::default()
-    };
+    let mut edit = said.edit(pirep);
     drop_unchanged(pirep, &mut edit);
     let mut faults = Faults::default();
     pirep.plan.check_complete(&mut faults);
     report.check(&mut faults, context.now);
     if pirep.source.kind == SourceKind::Manual {
         report.check_complete(&mut faults);
+        let new = edit.custom_fields.as_ref().and_then(Personal::known);
+        let values = new.or(present_fields(pirep));
+        custom_fields::check_complete(&mut faults, &context.facts.fields, values);
     }
-    check_remarks(&mut faults, remarks);
+    check_words(&mut faults, pirep, &edit, context);
     faults.check(
         last_sequence.is_none_or(|last| last >= 0),
         "/lastSequence",
@@ -200,7 +263,7 @@ pub fn review(pirep: &Pirep, review: &Review, context: &Ctx) -> Decision {
 
 /// Staff say why they cancel somebody's flight.
 pub fn cancel(pirep: &Pirep, reason: Option<&str>, context: &Ctx) -> Decision {
-    let standing = permission::standing(pirep, &context.actor, context.facts);
+    let standing = permission::standing(pirep, &context.actor, &context.facts);
     let reason = if standing.owner {
         optional_text("/reason", reason)?
     } else {
@@ -241,8 +304,20 @@ fn check_edit(pirep: &Pirep, edit: &Edit, context: &Ctx) -> Result<(), Refusal> 
     if let Some(report) = &edit.report {
         report.check(&mut faults, context.now);
     }
-    check_remarks(&mut faults, edit.remarks.as_ref().and_then(Personal::text));
+    check_words(&mut faults, pirep, edit, context);
     faults.finish()
+}
+
+fn check_words(faults: &mut Faults, pirep: &Pirep, edit: &Edit, context: &Ctx) {
+    check_remarks(faults, edit.remarks.as_ref().and_then(Personal::text));
+    if let Some(values) = edit.custom_fields.as_ref().and_then(Personal::known) {
+        let present = present_fields(pirep);
+        custom_fields::check(faults, &context.facts.fields, values, present);
+    }
+}
+
+fn present_fields(pirep: &Pirep) -> Option<&CustomFields> {
+    pirep.custom_fields.as_ref().and_then(Personal::known)
 }
 
 fn check_remarks(faults: &mut Faults, remarks: Option<&str>) {
@@ -257,4 +332,8 @@ fn drop_unchanged(pirep: &Pirep, edit: &mut Edit) {
     let present = pirep.remarks.as_ref().and_then(Personal::text);
     edit.remarks
         .take_if(|new| new.text() == Some(present.unwrap_or_default()));
+    let none = CustomFields::new();
+    let present = present_fields(pirep).unwrap_or(&none);
+    edit.custom_fields
+        .take_if(|new| new.known() == Some(present));
 }

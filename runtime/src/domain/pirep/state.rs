@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ids::UserId;
+use crate::domain::catalogue::CustomFields;
+use crate::domain::ids::{BidId, ScheduledFlightId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, Source};
@@ -22,6 +23,15 @@ pub struct Pirep {
     pub plan: Plan,
     pub report: Report,
     pub remarks: Option<Personal<String>>,
+    /// What the airline's own fields hold.
+    #[serde(default)]
+    pub custom_fields: Option<Personal<CustomFields>>,
+    /// The pilot's booking that it flies.
+    #[serde(default)]
+    pub bid: Option<BidId>,
+    /// The flight of the schedule that it flies.
+    #[serde(default)]
+    pub scheduled_flight: Option<ScheduledFlightId>,
     /// The last sequence number that the client named.
     pub last_sequence: Option<i32>,
     /// Submitted while the pilot was suspended: no rule may accept it.
@@ -76,6 +86,9 @@ impl Pirep {
             plan: filing.plan.clone(),
             report: filing.report.clone(),
             remarks: filing.remarks.clone(),
+            custom_fields: filing.custom_fields.clone(),
+            bid: filing.bid,
+            scheduled_flight: filing.scheduled_flight,
             last_sequence: None,
             held: false,
             question: None,
@@ -172,6 +185,7 @@ impl Pirep {
     /// some were taken back, and look like those that were not once they cannot be read.
     pub fn erase(&mut self) {
         self.remarks = None;
+        self.custom_fields = None;
         let texts = [
             self.question.as_mut(),
             self.decision.as_mut().and_then(|it| it.reason.as_mut()),
@@ -190,6 +204,11 @@ impl Pirep {
         }
         if let Some(remarks) = &edit.remarks {
             self.remarks = Some(remarks.clone()).filter(|text| text.text() != Some(""));
+        }
+        if let Some(fields) = &edit.custom_fields {
+            let said = |fields: &CustomFields| !fields.is_empty();
+            self.custom_fields =
+                Some(fields.clone()).filter(|fields| fields.known().is_none_or(said));
         }
     }
 

@@ -82,6 +82,9 @@ const TRACK: Key = Flight(Scope::TrackWrite);
 const REVIEW: Key = Needs(Scope::Review);
 const SETTINGS: Key = Needs(Scope::Settings);
 const USERS: Key = Needs(Scope::Users);
+const SHOWN: Key = Needs(Scope::CatalogueRead);
+const KEPT: Key = Needs(Scope::CatalogueWrite);
+const BIDS: Key = Needs(Scope::BidsWrite);
 
 const fn rule(
     method: &'static str,
@@ -137,6 +140,25 @@ pub const TABLE: &[Rule] = &[
     rule("GET",    "/api/v1/rules",                       SETTINGS, Owner::Caller,    STAFF,   STAFF,     General),
     rule("PUT",    "/api/v1/rules",                       SETTINGS, Owner::Caller,    ADMIN,   ADMIN,     General),
     rule("POST",   "/api/v1/rules/dry-run",               SETTINGS, Owner::Caller,    ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/aircraft",                    SHOWN,  Owner::Caller,      Known,   Known,     General),
+    rule("POST",   "/api/v1/aircraft",                    KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/aircraft/{id}",               SHOWN,  Owner::Caller,      Known,   Known,     General),
+    rule("PATCH",  "/api/v1/aircraft/{id}",               KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/aircraft/{id}/archive",       KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/aircraft/{id}/restore",       KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/flights",                     SHOWN,  Owner::Caller,      Known,   Known,     General),
+    rule("POST",   "/api/v1/flights",                     KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/flights/{id}",                SHOWN,  Owner::Caller,      Known,   Known,     General),
+    rule("PATCH",  "/api/v1/flights/{id}",                KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/flights/{id}/archive",        KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/flights/{id}/restore",        KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/ranks",                       SHOWN,  Owner::Caller,      Known,   Known,     General),
+    rule("PUT",    "/api/v1/ranks",                       KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/pirep-fields",                SHOWN,  Owner::Caller,      Known,   Known,     General),
+    rule("PUT",    "/api/v1/pirep-fields",                KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/bids",                        SHOWN,  Owner::Caller,      Known,   Nobody,    General),
+    rule("POST",   "/api/v1/bids",                        BIDS,   Owner::Caller,      Known,   Nobody,    General),
+    rule("DELETE", "/api/v1/bids/{id}",                   BIDS,   Owner::Caller,      Known,   Nobody,    General),
     rule("GET",    "/api/v1/stream",                      READ,   Owner::Caller,      Known,   STAFF,     General),
 ];
 

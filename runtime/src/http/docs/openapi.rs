@@ -23,6 +23,7 @@ use crate::http::problem::Document;
         (name = "keys", description = "API keys"),
         (name = "pireps", description = "Pilot reports"),
         (name = "review", description = "Decisions of staff"),
+        (name = "catalogue", description = "What the airline flies with, and where to"),
         (name = "live", description = "What happens now"),
     ),
 )]
@@ -153,12 +154,16 @@ fn security(rule: &Rule) -> Value {
 
 /// Entities are answered whole: what may be null is there all the same.
 fn require_members(api: &mut Value) {
-    const ANSWERS: [&str; 25] = [
+    const ANSWERS: [&str; 33] = [
+        "Aircraft",
+        "AircraftPage",
         "Airline",
         "ApiKey",
         "ApiKeyList",
         "ActorRef",
         "BatchStored",
+        "Bid",
+        "BidList",
         "Decision",
         "DryRun",
         "DryRunCounts",
@@ -170,9 +175,13 @@ fn require_members(api: &mut Value) {
         "Me",
         "PersonRef",
         "Pirep",
+        "PirepFieldList",
         "PirepPage",
+        "RankList",
         "Review",
         "ReviewRules",
+        "ScheduledFlight",
+        "ScheduledFlightPage",
         "SessionInfo",
         "Source",
         "TenantInfo",

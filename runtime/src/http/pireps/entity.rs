@@ -1,5 +1,7 @@
 //! A PIREP as it is answered.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -28,6 +30,12 @@ pub struct Pirep {
     pub plan: Plan,
     pub report: Report,
     pub remarks: Option<String>,
+    /// What the airline's own fields hold, by their keys.
+    pub custom_fields: BTreeMap<String, String>,
+    /// The booking that it flies.
+    pub bid: Option<Uuid>,
+    /// The flight of the schedule that it flies.
+    pub scheduled_flight: Option<Uuid>,
     pub track: TrackSummary,
     pub created_at: Timestamp,
     pub submitted_at: Option<Timestamp>,
@@ -115,6 +123,7 @@ impl From<PirepView> for Pirep {
             id: id.0,
             display_name: name,
         };
+        let fields = pirep.custom_fields.and_then(Personal::into_known);
         let decided_at = pirep.decision.as_ref().map(|decision| decision.at);
         let decider = view.decider_name;
         let decision = pirep.decision.map(|decision| Decision {
@@ -138,6 +147,9 @@ impl From<PirepView> for Pirep {
             plan: pirep.plan.into(),
             report: pirep.report.into(),
             remarks: pirep.remarks.and_then(Personal::into_known),
+            custom_fields: fields.unwrap_or_default(),
+            bid: pirep.bid.map(Uuid::from),
+            scheduled_flight: pirep.scheduled_flight.map(Uuid::from),
             track: TrackSummary {
                 positions: view.track.count,
                 last_sequence: view.track.last_sequence,
@@ -162,7 +174,7 @@ fn review(review: review::Review) -> Review {
 
 fn warning(warning: views::Warning) -> Warning {
     Warning {
-        pointer: warning.pointer.to_owned(),
+        pointer: warning.pointer.into_owned(),
         code: warning.code.to_owned(),
         detail: warning.detail,
     }

@@ -1,5 +1,7 @@
 //! The bodies that callers send about PIREPs.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -46,6 +48,16 @@ pub struct FilePirep {
     pub report: Option<Report>,
     #[serde(default)]
     pub remarks: Option<String>,
+    /// What the airline's own fields hold, by their keys. One that it does not declare is kept, with a warning.
+    #[serde(default)]
+    pub custom_fields: Option<BTreeMap<String, String>>,
+    /// The caller's booking that it flies, which ends when this is submitted or cancelled. One that is not open is
+    /// kept, with a warning.
+    #[serde(default)]
+    pub bid: Option<Uuid>,
+    /// The flight of the schedule that it flies; that of the bid, if it names one.
+    #[serde(default)]
+    pub scheduled_flight: Option<Uuid>,
 }
 
 /// The end of a flight.
@@ -56,6 +68,9 @@ pub struct SubmitPirep {
     pub report: Option<Report>,
     #[serde(default)]
     pub remarks: Option<String>,
+    /// Added to those that are there.
+    #[serde(default)]
+    pub custom_fields: Option<BTreeMap<String, String>>,
     /// The highest sequence number that the client has sent or will send.
     #[serde(default)]
     #[schema(example = 2109)]
@@ -167,6 +182,9 @@ impl FilePirep {
             plan: self.plan.into(),
             report: self.report.map(Into::into),
             remarks: self.remarks,
+            custom_fields: self.custom_fields,
+            bid: self.bid.map(Into::into),
+            scheduled_flight: self.scheduled_flight.map(Into::into),
         }
     }
 }
@@ -176,6 +194,7 @@ impl From<SubmitPirep> for service::Submit {
         Self {
             report: body.report.map(Into::into),
             remarks: body.remarks,
+            custom_fields: body.custom_fields,
             last_sequence: body.last_sequence,
         }
     }

@@ -4,6 +4,100 @@
  */
 
 export interface paths {
+    "/api/v1/aircraft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List aircraft
+         * @description Scope of a key: `catalogue:read`.
+         */
+        get: operations["listAircraft"];
+        put?: never;
+        /**
+         * Add an aircraft
+         * @description Scope of a key: `catalogue:write`.
+         */
+        post: operations["addAircraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aircraft/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an aircraft
+         * @description Scope of a key: `catalogue:read`.
+         */
+        get: operations["getAircraft"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change an aircraft
+         * @description A merge patch (RFC 7396): absent members stay, null removes.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        patch: operations["changeAircraft"];
+        trace?: never;
+    };
+    "/api/v1/aircraft/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive an aircraft
+         * @description It is kept, lists leave it out, and its registration is free for another one.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        post: operations["archiveAircraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/aircraft/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore an archived aircraft
+         * @description Unless another one has its registration by now.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        post: operations["restoreAircraft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/airline": {
         parameters: {
             query?: never;
@@ -81,6 +175,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/bids": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List one's own bids
+         * @description Scope of a key: `catalogue:read`.
+         */
+        get: operations["listBids"];
+        put?: never;
+        /**
+         * Book a flight
+         * @description A pilot books a flight once, and at most 20 at a time; several pilots may book the same.
+         *
+         *     Scope of a key: `bids:write`.
+         */
+        post: operations["makeBid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bids/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw a bid
+         * @description Scope of a key: `bids:write`.
+         */
+        delete: operations["withdrawBid"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the schedule
+         * @description Scope of a key: `catalogue:read`.
+         */
+        get: operations["listFlights"];
+        put?: never;
+        /**
+         * Add a flight to the schedule
+         * @description Scope of a key: `catalogue:write`.
+         */
+        post: operations["scheduleFlight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flights/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a flight of the schedule
+         * @description Scope of a key: `catalogue:read`.
+         */
+        get: operations["getFlight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a flight of the schedule
+         * @description A merge patch (RFC 7396): absent members stay, null removes.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        patch: operations["changeFlight"];
+        trace?: never;
+    };
+    "/api/v1/flights/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive a flight of the schedule
+         * @description It is kept, lists leave it out, and its number is free for another one.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        post: operations["archiveFlight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/flights/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore an archived flight of the schedule
+         * @description Unless another one has its number between these airports by now.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        post: operations["restoreFlight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -111,6 +345,32 @@ export interface paths {
          * @description Every session of the caller ends; the answer sets the cookie of a new one.
          */
         put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pirep-fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the fields that PIREPs hold beside the usual
+         * @description Scope of a key: `catalogue:read`.
+         */
+        get: operations["listPirepFields"];
+        /**
+         * Replace the fields that PIREPs hold beside the usual
+         * @description PIREPs keep the values of fields that are gone.
+         *
+         *     Scope of a key: `catalogue:write`.
+         */
+        put: operations["setPirepFields"];
         post?: never;
         delete?: never;
         options?: never;
@@ -387,7 +647,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/rules": {
+    "/api/v1/ranks": {
         parameters: {
             query?: never;
             header?: never;
@@ -395,41 +655,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the review rules
-         * @description Scope of a key: `settings`.
+         * List ranks
+         * @description Scope of a key: `catalogue:read`.
          */
-        get: operations["getRules"];
+        get: operations["listRanks"];
         /**
-         * Change the review rules
-         * @description All of them are replaced. They look at every flight that is submitted from now on, once its track has arrived: each
-         *     says accept, hold or reject, and the worst answer wins. Without any rule, staff decide everything.
-         *
-         *     Scope of a key: `settings`.
+         * Replace all ranks
+         * @description Scope of a key: `catalogue:write`.
          */
-        put: operations["setRules"];
+        put: operations["setRanks"];
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rules/dry-run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Try review rules out
-         * @description Answers what these rules would have made of the flights that were submitted last, and changes nothing.
-         *
-         *     Scope of a key: `settings`.
-         */
-        post: operations["tryRules"];
         delete?: never;
         options?: never;
         head?: never;
@@ -613,6 +848,58 @@ export interface components {
              */
             kind: string;
         };
+        /** @description An aircraft of the airline's. */
+        Aircraft: {
+            /** Format: date-time */
+            addedAt: string;
+            /**
+             * @description ICAO type designator.
+             * @example B744
+             */
+            aircraftType: string;
+            /**
+             * Format: date-time
+             * @description Null while it is in use.
+             */
+            archivedAt: string | null;
+            /** Format: uuid */
+            id: string;
+            name: string | null;
+            /** @example 4X-ELC */
+            registration: string;
+            /**
+             * Format: int32
+             * @example 1
+             */
+            version: number;
+        };
+        /** @description What is to change of an aircraft (RFC 7396). */
+        AircraftChanges: {
+            aircraftType?: string | null;
+            name?: string | null;
+            registration?: string | null;
+        };
+        /** @description What is said of an aircraft. */
+        AircraftDetails: {
+            /**
+             * @description ICAO type designator.
+             * @example B744
+             */
+            aircraftType: string;
+            /** @description What people call it. */
+            name?: string | null;
+            /**
+             * @description No two aircraft have the same, but for those that are archived.
+             * @example 4X-ELC
+             */
+            registration: string;
+        };
+        /** @description A page of a list. */
+        AircraftPage: {
+            items: components["schemas"]["Aircraft"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
         /** @description The airline, for its sign-in page. */
         Airline: {
             /** @example Skyways Virtual */
@@ -620,11 +907,6 @@ export interface components {
             /** @example SKY */
             icaoCode: string;
         };
-        /**
-         * @description What a review rule says; `hold`: staff decide.
-         * @enum {string}
-         */
-        Answer: "accept" | "hold" | "reject";
         /** @description An API key without its secret. */
         ApiKey: {
             /** Format: date-time */
@@ -669,6 +951,23 @@ export interface components {
             lastSequence: number | null;
             /** @description Positions that were new. */
             stored: number;
+        };
+        /** @description A booked flight. It ends when a PIREP that names it is submitted or cancelled. */
+        Bid: {
+            /**
+             * Format: date-time
+             * @description 48 hours after it was made.
+             */
+            expiresAt: string;
+            flight: components["schemas"]["ScheduledFlight"];
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            madeAt: string;
+        };
+        /** @description The caller's bids that wait to be flown, the oldest first. */
+        BidList: {
+            items: components["schemas"]["Bid"][];
         };
         CancelPirep: {
             /** @description Required of staff. */
@@ -718,33 +1017,6 @@ export interface components {
             reason: string | null;
             verdict: components["schemas"]["Verdict"];
         };
-        /** @description What rules would have made of flights. */
-        DryRun: {
-            counts: components["schemas"]["DryRunCounts"];
-            /** @description The last submitted first. */
-            flights: components["schemas"]["DryRunFlight"][];
-        };
-        DryRunCounts: {
-            accept: number;
-            /** @description How many stand otherwise than these rules would have left them. */
-            differ: number;
-            flights: number;
-            hold: number;
-            reject: number;
-        };
-        DryRunFlight: {
-            answer: components["schemas"]["Answer"];
-            /** @description It stands otherwise than these rules would have left it. */
-            differs: boolean;
-            findings: components["schemas"]["Finding"][];
-            flightNumber: string | null;
-            /** Format: uuid */
-            id: string;
-            /** @description How it stands now. */
-            state: components["schemas"]["PirepState"];
-            /** Format: date-time */
-            submittedAt: string | null;
-        };
         /** @enum {string} */
         Feature: "Feature";
         /** @enum {string} */
@@ -776,29 +1048,32 @@ export interface components {
              */
             pointer?: string | null;
         };
+        /**
+         * @description `Flag`: `true` or `false`. `Choice`: one of the field's `choices`.
+         * @enum {string}
+         */
+        FieldKind: "Text" | "Number" | "Flag" | "Choice";
         /** @description A PIREP to be created, or its plan to be changed. */
         FilePirep: {
+            /**
+             * Format: uuid
+             * @description The caller's booking that it flies, which ends when this is submitted or cancelled.
+             */
+            bid?: string | null;
+            /** @description What the airline's own fields hold, by their keys. One that it does not declare is kept, with a warning. */
+            customFields?: {
+                [key: string]: string;
+            } | null;
             intent?: components["schemas"]["Intent"];
             plan?: components["schemas"]["Plan"];
             remarks?: string | null;
             report?: components["schemas"]["Report"] | null;
+            /**
+             * Format: uuid
+             * @description The flight of the schedule that it flies; that of the bid, if it names one.
+             */
+            scheduledFlight?: string | null;
             source?: components["schemas"]["SourceInput"] | null;
-        };
-        /** @description What a rule measured, and what its limit is. */
-        Finding: {
-            answer: components["schemas"]["Answer"];
-            /** @example at least 20 min */
-            limit: string;
-            /**
-             * @description Null when it is not known.
-             * @example 12 min
-             */
-            measured: string | null;
-            /**
-             * @description Name of the rule; `pilot` and `wholeTrack` stand for what every airline holds.
-             * @example minBlockTime
-             */
-            rule: string;
         };
         History: {
             /** @description Oldest first. */
@@ -855,6 +1130,14 @@ export interface components {
              */
             token: string;
         };
+        /** @description A flight to be booked. */
+        MakeBid: {
+            /**
+             * Format: uuid
+             * @description Id of the flight of the schedule.
+             */
+            flight: string;
+        };
         /** @description The caller, and what the page needs to know at its start. */
         Me: {
             /** @description What the API key may do; null for a session, which may do all that the roles permit. */
@@ -876,8 +1159,17 @@ export interface components {
         };
         Pirep: {
             awaits: components["schemas"]["Awaits"] | null;
+            /**
+             * Format: uuid
+             * @description The booking that it flies.
+             */
+            bid: string | null;
             /** Format: date-time */
             createdAt: string;
+            /** @description What the airline's own fields hold, by their keys. */
+            customFields: {
+                [key: string]: string;
+            };
             /** Format: date-time */
             decidedAt: string | null;
             decision: components["schemas"]["Decision"] | null;
@@ -887,7 +1179,11 @@ export interface components {
             plan: components["schemas"]["Plan"];
             remarks: string | null;
             report: components["schemas"]["Report"];
-            review: components["schemas"]["Review"] | null;
+            /**
+             * Format: uuid
+             * @description The flight of the schedule that it flies.
+             */
+            scheduledFlight: string | null;
             source: components["schemas"]["Source"];
             state: components["schemas"]["PirepState"];
             /** Format: date-time */
@@ -899,6 +1195,28 @@ export interface components {
              */
             version: number;
             warnings: components["schemas"]["Warning"][];
+        };
+        /** @description A field that the airline adds to its PIREPs. */
+        PirepField: {
+            /** @description What a `Choice` is made among; no other field has any. */
+            choices?: string[];
+            /**
+             * @description Names it in `customFields` of a PIREP.
+             * @example gate
+             */
+            key: string;
+            kind: components["schemas"]["FieldKind"];
+            /**
+             * @description What people see.
+             * @example Arrival gate
+             */
+            label: string;
+            /** @description A report that is typed in is not submitted without it; one that was measured only warns. */
+            required?: boolean;
+        };
+        /** @description All fields of the airline's own. */
+        PirepFieldList: {
+            items: components["schemas"]["PirepField"][];
         };
         /** @description A page of a list. */
         PirepPage: {
@@ -1074,6 +1392,20 @@ export interface components {
              */
             type: string;
         };
+        Rank: {
+            /**
+             * Format: int32
+             * @description Flight hours from which on a pilot holds it.
+             * @example 50
+             */
+            minHours: number;
+            /** @example First Officer */
+            name: string;
+        };
+        /** @description All ranks, in the order in which pilots rise. */
+        RankList: {
+            items: components["schemas"]["Rank"][];
+        };
         /** @description A registration. An admin may leave out the password: the answer then holds a one-time log-in link. */
         RegisterUser: {
             /** @example Ada Lovelace */
@@ -1164,55 +1496,110 @@ export interface components {
              */
             zeroFuelWeightKg?: number | null;
         };
-        /** @description What the airline's rules made of it when it was submitted last. */
-        Review: {
-            /** @description The worst of all answers. */
-            answer: components["schemas"]["Answer"];
-            findings: components["schemas"]["Finding"][];
-            /**
-             * Format: int32
-             * @example 3
-             */
-            rulesVersion: number;
-        };
-        /** @description One rule: its name, the limits that this name takes, and what it says of a flight beyond them. */
-        ReviewRule: {
-            /**
-             * Format: int32
-             * @example 20
-             */
-            leastMin?: number | null;
-            /** Format: int32 */
-            leastPercent?: number | null;
-            /** Format: int32 */
-            mostFpm?: number | null;
-            /** Format: int32 */
-            mostPercent?: number | null;
-            /** Format: int32 */
-            mostS?: number | null;
-            otherwise?: components["schemas"]["Answer"] | null;
-            /**
-             * @description What a rule looks at.
-             * @enum {string}
-             */
-            rule: "minBlockTime" | "maxLandingRate" | "distanceRatio" | "aircraftTypes" | "maxTrackGap" | "autoAccept";
-            types?: string[] | null;
-        };
-        /** @description The rules that stand. */
-        ReviewRules: {
-            rules: components["schemas"]["ReviewRule"][];
-            /**
-             * Format: int32
-             * @description How often they have been changed.
-             * @example 3
-             */
-            version: number;
-        };
         /**
          * @description What a user may do.
          * @enum {string}
          */
         Role: "PlatformAdmin" | "TenantAdmin" | "Reviewer" | "Pilot";
+        /** @description A flight of the schedule. */
+        ScheduledFlight: {
+            /** Format: date-time */
+            addedAt: string;
+            /** @description ICAO designators of the types that may fly it; any when empty. */
+            aircraftTypes: string[];
+            /**
+             * Format: date-time
+             * @description Null while it is flown.
+             */
+            archivedAt: string | null;
+            /**
+             * @description ICAO code.
+             * @example LLBG
+             */
+            arrival: string;
+            /** Format: int32 */
+            blockTimeMin: number | null;
+            callsign: string | null;
+            /** Format: int32 */
+            cruiseLevelFt: number | null;
+            /** @description ISO 8601 numbers, 1 is Monday; every day when empty. */
+            daysOfWeek: number[];
+            /**
+             * @description ICAO code.
+             * @example LIRF
+             */
+            departure: string;
+            /** @example ELY386 */
+            flightNumber: string;
+            /** Format: uuid */
+            id: string;
+            /**
+             * @description Time of day at which it leaves its stand.
+             * @example 09:35
+             */
+            offBlockTimeUtc: string | null;
+            route: string | null;
+            /**
+             * Format: int32
+             * @example 1
+             */
+            version: number;
+        };
+        /** @description What is to change of a flight of the schedule (RFC 7396). */
+        ScheduledFlightChanges: {
+            aircraftTypes?: string[] | null;
+            arrival?: string | null;
+            /** Format: int32 */
+            blockTimeMin?: number | null;
+            callsign?: string | null;
+            /** Format: int32 */
+            cruiseLevelFt?: number | null;
+            daysOfWeek?: number[] | null;
+            departure?: string | null;
+            flightNumber?: string | null;
+            /** @example 09:35 */
+            offBlockTimeUtc?: string | null;
+            route?: string | null;
+        };
+        /** @description What is said of a flight of the schedule. */
+        ScheduledFlightDetails: {
+            /** @description ICAO designators of the types that may fly it; any when empty. */
+            aircraftTypes?: string[];
+            /**
+             * @description ICAO code.
+             * @example LLBG
+             */
+            arrival: string;
+            /** Format: int32 */
+            blockTimeMin?: number | null;
+            callsign?: string | null;
+            /** Format: int32 */
+            cruiseLevelFt?: number | null;
+            /** @description ISO 8601 numbers, 1 is Monday; every day when empty. */
+            daysOfWeek?: number[];
+            /**
+             * @description ICAO code.
+             * @example LIRF
+             */
+            departure: string;
+            /**
+             * @description With departure and arrival it is one flight's, but for those that are archived.
+             * @example ELY386
+             */
+            flightNumber: string;
+            /**
+             * @description Time of day at which it leaves its stand.
+             * @example 09:35
+             */
+            offBlockTimeUtc?: string | null;
+            route?: string | null;
+        };
+        /** @description A page of a list. */
+        ScheduledFlightPage: {
+            items: components["schemas"]["ScheduledFlight"][];
+            /** @description Pass it as `cursor` for the next page; null on the last one. */
+            next: string | null;
+        };
         /**
          * @description What a key may do, at most; never more than its owner.
          * @enum {string}
@@ -1231,10 +1618,6 @@ export interface components {
         SetRoles: {
             /** @description The whole set of roles that the user is to hold. */
             roles: components["schemas"]["Role"][];
-        };
-        /** @description All of the rules, in the place of those that stand. */
-        SetRules: {
-            rules: components["schemas"]["ReviewRule"][];
         };
         Source: {
             /** @description The program that measured it, with its version. */
@@ -1257,6 +1640,10 @@ export interface components {
         SourceKind: "Manual" | "Acars";
         /** @description The end of a flight. */
         SubmitPirep: {
+            /** @description Added to those that are there. */
+            customFields?: {
+                [key: string]: string;
+            } | null;
             /**
              * Format: int32
              * @description The highest sequence number that the client has sent or will send.
@@ -1313,12 +1700,6 @@ export interface components {
              * @example 2110
              */
             positions: number;
-        };
-        /** @description Rules to be tried out. */
-        TryRules: {
-            /** @description How many flights at most, the last that were submitted; 100 unless it says otherwise. */
-            flights?: number | null;
-            rules: components["schemas"]["ReviewRule"][];
         };
         User: {
             callsign: string | null;
@@ -1391,6 +1772,248 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    listAircraft: {
+        parameters: {
+            query?: {
+                /** @description Only those whose registration, type or name contains this. */
+                search?: string;
+                /**
+                 * @description Only those of this type.
+                 * @example B744
+                 */
+                aircraftType?: string;
+                /** @description Those that are archived instead of those that are not. */
+                archived?: boolean;
+                /** @description How many items at most; 50 unless it says otherwise. */
+                limit?: number;
+                /** @description `next` of the page before, with the same filter. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of aircraft, by registration */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AircraftPage"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    addAircraft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AircraftDetails"];
+            };
+        };
+        responses: {
+            /** @description Added */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Aircraft"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getAircraft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path: {
+                /** @description Id of the aircraft */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The aircraft */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Aircraft"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeAircraft: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of the version that was seen */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Id of the aircraft */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["AircraftChanges"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Aircraft"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    archiveAircraft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the version that was seen */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the aircraft */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description Archived */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Aircraft"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    restoreAircraft: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the version that was seen */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the aircraft */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description In use again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Aircraft"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     getAirline: {
         parameters: {
             query?: never;
@@ -1507,6 +2130,348 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listBids: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The bids that wait to be flown */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BidList"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    makeBid: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MakeBid"];
+            };
+        };
+        responses: {
+            /** @description Booked */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bid"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    withdrawBid: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the bid */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Withdrawn */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listFlights: {
+        parameters: {
+            query?: {
+                /** @description Only those whose number, callsign or airports contain this. */
+                search?: string;
+                /**
+                 * @description Only those from this airport.
+                 * @example LIRF
+                 */
+                departure?: string;
+                /**
+                 * @description Only those to this airport.
+                 * @example LLBG
+                 */
+                arrival?: string;
+                /** @description Those that are archived instead of those that are not. */
+                archived?: boolean;
+                /** @description How many items at most; 50 unless it says otherwise. */
+                limit?: number;
+                /** @description `next` of the page before, with the same filter. */
+                cursor?: string;
+            };
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of flights, by number */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledFlightPage"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    scheduleFlight: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduledFlightDetails"];
+            };
+        };
+        responses: {
+            /** @description Added */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledFlight"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getFlight: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path: {
+                /** @description Id of the flight */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The flight */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledFlight"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeFlight: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of the version that was seen */
+                "If-Match": string;
+            };
+            path: {
+                /** @description Id of the flight */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ScheduledFlightChanges"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledFlight"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    archiveFlight: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the version that was seen */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the flight */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description Archived */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledFlight"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    restoreFlight: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the version that was seen */
+                "If-Match"?: string | null;
+            };
+            path: {
+                /** @description Id of the flight */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description In the schedule again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduledFlight"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     getMe: {
         parameters: {
             query?: never;
@@ -1560,6 +2525,75 @@ export interface operations {
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPirepFields: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All fields */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PirepFieldList"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    setPirepFields: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of the version that was seen */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PirepFieldList"];
+            };
+        };
+        responses: {
+            /** @description All fields */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PirepFieldList"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
@@ -2122,22 +3156,25 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
-    getRules: {
+    listRanks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The rules that stand */
+            /** @description All ranks */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReviewRules"];
+                    "application/json": components["schemas"]["RankList"];
                 };
             };
             401: components["responses"]["Problem"];
@@ -2148,7 +3185,7 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
-    setRules: {
+    setRanks: {
         parameters: {
             query?: never;
             header: {
@@ -2160,17 +3197,17 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SetRules"];
+                "application/json": components["schemas"]["RankList"];
             };
         };
         responses: {
-            /** @description The rules that stand now */
+            /** @description All ranks */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReviewRules"];
+                    "application/json": components["schemas"]["RankList"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -2182,44 +3219,6 @@ export interface operations {
             415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             428: components["responses"]["Problem"];
-            429: components["responses"]["Problem"];
-            500: components["responses"]["Problem"];
-            503: components["responses"]["Problem"];
-            default: components["responses"]["Problem"];
-        };
-    };
-    tryRules: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Waits until this log position, as a write answered it, is visible */
-                "Albatross-Position"?: number;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["TryRules"];
-            };
-        };
-        responses: {
-            /** @description What they would have made of them */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DryRun"];
-                };
-            };
-            400: components["responses"]["Problem"];
-            401: components["responses"]["Problem"];
-            403: components["responses"]["Problem"];
-            409: components["responses"]["Problem"];
-            413: components["responses"]["Problem"];
-            415: components["responses"]["Problem"];
-            422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
