@@ -7,6 +7,7 @@ pub mod contention;
 pub mod http_route;
 pub mod key_ring;
 pub mod lease;
+pub mod ledger;
 pub mod memory;
 pub mod metrics;
 pub mod object;

@@ -55,6 +55,10 @@ pub const WORKER: &str = "worker";
 pub const MIGRATE: &str = "migrate";
 /// Copy of the credentials of `api` and `worker`, as environment.
 pub const API_SECRET: &str = "albatross-api";
+/// Copy of the ledger of the erased, once somebody is.
+pub const ERASED_SECRET: &str = "albatross-erased";
+/// Its one key.
+pub const ERASED: &str = "erased";
 /// Copy of the credentials of the migration Job, as environment.
 pub const MIGRATE_SECRET: &str = "albatross-migrate";
 /// One-time log-in links of the admins.

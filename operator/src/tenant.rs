@@ -6,6 +6,7 @@ pub mod claim;
 pub mod connections;
 pub mod dereference;
 pub mod desired;
+pub mod erasures;
 pub mod error;
 pub mod expose;
 pub mod external;

@@ -5,6 +5,7 @@ mod assemble;
 mod background;
 mod export;
 mod import;
+mod ledger;
 mod logging;
 mod migrate;
 mod progress;

@@ -12,6 +12,7 @@ pub mod declared;
 pub mod derived;
 pub mod desired;
 pub mod envelope;
+pub mod erased;
 pub mod erasure;
 pub mod error;
 pub mod event_names;

@@ -192,6 +192,8 @@ pub struct Serve {
         value_name = "NUMBER"
     )]
     pub required_desired: u64,
+    #[command(flatten)]
+    pub ledger: Ledger,
     /// Networks whose `Forwarded` or `X-Forwarded-For` header is believed
     #[arg(
         long,
@@ -257,8 +259,15 @@ pub struct Import {
     /// Leave out what came after this position; rounded down to the end of a commit
     #[arg(long, value_name = "POSITION")]
     pub until: Option<i64>,
-    /// Ledger of who was erased, the file `erased` of an airline's directory: they are erased again
-    #[arg(long, value_name = "FILE")]
+    #[command(flatten)]
+    pub ledger: Ledger,
+}
+
+/// Who was erased, kept outside the database.
+#[derive(Debug, Args)]
+pub struct Ledger {
+    /// Ledger of who was erased, an id a line, as the file `erased` of an airline's directory: they are erased again
+    #[arg(long, env = "ALBATROSS_ERASED", value_name = "FILE")]
     pub erased: Option<PathBuf>,
 }
 

@@ -49,9 +49,19 @@ pub async fn servers() -> &'static Servers {
 impl Servers {
     /// A new, empty database.
     pub async fn database(&self) -> Database {
-        postgres::create(&self.database_url)
+        postgres::create(&self.database_url, "template0")
             .await
             .unwrap_or_else(|error| panic!("PostgreSQL gives no database: {error}"))
+    }
+
+    /// A database as another one is now, as a dump of it would restore it. Nobody may be connected to that.
+    ///
+    /// # Panics
+    /// When somebody is.
+    pub async fn copy_of(&self, database: &Database) -> Database {
+        postgres::create(&self.database_url, &database.name)
+            .await
+            .unwrap_or_else(|error| panic!("PostgreSQL gives no copy: {error}"))
     }
 
     /// A new virtual host, and a user who may do everything there and nothing elsewhere.

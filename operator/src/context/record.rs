@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::context::ledger::Ledger;
 use crate::context::system::{Entropy, random};
 use crate::context::token;
 use crate::names::{self, ExternalNames};
@@ -34,6 +35,10 @@ pub struct TenantRecord {
     pub hibernated: bool,
     /// Admins by e-mail address.
     pub links: BTreeMap<String, AdminLink>,
+    /// Who was erased, in whatever copy of the database.
+    pub erased: Ledger,
+    /// The runtime's word for whom it had erased when the ledger was last filled from it.
+    pub erased_digest: String,
     /// When its Tenant was deleted and it was kept.
     pub retained_at: Option<String>,
     /// Of the Secret that it was read from; none before it is stored.
@@ -111,6 +116,8 @@ impl TenantRecord {
             migrated_image: None,
             hibernated: false,
             links: BTreeMap::new(),
+            erased: Ledger::default(),
+            erased_digest: String::new(),
             retained_at: None,
             resource_version: None,
         }
@@ -165,6 +172,8 @@ impl TenantRecord {
             migrated_image: reader.optional("migratedImage"),
             hibernated: reader.optional("hibernated").is_some(),
             links: reader.parsed("adminLinks", |text| serde_json::from_str(text).ok())?,
+            erased: reader.ledger()?,
+            erased_digest: reader.optional("erasedDigest").unwrap_or_default(),
             retained_at: secret
                 .metadata
                 .annotations
@@ -217,6 +226,8 @@ impl TenantRecord {
             migrated_image,
             hibernated,
             links,
+            erased,
+            erased_digest,
             retained_at: _,
             resource_version: _,
         } = self;
@@ -246,6 +257,8 @@ impl TenantRecord {
             ("migratedImage", migrated_image.clone()),
             ("hibernated", hibernated.then(|| "true".to_owned())),
             ("adminLinks", Some(links)),
+            ("erased", (!erased.is_empty()).then(|| erased.to_string())),
+            ("erasedDigest", Some(erased_digest.clone())),
         ];
         pairs
             .into_iter()
@@ -282,6 +295,16 @@ impl Reader<'_> {
         parse(&self.text(key)?).ok_or_else(|| self.unreadable(key))
     }
 
+    /// Nobody is in one that was never written.
+    fn ledger(&self) -> Result<Ledger, Unreadable> {
+        let data = self.secret.data.as_ref();
+        let Some(stored) = data.and_then(|data| data.get("erased")) else {
+            return Ok(Ledger::default());
+        };
+        let ledger = std::str::from_utf8(&stored.0).ok().and_then(Ledger::parse);
+        ledger.ok_or_else(|| self.unreadable("erased"))
+    }
+
     fn unreadable(&self, key: &str) -> Unreadable {
         Unreadable {
             secret: self.secret.metadata.name.clone().unwrap_or_default(),
@@ -313,6 +336,7 @@ mod tests {
         );
         record.desired_number = 7;
         record.hibernated = true;
+        record.erased.extend([Uuid::from_u128(7)]);
         record
     }
 
@@ -324,6 +348,7 @@ mod tests {
         assert_eq!(read.data(), record.data());
         assert_eq!(read.servers, record.servers);
         assert!(read.hibernated);
+        assert_eq!(read.erased, record.erased);
         assert_eq!(read.pepper().len(), 32);
     }
 
@@ -335,6 +360,18 @@ mod tests {
             let error = TenantRecord::from_secret(&secret).unwrap_err();
             assert_eq!(error.key, key);
             assert_eq!(error.secret, "tenant-skyways");
+        }
+    }
+
+    #[test]
+    fn a_damaged_ledger_is_not_taken_for_an_empty_one() {
+        for damaged in [&b"0190b5a2"[..], b"\xff"] {
+            let mut secret = record().to_secret("skyways", "albatross-system");
+            let damaged = ByteString(damaged.to_vec());
+            let data = secret.data.as_mut().unwrap();
+            data.insert("erased".to_owned(), damaged);
+            let error = TenantRecord::from_secret(&secret).unwrap_err();
+            assert_eq!(error.key, "erased");
         }
     }
 

@@ -7,6 +7,9 @@ use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::context::ledger::MOST;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -97,6 +100,9 @@ pub struct Answer {
     pub api_keys: Vec<AnsweredApiKey>,
     #[serde(default)]
     pub refused_keys: Vec<RefusedApiKey>,
+    /// Another text for other people who have been erased; none from a runtime that does not say.
+    #[serde(default)]
+    pub erased_digest: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -150,6 +156,12 @@ struct AirborneAnswer {
     flights: u64,
 }
 
+#[derive(Deserialize)]
+struct ErasedAnswer {
+    items: Vec<Uuid>,
+    next: Option<Uuid>,
+}
+
 /// Tells runtimes their state.
 #[derive(Debug, Clone)]
 pub struct RuntimeClient {
@@ -177,6 +189,29 @@ impl RuntimeClient {
         let url = format!("{}/internal/v1/airborne", base.trim_end_matches('/'));
         let answer: AirborneAnswer = answer(self.http.get(url), token).await?;
         Ok(answer.flights)
+    }
+
+    /// `GET /internal/v1/erased`: who has been erased, page by page, until they are more than a ledger holds.
+    pub async fn erased(
+        &self,
+        base: &str,
+        token: &SecretString,
+    ) -> Result<Vec<Uuid>, RuntimeError> {
+        let url = format!("{}/internal/v1/erased", base.trim_end_matches('/'));
+        let mut page: ErasedAnswer = answer(self.http.get(&url), token).await?;
+        let mut erased = page.items;
+        while let Some(after) = page.next
+            && erased.len() <= MOST
+        {
+            let url = format!("{url}?after={after}");
+            page = answer(self.http.get(url), token).await?;
+            if page.next.is_some_and(|next| next <= after) {
+                let problem = "its pages of who was erased do not end";
+                return Err(RuntimeError::Refused(problem.to_owned()));
+            }
+            erased.append(&mut page.items);
+        }
+        Ok(erased)
     }
 }
 
@@ -227,13 +262,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_older_runtime_refuses_no_key_by_itself() {
+    fn an_older_runtime_refuses_no_key_and_erases_nobody_by_itself() {
         let mut answer = json!({
             "number": 1, "tenantId": "5c1", "schemaVersion": 6, "version": "0.1.0", "admins": [],
             "apiKeys": [{"keyId": "0123456789ab", "state": "Active"}],
         });
         let read = |answer: &serde_json::Value| serde_json::from_value::<Answer>(answer.clone());
         assert!(read(&answer).unwrap().refused_keys.is_empty());
+        assert_eq!(read(&answer).unwrap().erased_digest, None);
         answer["refusedKeys"] = json!([{"keyId": "abcdefghijkl", "message": "why"}]);
         let refused = read(&answer).unwrap().refused_keys;
         assert_eq!(

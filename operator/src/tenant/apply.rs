@@ -74,6 +74,7 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
                 api,
                 migrate,
                 admin_links,
+                erased,
                 platform_links,
             },
     } = foundation;
@@ -85,7 +86,7 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
     wanted.extend(resource_quota.iter().map(Wanted::new));
     wanted.push(Wanted::new(&limit_range));
     wanted.extend([&api, &migrate, &admin_links].map(Wanted::new));
-    wanted.extend(platform_links.iter().map(Wanted::new));
+    wanted.extend(erased.iter().chain(&platform_links).map(Wanted::new));
     wanted
 }
 

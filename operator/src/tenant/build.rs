@@ -57,6 +57,7 @@ pub struct Secrets {
     pub api: Secret,
     pub migrate: Secret,
     pub admin_links: Secret,
+    pub erased: Option<Secret>,
     /// In the operator's namespace.
     pub platform_links: Option<Secret>,
 }
@@ -79,6 +80,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
         api: secret::api(input),
         migrate: secret::migrate(input),
         admin_links: secret::admin_links(input),
+        erased: secret::erased(input),
         platform_links: secret::platform_links(input),
     };
     let workloads = Workloads {

@@ -6,6 +6,7 @@ use albatross_crds::tenant::Hibernate;
 use crate::context::Context;
 use crate::context::record::TenantRecord;
 use crate::tenant::claim;
+use crate::tenant::erasures;
 use crate::tenant::error::Error;
 use crate::tenant::part::Part;
 use crate::tenant::runtime;
@@ -29,6 +30,9 @@ pub async fn decide(
         declared => settled(declared != Hibernate::Never),
     };
     if decided.asleep != record.hibernated {
+        if decided.asleep {
+            last_erasures(plan, record, ctx).await;
+        }
         record.hibernated = decided.asleep;
         claim::store(record, &plan.tenant.name, ctx).await?;
     }
@@ -38,6 +42,17 @@ pub async fn decide(
             .update(&plan.tenant.name, |memory| memory.answer = None);
     }
     Ok(decided)
+}
+
+/// Its database may be restored from an older copy before it wakes. Nothing waits for an answer, though.
+async fn last_erasures(plan: &Plan, record: &mut TenantRecord, ctx: &Context) {
+    if !runtime::pods(plan, false, ctx).available.is_done() {
+        return;
+    }
+    let (tenant, address) = (&plan.tenant.name, runtime::address(plan, ctx));
+    if let Err(cause) = erasures::learn(tenant, &address, record, ctx).await {
+        tracing::warn!(tenant, %cause, "who was erased in the last minutes may be missing in the ledger");
+    }
 }
 
 /// As the record says, changing nothing.

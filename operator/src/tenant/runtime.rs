@@ -15,6 +15,7 @@ use crate::context::record::TenantRecord;
 use crate::context::runtime::{Answer, Desired, RuntimeError};
 use crate::names;
 use crate::tenant::claim;
+use crate::tenant::erasures;
 use crate::tenant::error::Error;
 use crate::tenant::part::Part;
 use crate::tenant::validate::Plan;
@@ -75,15 +76,26 @@ pub async fn tell(
 ) -> Result<Part, Error> {
     let address = address(plan, ctx);
     let token = &record.secrets.internal_token;
-    let answer = ctx.runtime.put(&address, token, desired).await;
+    let tenant = &plan.tenant.name;
+    let mut answer = ctx.runtime.put(&address, token, desired).await;
     ctx.metrics.called("runtime", answer.is_ok());
     if let Err(RuntimeError::Stale { applied }) = answer {
         // The record is from a backup: go on counting from where the runtime is.
         record.desired_number = applied;
         record.desired_digest.clear();
-        claim::store(record, &plan.tenant.name, ctx).await?;
+        claim::store(record, tenant, ctx).await?;
     }
-    remember(&plan.tenant.name, answer, ctx);
+    let digest = answer.as_ref().ok().and_then(|it| it.erased_digest.clone());
+    if let Some(digest) = digest.filter(|digest| *digest != record.erased_digest) {
+        match erasures::learn(tenant, &address, record, ctx).await {
+            Ok(()) => {
+                record.erased_digest = digest;
+                claim::store(record, tenant, ctx).await?;
+            }
+            Err(cause) => answer = Err(cause),
+        }
+    }
+    remember(tenant, answer, ctx);
     Ok(admins(plan, desired.number, ctx))
 }
 

@@ -1,6 +1,5 @@
 //! `albatross import`: an airline's log begins with an export, all of it or nothing.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -11,17 +10,15 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::adapters::archive::{Archived, Reader, Track};
-use crate::adapters::erasures::FileErasures;
 use crate::adapters::system::{SystemClock, SystemEntropy};
 use crate::adapters::{Stores, packing};
 use crate::app::assemble::{self, Backends};
 use crate::app::progress::Progress;
-use crate::app::resources;
+use crate::app::{ledger, resources};
 use crate::application::derived::{Derivation, Derived};
 use crate::config::{Import, Tenant};
 use crate::domain::ids::TenantId;
 use crate::ports::clock::{Clock, Entropy};
-use crate::ports::erasures::Erasures;
 use crate::ports::log_import::{Beside, ImportGuard};
 
 /// About how many events go to the storage at a time.
@@ -45,15 +42,10 @@ pub async fn run(config: Import) -> anyhow::Result<()> {
 
 /// Whoever was erased after the export was made, by the ledger in place and the one that is named.
 async fn erase_again(config: &Import, stores: &Stores) -> anyhow::Result<()> {
-    let named = match &config.erased {
-        Some(path) => FileErasures::at(path).all().await,
-        None => Ok(BTreeSet::new()),
-    };
-    let named = named.map_err(anyhow::Error::from_boxed)?;
     let backends = Backends::local(stores.clone());
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
-    Ok(airline.erasure.replay(named).await?)
+    ledger::replay(&airline, &config.ledger).await
 }
 
 /// What is going to be imported, all of it read once and found good.

@@ -8,7 +8,7 @@ use crate::adapters::system::SystemEntropy;
 use crate::app::assemble::{self, Backends};
 use crate::app::background::Background;
 use crate::app::shutdown::Shutdown;
-use crate::app::{public, resources, servers};
+use crate::app::{ledger, public, resources, servers};
 use crate::application::airline::Airline;
 use crate::config::Serve;
 use crate::http::envelope::MakeId;
@@ -27,7 +27,7 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
     let backends = Backends::open(&config.database, &config.servers).await?;
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
-    airline.erasure.replay([]).await?;
+    ledger::replay(&airline, &config.ledger).await?;
 
     let mut registry = Registry::default();
     backends.register_metrics(&mut registry);

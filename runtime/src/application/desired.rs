@@ -13,6 +13,7 @@ use crate::application::commands::Order;
 use crate::application::desired::admins::Admins;
 use crate::application::desired::keys::Keys;
 use crate::application::desired::model::{DesiredReport, DesiredState, DesiredTenant};
+use crate::application::erased;
 use crate::application::error::ServiceError;
 use crate::application::projections::lane::Lane;
 use crate::application::shared::Shared;
@@ -103,6 +104,7 @@ impl Desired {
             admins: self.admins.report().await?,
             api_keys: self.keys.report().await?,
             refused_keys: Vec::new(),
+            erased_digest: erased::digest(&self.shared).await?,
         })
     }
 

@@ -8,10 +8,10 @@ use uuid::Uuid;
 use crate::application::auth::accounts::{Accounts, UserOrder};
 use crate::application::auth::principal::Principal;
 use crate::application::commands::{CommandError, Done};
+use crate::application::erased::{self, ErasedPage};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::projections::lane::Lane;
-use crate::application::projections::tables::USERS;
 use crate::application::shared::Shared;
 use crate::application::views::UserView;
 use crate::application::write::{WriteOptions, Written};
@@ -20,7 +20,9 @@ use crate::domain::ids::UserId;
 use crate::domain::personal::Personal;
 use crate::domain::user::{User, UserCommand, UserStatus};
 use crate::ports::event_store::ClaimChange;
-use crate::ports::read_model::{Filter, Query, Value};
+
+/// So many keys are looked for at a time.
+const CHUNK: usize = 1_000;
 
 pub struct Erasure {
     shared: Arc<Shared>,
@@ -64,8 +66,7 @@ impl Erasure {
             return self.all_again(noted).await;
         };
         noted.extend(ledger.all().await?);
-        self.shared.projections.catch_up_lane(Lane::People).await?;
-        for user in self.erased().await? {
+        for user in erased::all(&self.shared).await? {
             if !noted.contains(&user) {
                 self.note(user).await?;
             }
@@ -76,9 +77,25 @@ impl Erasure {
         self.all_again(noted).await
     }
 
+    /// Ids of who has been erased, in ascending order, behind `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// When log or read model cannot be read.
+    pub async fn erased(
+        &self,
+        after: Option<Uuid>,
+        limit: usize,
+    ) -> Result<ErasedPage, ServiceError> {
+        erased::page(&self.shared, after, limit).await
+    }
+
+    /// Who is erased, or is not in an older log at all, has no key: few are looked at more closely.
     async fn all_again(&self, users: BTreeSet<Uuid>) -> Result<(), ServiceError> {
-        for user in users {
-            self.again(UserId(user)).await?;
+        let users: Vec<Uuid> = users.into_iter().collect();
+        for some in users.chunks(CHUNK) {
+            for key in self.shared.events.subject_keys(some).await? {
+                self.again(UserId(key.subject)).await?;
+            }
         }
         Ok(())
     }
@@ -124,19 +141,5 @@ impl Erasure {
             Some(ledger) => Ok(ledger.note(user).await?),
             None => Ok(()),
         }
-    }
-
-    async fn erased(&self) -> Result<Vec<Uuid>, ServiceError> {
-        let status = Value::Text(UserStatus::Erased.as_str().to_owned());
-        let query = Query {
-            table: &USERS,
-            filters: vec![Filter::Equals("status", status)],
-            order_by: "id",
-            descending: false,
-            after: None,
-            limit: usize::MAX,
-        };
-        let rows = self.shared.read_model.list(query).await?;
-        Ok(rows.into_iter().map(|row| row.id).collect())
     }
 }

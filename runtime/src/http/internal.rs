@@ -10,21 +10,25 @@ use axum::{Json, Router};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
+use uuid::Uuid;
 
 use crate::application::airline::Airline;
 use crate::application::desired::DesiredError;
 use crate::application::desired::model::{DesiredReport, DesiredState};
+use crate::application::erased::ErasedPage;
 use crate::http::envelope::{MakeId, envelope};
-use crate::http::extract::{Body, TIMEOUT};
+use crate::http::extract::{Body, Query, TIMEOUT};
 use crate::http::problem::{Problem, kind, panicked};
 
 /// A state with thousands of keys still fits.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// Most ids of the erased in one answer: under 400 KB.
+const MAX_ERASED: usize = 10_000;
 
 /// What the internal port of one airline is made of.
 #[derive(Clone)]
@@ -49,6 +53,7 @@ pub fn internal_router(state: InternalState) -> Router {
     Router::new()
         .route("/internal/v1/desired", get(applied).put(apply))
         .route("/internal/v1/airborne", get(airborne))
+        .route("/internal/v1/erased", get(erased))
         .fallback(async || Problem::not_found())
         .layer(layers)
         .with_state(state)
@@ -101,4 +106,19 @@ struct Airborne {
 async fn airborne(State(state): State<InternalState>) -> Result<Json<Airborne>, Problem> {
     let flights = state.airline.airborne().await?;
     Ok(Json(Airborne { flights }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct After {
+    after: Option<Uuid>,
+}
+
+/// What the ledger outside the database is filled from.
+async fn erased(
+    State(state): State<InternalState>,
+    Query(After { after }): Query<After>,
+) -> Result<Json<ErasedPage>, Problem> {
+    let erased = state.airline.erasure.erased(after, MAX_ERASED).await?;
+    Ok(Json(erased))
 }

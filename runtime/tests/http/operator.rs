@@ -131,3 +131,34 @@ async fn a_flight_is_airborne_until_it_is_submitted() {
         assert_eq!(airborne().await, json!({"flights": left}), "after {step}");
     }
 }
+
+#[tokio::test]
+async fn whoever_is_erased_is_listed_and_changes_the_digest_of_the_answer() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let ask = async |path: &str| stack.ask_internal(Call::get(path).bearer(TOKEN)).await;
+    let digest = async || stack.declare(json!({})).await.body["erasedDigest"].clone();
+    let mut digests = vec![digest().await];
+    assert_eq!(digests[0], "");
+    let mut erased = Vec::new();
+    for name in ["amelia", "bessie"] {
+        let pilot = stack.pilot(name).await;
+        assert_eq!(&digest().await, digests.last().unwrap());
+        let erase = Call::new("POST", &format!("/api/v1/users/{}/erase", pilot.id));
+        let answer = stack.ask(erase.by(&admin).json(json!({}))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let changed = digest().await;
+        assert!(!digests.contains(&changed), "{changed} in {digests:?}");
+        digests.push(changed);
+        erased.push(pilot.id);
+    }
+    erased.sort();
+    let path = "/internal/v1/erased";
+    let all = ask(path).await;
+    assert_eq!(all.body, json!({"items": erased, "next": null}));
+    let second = ask(&format!("{path}?after={}", erased[0])).await;
+    assert_eq!(second.body, json!({"items": [erased[1]], "next": null}));
+    for wrong in ["after=x", "before=1"] {
+        assert_eq!(ask(&format!("{path}?{wrong}")).await.status, 422, "{wrong}");
+    }
+}

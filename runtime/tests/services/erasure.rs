@@ -239,3 +239,23 @@ async fn the_ledger_erases_again_whom_a_restored_log_brings_back() {
     let read = airline.users.get(&second, ada).await.unwrap();
     assert_eq!(read.entity.status, UserStatus::Erased);
 }
+
+#[tokio::test]
+async fn the_erased_are_listed_page_by_page() {
+    let cast = Cast::new().await;
+    cast.erase().await;
+    let zoe = cast.stage.pilot("Zoe").await;
+    let erasure = &cast.stage.airline.erasure;
+    let options = WriteOptions::default();
+    let erased = erasure.erase(&cast.admin, zoe.user(), options).await;
+    erased.unwrap();
+    let mut expected = [cast.bob.user().0, zoe.user().0];
+    expected.sort();
+    let whole = erasure.erased(None, 2).await.unwrap();
+    assert_eq!((whole.items.as_slice(), whole.next), (&expected[..], None));
+    let [first, second] = expected;
+    let page = erasure.erased(None, 1).await.unwrap();
+    assert_eq!((page.items, page.next), (vec![first], Some(first)));
+    let page = erasure.erased(Some(first), 1).await.unwrap();
+    assert_eq!((page.items, page.next), (vec![second], None));
+}

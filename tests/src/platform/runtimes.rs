@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
 
 /// What one tenant's runtime knows.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct Runtime {
     pub keys: BTreeMap<String, Key>,
     /// Flights that are under way.
     pub airborne: u64,
+    /// Who was erased.
+    pub erased: BTreeSet<Uuid>,
     /// It answers nobody.
     pub is_away: bool,
     /// It registers no key that it does not know.
@@ -92,6 +95,7 @@ impl Runtimes {
         let router = Router::new()
             .route("/{tenant}/internal/v1/desired", put(apply))
             .route("/{tenant}/internal/v1/airborne", get(airborne))
+            .route("/{tenant}/internal/v1/erased", get(erased))
             .with_state(all.clone())
             .layer(middleware::from_fn_with_state(calls.clone(), count));
         Self {
@@ -199,6 +203,7 @@ impl Runtime {
             "admins": admins.collect::<Vec<_>>(),
             "apiKeys": keys.collect::<Vec<_>>(),
             "refusedKeys": refused.collect::<Vec<_>>(),
+            "erasedDigest": self.erased.iter().map(Uuid::to_string).collect::<String>(),
         })
     }
 }
@@ -238,6 +243,21 @@ async fn airborne(State(all): State<All>, Path(tenant): Path<String>) -> Json<Va
 /// What a tenant's runtime knows.
 pub fn known(all: &All, tenant: &str) -> Runtime {
     lock(all).get(tenant).cloned().unwrap_or_default()
+}
+
+/// Two at a time.
+async fn erased(
+    State(all): State<All>,
+    Path(tenant): Path<String>,
+    Query(query): Query<BTreeMap<String, Uuid>>,
+) -> Json<Value> {
+    let runtime = lock(&all).get(&tenant).cloned().unwrap_or_default();
+    let after = query.get("after");
+    let rest = runtime.erased.iter().filter(|id| Some(*id) > after);
+    let rest: Vec<_> = rest.collect();
+    let items = &rest[..rest.len().min(2)];
+    let next = items.last().filter(|_| rest.len() > 2);
+    Json(json!({"items": items, "next": next}))
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

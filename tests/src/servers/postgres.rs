@@ -14,12 +14,16 @@ pub struct Database {
     pub url: String,
 }
 
-pub async fn create(server: &str) -> Result<Database, Box<dyn Error + Send + Sync>> {
+/// As `template` is, which nobody may be connected to.
+pub async fn create(
+    server: &str,
+    template: &str,
+) -> Result<Database, Box<dyn Error + Send + Sync>> {
     let name = names::unique()?;
     let mut url = Url::parse(server)?;
     url.set_path(&name);
     let mut connection = PgConnection::connect(server).await?;
-    let statement = format!("CREATE DATABASE {name} TEMPLATE template0");
+    let statement = format!("CREATE DATABASE {name} TEMPLATE {template}");
     sqlx::query(AssertSqlSafe(statement))
         .execute(&mut connection)
         .await?;

@@ -67,7 +67,7 @@ impl PrivateServer {
     /// # Panics
     /// When it gives none.
     pub async fn database(&self) -> Database {
-        postgres::create(&self.addresses["DATABASE_URL"])
+        postgres::create(&self.addresses["DATABASE_URL"], "template0")
             .await
             .unwrap_or_else(|error| panic!("PostgreSQL gives no database: {error}"))
     }

@@ -1,58 +1,39 @@
 //! What the operator and the runtime say to each other, the real one of both.
 
+use albatross::adapters::migrate;
 use albatross_operator::context::runtime::{
     Answer, Desired, DesiredLimits, DesiredState, DesiredTenant, RuntimeClient, RuntimeError,
 };
+use albatross_tests::parts::TENANT_ID;
 use albatross_tests::platform::Platform;
-use albatross_tests::processes::{Process, albatross, free_port};
 use albatross_tests::servers::servers;
 use albatross_tests::wait::until;
 use secrecy::SecretString;
 use serde_json::json;
 
 use crate::alone;
-
-const TOKEN: &str = "a token of the operator";
-const TENANT_ID: &str = "0d4b8a2e-8f3b-4a93-9f0e-2d6f3f6f8f11";
+use crate::serving::{Serving, TOKEN};
 
 #[tokio::test]
 async fn a_runtime_refuses_an_older_state_and_says_which_it_has() {
     let database = servers().await.database().await;
-    let key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-    let environment = [
-        ("DATABASE_URL", database.url.as_str()),
-        ("ALBATROSS_TENANT", "skyways"),
-        ("ALBATROSS_TENANT_ID", TENANT_ID),
-        ("ALBATROSS_TENANT_KEY", key),
-        ("ALBATROSS_PEPPER", key),
-        ("ALBATROSS_INTERNAL_TOKEN", TOKEN),
-        ("ALBATROSS_PUBLIC_URL", "http://skyways.example"),
-    ];
-    let mut migrate = albatross(&["migrate"]);
-    let migrated = migrate.envs(environment).output().unwrap();
-    assert!(migrated.status.success(), "{migrated:?}");
-    let [http, internal, probes] = [free_port(), free_port(), free_port()];
-    let address = |port: u16| format!("127.0.0.1:{port}");
-    let mut serve = albatross(&["serve"]);
-    serve.envs(environment).envs([
-        ("ALBATROSS_LISTEN", address(http)),
-        ("ALBATROSS_INTERNAL_LISTEN", address(internal)),
-        ("ALBATROSS_PROBE_LISTEN", address(probes)),
-    ]);
-    let mut runtime = Process::start(serve);
-    let ready = format!("http://{}/readyz", address(probes));
-    runtime.answers(&ready, 200).await;
-    let base = format!("http://{}", address(internal));
+    migrate(&database.url).await.unwrap();
+    let mut serving = Serving::start(&database, &[]);
+    serving.answers_ready(200).await;
+    let base = serving.internal.clone();
 
     let answer = tell(&base, 7).await.unwrap();
-    assert_eq!((answer.number, answer.tenant_id.as_str()), (7, TENANT_ID));
+    assert_eq!(
+        (answer.number, &answer.tenant_id),
+        (7, &TENANT_ID.to_string())
+    );
     assert_eq!(tell(&base, 7).await.unwrap(), answer);
     let older = tell(&base, 6).await;
     assert_eq!(older, Err(RuntimeError::Stale { applied: 7 }));
     let client = RuntimeClient::new(reqwest::Client::new());
     let airborne = client.airborne(&base, &SecretString::from(TOKEN)).await;
     assert_eq!(airborne, Ok(0));
-    runtime.interrupt().await;
+    serving.process.interrupt().await;
 }
 
 async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {

@@ -15,6 +15,9 @@ use crate::tenant::build::pod::{PodPlan, template};
 const HTTP_LISTEN: &str = "0.0.0.0:8080";
 const INTERNAL_LISTEN: &str = "0.0.0.0:8081";
 const PROBE_LISTEN: &str = "0.0.0.0:8082";
+/// Where the ledger of the erased is found, if there is one.
+const LEDGER_DIRECTORY: &str = "/var/run/albatross";
+const LEDGER: &str = "/var/run/albatross/erased";
 
 pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
     let tenant = &input.plan.tenant;
@@ -28,6 +31,7 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
         ("ALBATROSS_INTERNAL_LISTEN", INTERNAL_LISTEN),
         ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
         ("ALBATROSS_WORKER", works_inside),
+        ("ALBATROSS_ERASED", LEDGER),
         ("ALBATROSS_LOG_FORMAT", "json"),
     ];
     let proxies = &input.plan.trusted_proxies;
@@ -39,6 +43,7 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
         command: "serve",
         secret: names::API_SECRET,
         environment,
+        files: Some((names::ERASED_SECRET, LEDGER_DIRECTORY)),
         ports: vec![
             ("http", names::HTTP_PORT),
             ("internal", names::INTERNAL_PORT),
@@ -61,6 +66,7 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
             ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
             ("ALBATROSS_LOG_FORMAT", "json"),
         ],
+        files: None,
         ports: vec![("probes", names::PROBE_PORT)],
         resources: input.plan.worker_resources.clone(),
         secret_digest: Some(digest(secret)),
@@ -175,6 +181,20 @@ mod tests {
                 assert_eq!(built.spec.unwrap().replicas, expected);
             }
         }
+    }
+
+    #[test]
+    fn whoever_is_erased_restarts_no_pod_and_is_found_where_it_looks() {
+        let plan = fixtures::plan(json!({}));
+        let mut record = fixtures::record(&plan);
+        let built = |record: &TenantRecord| {
+            let input = fixtures::input(&plan, record);
+            api(&input, &secret::api(&input))
+        };
+        let before = built(&record);
+        record.erased.extend([uuid::Uuid::from_u128(7)]);
+        assert_eq!(built(&record), before);
+        assert_eq!(LEDGER, format!("{LEDGER_DIRECTORY}/{}", names::ERASED));
     }
 
     #[test]

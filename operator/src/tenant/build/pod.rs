@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Lifecycle,
     LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecretEnvSource, SecurityContext, SleepAction, TopologySpreadConstraint,
+    SeccompProfile, SecretEnvSource, SecretVolumeSource, SecurityContext, SleepAction,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -28,6 +29,8 @@ pub struct PodPlan<'a> {
     /// Secret that is its environment.
     pub secret: &'a str,
     pub environment: Vec<(&'a str, &'a str)>,
+    /// A Secret that it finds as files, if it is there, and the directory.
+    pub files: Option<(&'a str, &'a str)>,
     pub ports: Vec<(&'a str, i32)>,
     pub resources: ResourceRequirements,
     /// Digest of the Secret, so that a changed one restarts the pods.
@@ -68,6 +71,7 @@ pub fn template(input: &Input<'_>, pod: &PodPlan<'_>) -> PodTemplateSpec {
                 .long_running
                 .then(|| vec![spread(input.selector(pod.component))]),
             containers: vec![container(input, pod)],
+            volumes: pod.files.map(|(secret, _)| vec![volume(secret)]),
             ..PodSpec::default()
         }),
     }
@@ -107,6 +111,14 @@ fn container(input: &Input<'_>, pod: &PodPlan<'_>) -> Container {
             ..EnvFromSource::default()
         }]),
         ports: (!ports.is_empty()).then_some(ports),
+        volume_mounts: pod.files.map(|(secret, path)| {
+            vec![VolumeMount {
+                name: secret.to_owned(),
+                mount_path: path.to_owned(),
+                read_only: Some(true),
+                ..VolumeMount::default()
+            }]
+        }),
         resources: Some(pod.resources.clone()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -123,6 +135,18 @@ fn container(input: &Input<'_>, pod: &PodPlan<'_>) -> Container {
         liveness_probe: pod.long_running.then(|| probe("/healthz", 10, 3)),
         readiness_probe: pod.long_running.then(|| probe("/readyz", 2, 2)),
         ..Container::default()
+    }
+}
+
+fn volume(secret: &str) -> Volume {
+    Volume {
+        name: secret.to_owned(),
+        secret: Some(SecretVolumeSource {
+            secret_name: Some(secret.to_owned()),
+            optional: Some(true),
+            ..SecretVolumeSource::default()
+        }),
+        ..Volume::default()
     }
 }
 

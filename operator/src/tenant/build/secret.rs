@@ -66,6 +66,15 @@ pub fn migrate(input: &Input<'_>) -> Secret {
     secret(input, names::MIGRATE_SECRET, environment)
 }
 
+/// The ledger of the erased, if there are any, as a file that no change of restarts a pod.
+pub fn erased(input: &Input<'_>) -> Option<Secret> {
+    let erased = &input.record.erased;
+    (!erased.is_empty()).then(|| {
+        let data = vec![(names::ERASED, erased.to_string())];
+        secret(input, names::ERASED_SECRET, data)
+    })
+}
+
 /// One-time links of the admins that the Tenant declares.
 pub fn admin_links(input: &Input<'_>) -> Secret {
     let links = links(input, AdminRole::TenantAdmin);
@@ -186,6 +195,17 @@ mod tests {
             Some("albatross-system")
         );
         assert!(shown(&platform).contains_key("ops.at.platform.example"));
+    }
+
+    #[test]
+    fn the_ledger_is_copied_once_somebody_is_in_it() {
+        let plan = fixtures::plan(json!({}));
+        let mut record = fixtures::record(&plan);
+        assert!(erased(&fixtures::input(&plan, &record)).is_none());
+        record.erased.extend([uuid::Uuid::from_u128(7)]);
+        let copy = erased(&fixtures::input(&plan, &record)).unwrap();
+        let line = "00000000000000000000000000000007\n".to_owned();
+        assert_eq!(shown(&copy), BTreeMap::from([("erased".to_owned(), line)]));
     }
 
     #[test]

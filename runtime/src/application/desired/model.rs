@@ -101,6 +101,9 @@ pub struct DesiredReport {
     /// Keys that were declared and are not registered, or not as declared; empty unless the state was just applied.
     #[serde(default)]
     pub refused_keys: Vec<RefusedKey>,
+    /// Changes whenever somebody is erased; empty while nobody is.
+    #[serde(default)]
+    pub erased_digest: String,
 }
 
 /// A declared key that the rules do not permit.
