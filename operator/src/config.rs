@@ -66,8 +66,9 @@ pub struct OperatorConfig {
     /// Filter of the log, e.g. `info` or `albatross_operator=debug,info`.
     #[serde(default = "default_log")]
     pub log: String,
-    /// Where a tenant's internal API is. `{namespace}`, `{tenant}` and `{clusterIP}` are filled in; outside the
-    /// cluster, where its DNS does not reach, use `http://{clusterIP}:8081`.
+    /// Where a tenant's internal API is. `{service}` (of pods that serve, or of pods that start), its `{clusterIP}`,
+    /// `{namespace}` and `{tenant}` are filled in; outside the cluster, where its DNS does not reach, use
+    /// `http://{clusterIP}:8081`.
     #[serde(default = "default_runtime_url")]
     pub runtime_url: String,
 }
@@ -439,7 +440,7 @@ fn default_log() -> String {
 }
 
 fn default_runtime_url() -> String {
-    "http://api.{namespace}.svc:8081".to_owned()
+    "http://{service}.{namespace}.svc:8081".to_owned()
 }
 
 fn default_postgres_port() -> u16 {
@@ -524,7 +525,7 @@ servers:
         assert_eq!(config.servers.postgres[0].tls, Tls::Disable);
         assert_eq!(config.concurrency, 8);
         assert!(config.leader_election.enabled);
-        assert_eq!(config.runtime_url, "http://api.{namespace}.svc:8081");
+        assert_eq!(config.runtime_url, "http://{service}.{namespace}.svc:8081");
     }
 
     #[rstest]

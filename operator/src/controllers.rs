@@ -37,6 +37,8 @@ use crate::{api_key, names, tenant};
 
 /// How long caches that are filled anew are waited for, before all is looked at.
 const RELIST_PAUSE: Duration = Duration::from_secs(2);
+/// A server that does not even take a connection for this long keeps nobody waiting.
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// Runs the operator until `stop`.
 pub async fn run(
@@ -108,6 +110,7 @@ fn context(
 ) -> anyhow::Result<Context> {
     let http = reqwest::Client::builder()
         .no_proxy()
+        .connect_timeout(CONNECT)
         .build()
         .context("cannot set up HTTP")?;
     let entropy = Arc::new(SystemEntropy);

@@ -49,12 +49,16 @@ pub const OWNER_ROLE: &str = "albatross-tenant-owner";
 
 /// Deployment, HorizontalPodAutoscaler, Service, PodDisruptionBudget, Ingress, HTTPRoute and ServiceAccount of the pods that serve the airline.
 pub const API: &str = "api";
+/// Service of the same pods before they are ready: by it the operator tells them what they wait for.
+pub const STARTING: &str = "api-starting";
 /// Deployment of the pods that project and relay.
 pub const WORKER: &str = "worker";
 /// Component of the migration Job.
 pub const MIGRATE: &str = "migrate";
 /// Copy of the credentials of `api` and `worker`, as environment.
 pub const API_SECRET: &str = "albatross-api";
+/// Variable of that Secret: the number of the state that a pod must know before it is ready.
+pub const REQUIRED_DESIRED: &str = "ALBATROSS_REQUIRED_DESIRED";
 /// Copy of the ledger of the erased, once somebody is.
 pub const ERASED_SECRET: &str = "albatross-erased";
 /// Its one key.
@@ -101,9 +105,10 @@ pub fn admin_link_key(email: &str) -> String {
         .collect()
 }
 
-/// Where the internal API of a tenant's runtime is.
-pub fn runtime_url(template: &str, tenant: &str, cluster_ip: &str) -> String {
+/// Where the internal API of a tenant's runtime is, behind one of its Services.
+pub fn runtime_url(template: &str, tenant: &str, service: &str, cluster_ip: &str) -> String {
     template
+        .replace("{service}", service)
         .replace("{namespace}", &tenant_namespace(tenant))
         .replace("{tenant}", tenant)
         .replace("{clusterIP}", cluster_ip)
@@ -166,11 +171,16 @@ mod tests {
     #[test]
     fn the_runtime_is_found_by_name_or_address() {
         assert_eq!(
-            runtime_url("http://api.{namespace}.svc:8081", "skyways", "10.96.0.9"),
+            runtime_url(
+                "http://{service}.{namespace}.svc:8081",
+                "skyways",
+                "api",
+                "10.96.0.9"
+            ),
             "http://api.albatross-skyways.svc:8081"
         );
         assert_eq!(
-            runtime_url("http://{clusterIP}:8081", "skyways", "10.96.0.9"),
+            runtime_url("http://{clusterIP}:8081", "skyways", "api", "10.96.0.9"),
             "http://10.96.0.9:8081"
         );
     }

@@ -51,11 +51,15 @@ const STEADY: Duration = Duration::from_secs(600);
 const REFUSED: Duration = Duration::from_secs(60);
 /// The same while something is under way.
 const WAITING: Duration = Duration::from_secs(30);
+/// At most this long until a pod that starts is tried again: no watch says when it listens, and it waits for that.
+const STARTING: Duration = Duration::from_secs(5);
 
 /// What the reconciliation came to.
 enum Outcome {
     Settled,
     Waiting,
+    /// For a pod that starts and cannot be told yet.
+    Starting,
     Refused,
     Failing,
 }
@@ -66,7 +70,7 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     let outcome = run(&tenant, &ctx).await;
     let label = match &outcome {
         Ok(Outcome::Settled) => "settled",
-        Ok(Outcome::Waiting) => "waiting",
+        Ok(Outcome::Waiting | Outcome::Starting) => "waiting",
         Ok(Outcome::Refused) => "refused",
         Ok(Outcome::Failing) => "failing",
         Err(_) => "error",
@@ -76,12 +80,13 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     let key = format!("tenant/{}", tenant.name_any());
     let delay = match outcome? {
         Outcome::Failing => ctx.backoff.after_failure(&key),
+        Outcome::Starting => ctx.backoff.after_failure(&key).min(STARTING),
         settled => {
             ctx.backoff.forget(&key);
             ctx.backoff.spread(match settled {
                 Outcome::Waiting => WAITING,
                 Outcome::Refused => REFUSED,
-                Outcome::Settled | Outcome::Failing => STEADY,
+                Outcome::Settled | Outcome::Starting | Outcome::Failing => STEADY,
             })
         }
     };
@@ -125,7 +130,8 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
         return observe(tenant, &plan, &world, ctx).await;
     }
     ctx.writer.finalizer(tenant, true).await?;
-    let mut claimed = claim::claim(tenant, &plan, &world.record, ctx).await?;
+    let serves = runtime::serves(&plan, ctx);
+    let mut claimed = claim::claim(tenant, &plan, &world.record, serves, ctx).await?;
     announce(tenant, &plan, &claimed, ctx).await?;
     let worked = work(&plan, &world, &mut claimed, ctx).await;
     let facts = match worked {
@@ -178,14 +184,16 @@ async fn work(
             schema = Some(migrated.await?);
         }
     }
-    let is_there = !asleep && runtime::pods(plan, asleep, ctx).available.is_done();
-    let admins = if is_there {
-        Some(runtime::tell(plan, record, desired, ctx).await?)
-    } else {
-        None
+    let service = runtime::service(plan, ctx).filter(|_| !asleep);
+    let admins = match service {
+        Some(service) => Some(runtime::tell(plan, record, desired, service, ctx).await?),
+        None => None,
     };
+    let is_untold = |part: &Part| part.state == part::State::Waiting;
+    let starting = service == Some(names::STARTING) && admins.as_ref().is_some_and(is_untold);
     let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
     facts.exposure = exposure;
+    facts.starting = starting;
     let api = runtime::deployment(plan, names::API, ctx);
     let available = trouble::explain(facts.available, names::API, api.as_ref(), plan, ctx);
     facts.available = available.await?;
@@ -257,6 +265,7 @@ fn facts(
         api: pods.api,
         runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
         suspended: plan.tenant.suspend,
+        starting: false,
         planned: None,
     }
 }
@@ -298,6 +307,7 @@ async fn report(
         None => Outcome::Settled,
         Some(part::State::Stalled) => Outcome::Refused,
         Some(part::State::Failing) => Outcome::Failing,
+        Some(part::State::Waiting | part::State::Done) if facts.starting => Outcome::Starting,
         Some(part::State::Waiting | part::State::Done) => Outcome::Waiting,
     })
 }

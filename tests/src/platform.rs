@@ -87,7 +87,7 @@ impl Setting {
             "leaderElection": {"leaseSeconds": self.lease_seconds, "renewSeconds": 1},
             "concurrency": self.concurrency,
             "log": self.log,
-            "runtimeUrl": format!("{}/{{tenant}}", self.runtimes_url),
+            "runtimeUrl": format!("{}/{{tenant}}/{{service}}", self.runtimes_url),
         }})
     }
 }

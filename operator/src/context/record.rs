@@ -29,6 +29,8 @@ pub struct TenantRecord {
     pub desired_number: u64,
     /// Digest of the state that has that number.
     pub desired_digest: String,
+    /// The state that a pod must know before it is ready: the newest one when no pod could be told of it.
+    pub required_desired: u64,
     /// Image whose migrations the database has.
     pub migrated_image: Option<String>,
     /// Whether the tenant's pods were put to rest, and have not been woken since.
@@ -113,6 +115,7 @@ impl TenantRecord {
             },
             desired_number: 0,
             desired_digest: String::new(),
+            required_desired: 0,
             migrated_image: None,
             hibernated: false,
             links: BTreeMap::new(),
@@ -169,6 +172,10 @@ impl TenantRecord {
             },
             desired_number: reader.parsed("desiredNumber", |text| text.parse().ok())?,
             desired_digest: reader.optional("desiredDigest").unwrap_or_default(),
+            required_desired: match reader.optional("requiredDesired") {
+                Some(_) => reader.parsed("requiredDesired", |text| text.parse().ok())?,
+                None => 0,
+            },
             migrated_image: reader.optional("migratedImage"),
             hibernated: reader.optional("hibernated").is_some(),
             links: reader.parsed("adminLinks", |text| serde_json::from_str(text).ok())?,
@@ -223,6 +230,7 @@ impl TenantRecord {
             secrets,
             desired_number,
             desired_digest,
+            required_desired,
             migrated_image,
             hibernated,
             links,
@@ -254,6 +262,7 @@ impl TenantRecord {
             ("cachePassword", Some(exposed(&secrets.cache_password))),
             ("desiredNumber", Some(desired_number.to_string())),
             ("desiredDigest", Some(desired_digest.clone())),
+            ("requiredDesired", Some(required_desired.to_string())),
             ("migratedImage", migrated_image.clone()),
             ("hibernated", hibernated.then(|| "true".to_owned())),
             ("adminLinks", Some(links)),
@@ -335,6 +344,7 @@ mod tests {
             },
         );
         record.desired_number = 7;
+        record.required_desired = 5;
         record.hibernated = true;
         record.erased.extend([Uuid::from_u128(7)]);
         record

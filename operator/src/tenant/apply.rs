@@ -93,6 +93,7 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
 fn of_workloads(workloads: Workloads) -> (Vec<Wanted>, Option<Wanted>) {
     let Workloads {
         service,
+        starting,
         disruption_budget,
         api,
         worker,
@@ -102,6 +103,7 @@ fn of_workloads(workloads: Workloads) -> (Vec<Wanted>, Option<Wanted>) {
     } = workloads;
     let mut wanted = vec![
         Wanted::new(&service),
+        Wanted::new(&starting),
         Wanted::new(&disruption_budget),
         Wanted::new(&api),
     ];

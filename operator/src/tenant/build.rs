@@ -66,6 +66,7 @@ pub struct Secrets {
 #[derive(Debug, Clone)]
 pub struct Workloads {
     pub service: Service,
+    pub starting: Service,
     pub disruption_budget: PodDisruptionBudget,
     pub api: Deployment,
     pub worker: Option<Deployment>,
@@ -85,6 +86,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
     };
     let workloads = Workloads {
         service: service::api(input),
+        starting: service::starting(input),
         disruption_budget: disruption_budget::api(input),
         api: deployment::api(input, &secrets.api),
         worker: deployment::worker(input, &secrets.api),

@@ -21,11 +21,13 @@ pub struct Claimed {
     pub desired: Desired,
 }
 
-/// Makes the record, or changes it where the plan asks for it; stores it only when it differs.
+/// Makes the record, or changes it where the plan asks for it; stores it only when it differs. `serves`: whether a pod
+/// can be told what changes.
 pub async fn claim(
     tenant: &Tenant,
     plan: &Plan,
     found: &Record,
+    serves: bool,
     ctx: &Context,
 ) -> Result<Claimed, Error> {
     let mut record = match found {
@@ -47,6 +49,10 @@ pub async fn claim(
         ctx.entropy.as_ref(),
     );
     let desired = number(&mut record, plan, ctx);
+    if !serves {
+        // The next pod must not let in whom nobody could tell it to keep out.
+        record.required_desired = desired.number;
+    }
     let after = record.to_secret(&plan.tenant.name, &ctx.namespace);
     if is_new || before != after {
         store(&mut record, &plan.tenant.name, ctx).await?;

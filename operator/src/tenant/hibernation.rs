@@ -5,6 +5,7 @@ use albatross_crds::tenant::Hibernate;
 
 use crate::context::Context;
 use crate::context::record::TenantRecord;
+use crate::names;
 use crate::tenant::claim;
 use crate::tenant::erasures;
 use crate::tenant::error::Error;
@@ -46,10 +47,11 @@ pub async fn decide(
 
 /// Its database may be restored from an older copy before it wakes. Nothing waits for an answer, though.
 async fn last_erasures(plan: &Plan, record: &mut TenantRecord, ctx: &Context) {
-    if !runtime::pods(plan, false, ctx).available.is_done() {
+    if !runtime::serves(plan, ctx) {
         return;
     }
-    let (tenant, address) = (&plan.tenant.name, runtime::address(plan, ctx));
+    let tenant = &plan.tenant.name;
+    let address = runtime::address(plan, names::API, ctx);
     if let Err(cause) = erasures::learn(tenant, &address, record, ctx).await {
         tracing::warn!(tenant, %cause, "who was erased in the last minutes may be missing in the ledger");
     }
@@ -80,7 +82,7 @@ async fn landed(plan: &Plan, record: &TenantRecord, ctx: &Context) -> Hibernatio
             "a pod has to say that no flight is airborne; spec.hibernate: Now does not wait for it",
         ));
     }
-    let address = runtime::address(plan, ctx);
+    let address = runtime::address(plan, names::API, ctx);
     let token = &record.secrets.internal_token;
     let answer = ctx.runtime.airborne(&address, token).await;
     ctx.metrics.called("runtime", answer.is_ok());

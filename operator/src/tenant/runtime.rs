@@ -67,14 +67,33 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     }
 }
 
-/// Tells the runtime its state, if there is a pod to tell; says whether it knows its admins.
+/// Whether a pod serves the airline.
+pub fn serves(plan: &Plan, ctx: &Context) -> bool {
+    let api = deployment(plan, names::API, ctx);
+    let status = api.as_deref().map(status_of).unwrap_or_default();
+    status.available_replicas.unwrap_or(0) > 0
+}
+
+/// The Service behind which the runtime can be told: that of pods that serve, else that of pods that wait to be told. The
+/// latter leads to pods that are ending or failing too.
+pub fn service(plan: &Plan, ctx: &Context) -> Option<&'static str> {
+    if serves(plan, ctx) {
+        return Some(names::API);
+    }
+    let api = deployment(plan, names::API, ctx);
+    let status = api.as_deref().map(status_of).unwrap_or_default();
+    (status.replicas.unwrap_or(0) > 0).then_some(names::STARTING)
+}
+
+/// Tells the runtime its state behind `service`; says whether it knows its admins.
 pub async fn tell(
     plan: &Plan,
     record: &mut TenantRecord,
     desired: &Desired,
+    service: &str,
     ctx: &Context,
 ) -> Result<Part, Error> {
-    let address = address(plan, ctx);
+    let address = address(plan, service, ctx);
     let token = &record.secrets.internal_token;
     let tenant = &plan.tenant.name;
     let mut answer = ctx.runtime.put(&address, token, desired).await;
@@ -95,16 +114,23 @@ pub async fn tell(
             Err(cause) => answer = Err(cause),
         }
     }
+    if service == names::STARTING && matches!(answer, Err(RuntimeError::Unreachable(_))) {
+        return Ok(Part::waiting(
+            Reason::WaitingForRuntime,
+            "a pod starts, and cannot be told yet",
+        ));
+    }
     remember(tenant, answer, ctx);
     Ok(admins(plan, desired.number, ctx))
 }
 
-/// Where the runtime's internal API is.
-pub fn address(plan: &Plan, ctx: &Context) -> String {
+/// Where the runtime's internal API is, behind one of its Services.
+pub fn address(plan: &Plan, service: &str, ctx: &Context) -> String {
     names::runtime_url(
         &ctx.config.runtime_url,
         &plan.tenant.name,
-        &cluster_ip(plan, ctx).unwrap_or_default(),
+        service,
+        &cluster_ip(plan, service, ctx).unwrap_or_default(),
     )
 }
 
@@ -217,11 +243,11 @@ fn deployment_key(plan: &Plan, name: &str) -> ObjectKey {
     }
 }
 
-fn cluster_ip(plan: &Plan, ctx: &Context) -> Option<String> {
+fn cluster_ip(plan: &Plan, service: &str, ctx: &Context) -> Option<String> {
     let service = ctx.caches.child(&ObjectKey {
         kind: Service::kind(&()).into_owned(),
         namespace: Some(plan.namespace.clone()),
-        name: names::API.to_owned(),
+        name: service.to_owned(),
     })?;
     let address = service.data.get("spec")?.get("clusterIP")?;
     address.as_str().map(str::to_owned)

@@ -35,6 +35,8 @@ pub struct Facts {
     /// Version of the runtime and of its schema, if it has said.
     pub runtime: Option<(String, i64)>,
     pub suspended: bool,
+    /// A pod starts that cannot be told its state yet.
+    pub starting: bool,
     /// What would be done for a tenant that is only observed.
     pub planned: Option<Vec<PlannedChange>>,
 }
@@ -408,6 +410,7 @@ mod tests {
             },
             runtime: Some(("0.1.0".to_owned(), 5)),
             suspended: false,
+            starting: false,
             planned: None,
         }
     }

@@ -1,8 +1,10 @@
-//! Says of every pod what a node would say if all went well: migrations succeed, everything else runs and is ready. Only
-//! pods of a runtime that is ill end again and again.
+//! Says of every pod what a node would say if all went well: migrations succeed, everything else runs, and is ready once
+//! the runtime has been told the state that its environment asks for. Only pods of a runtime that is ill end again and again.
+
+use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -11,17 +13,17 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::platform::runtimes::{All, known};
 
-/// So many pods at once, as if there were several nodes.
-const AT_ONCE: usize = 8;
-
 pub fn start(client: &Client, runtimes: All) -> AbortOnDropHandle<()> {
     let client = client.clone();
     AbortOnDropHandle::new(tokio::spawn(async move {
         let pods = watcher(Api::<Pod>::all(client.clone()), watcher::Config::default());
         let pods = pods.default_backoff().applied_objects();
-        pods.for_each_concurrent(AT_ONCE, async |pod| {
+        // All at once, since some wait.
+        pods.for_each_concurrent(None, async |pod| {
             // An interrupted watch resumes by itself.
-            if let Ok(pod) = pod {
+            if let Ok(pod) = pod
+                && is_new(&pod)
+            {
                 run(&client, &pod, &runtimes).await;
             }
         })
@@ -29,47 +31,51 @@ pub fn start(client: &Client, runtimes: All) -> AbortOnDropHandle<()> {
     }))
 }
 
-async fn run(client: &Client, pod: &Pod, runtimes: &All) {
-    let phase = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
-    if phase != Some("Pending") || pod.metadata.deletion_timestamp.is_some() {
-        return;
-    }
-    let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
-    let tenant = pod.labels().get("albatross.aero/tenant");
-    let is_ill = tenant.is_some_and(|tenant| known(runtimes, tenant).is_ill);
-    let patch = json!({"status": status(pod, is_ill)});
-    let told = api
-        .patch_status(
-            &pod.name_any(),
-            &PatchParams::default(),
-            &Patch::Strategic(patch),
-        )
-        .await;
-    // A pod may go meanwhile, with its Deployment or its namespace.
-    if let Err(error) = told
-        && !matches!(&error, kube::Error::Api(status) if status.is_not_found())
-    {
-        eprintln!("{}: {error}", pod.name_any());
-    }
+fn is_new(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let phase = status.and_then(|status| status.phase.as_deref());
+    phase == Some("Pending") && pod.metadata.deletion_timestamp.is_none()
 }
 
-fn status(pod: &Pod, is_ill: bool) -> Value {
-    if pod
-        .labels()
-        .get("albatross.aero/component")
-        .map(String::as_str)
-        == Some("migrate")
-    {
-        return json!({"phase": "Succeeded"});
+async fn run(client: &Client, pod: &Pod, runtimes: &All) {
+    if label(pod, "component") == "migrate" {
+        return tell(client, pod, json!({"phase": "Succeeded"})).await;
     }
-    if is_ill {
-        return crashing(pod);
+    let runtime = || known(runtimes, label(pod, "tenant"));
+    if runtime().is_ill {
+        return tell(client, pod, crashing(pod)).await;
     }
+    let required = required(client, pod).await;
+    if runtime().number < required {
+        tell(client, pod, running(false)).await;
+        while runtime().number < required {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    tell(client, pod, running(true)).await;
+}
+
+/// What the environment of a pod that serves asks for.
+async fn required(client: &Client, pod: &Pod) -> u64 {
+    if label(pod, "component") != "api" {
+        return 0;
+    }
+    let secrets: Api<Secret> =
+        Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    // It may go meanwhile, with its namespace.
+    let secret = secrets.get_opt("albatross-api").await.ok().flatten();
+    let data = secret.and_then(|secret| secret.data).unwrap_or_default();
+    let required = data.get("ALBATROSS_REQUIRED_DESIRED");
+    required.map_or(0, |text| {
+        let text = std::str::from_utf8(&text.0).expect("a number");
+        text.parse().expect("a number")
+    })
+}
+
+fn running(ready: bool) -> Value {
+    let status = if ready { "True" } else { "False" };
     let ready =
-        json!({"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        json!({"type": "Ready", "status": status, "lastTransitionTime": "2026-01-01T00:00:00Z"});
     json!({"phase": "Running", "conditions": [ready]})
 }
 
@@ -83,4 +89,24 @@ fn crashing(pod: &Pod) -> Value {
         })
     });
     json!({"phase": "Running", "containerStatuses": statuses.collect::<Vec<_>>()})
+}
+
+async fn tell(client: &Client, pod: &Pod, status: Value) {
+    let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
+    let patch = Patch::Strategic(json!({ "status": status }));
+    let name = pod.name_any();
+    let told = api
+        .patch_status(&name, &PatchParams::default(), &patch)
+        .await;
+    // A pod may go meanwhile, with its Deployment or its namespace.
+    if let Err(error) = told
+        && !matches!(&error, kube::Error::Api(status) if status.is_not_found())
+    {
+        eprintln!("{name}: {error}");
+    }
+}
+
+fn label<'a>(pod: &'a Pod, name: &str) -> &'a str {
+    let label = pod.labels().get(&format!("albatross.aero/{name}"));
+    label.map_or("", String::as_str)
 }

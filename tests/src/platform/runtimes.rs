@@ -26,6 +26,8 @@ pub struct Runtime {
     /// Of the state that it was told last.
     pub number: u64,
     pub state: Value,
+    /// Behind which Service it was first told each state, by its number.
+    pub told_behind: BTreeMap<u64, String>,
     /// Every key that it was ever told of, by id.
     pub keys: BTreeMap<String, Key>,
     /// Flights that are under way.
@@ -50,7 +52,7 @@ pub struct Key {
 
 pub type All = Arc<Mutex<BTreeMap<String, Runtime>>>;
 
-/// All of them, on one port: `/<tenant>` is a tenant's.
+/// All of them, on one port: `/<tenant>/<Service>` is a tenant's.
 pub struct Runtimes {
     address: SocketAddr,
     all: All,
@@ -93,9 +95,9 @@ impl Runtimes {
         let all = All::default();
         let calls = Arc::<Calls>::default();
         let router = Router::new()
-            .route("/{tenant}/internal/v1/desired", put(apply))
-            .route("/{tenant}/internal/v1/airborne", get(airborne))
-            .route("/{tenant}/internal/v1/erased", get(erased))
+            .route("/{tenant}/{service}/internal/v1/desired", put(apply))
+            .route("/{tenant}/{service}/internal/v1/airborne", get(airborne))
+            .route("/{tenant}/{service}/internal/v1/erased", get(erased))
             .with_state(all.clone())
             .layer(middleware::from_fn_with_state(calls.clone(), count));
         Self {
@@ -146,7 +148,7 @@ impl Runtime {
         live.map(|(id, _)| id.as_str()).collect()
     }
 
-    fn apply(&mut self, state: Value) -> (StatusCode, Json<Value>) {
+    fn apply(&mut self, state: Value, service: String) -> (StatusCode, Json<Value>) {
         let number = state["number"].as_u64().expect("a state has a number");
         if number < self.number {
             let problem = json!({"status": 409, "applied": self.number});
@@ -159,6 +161,7 @@ impl Runtime {
             );
         }
         self.number = number;
+        self.told_behind.entry(number).or_insert(service);
         // What is not wanted any more is revoked, and stays so.
         let wanted = list(&state["apiKeys"]).map(|key| text(&key["keyId"]));
         let wanted: BTreeSet<_> = wanted
@@ -218,7 +221,7 @@ async fn count(State(calls): State<Arc<Calls>>, request: Request, next: Next) ->
 
 async fn apply(
     State(all): State<All>,
-    Path(tenant): Path<String>,
+    Path((tenant, service)): Path<(String, String)>,
     headers: HeaderMap,
     Json(state): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
@@ -232,10 +235,13 @@ async fn apply(
     if token.is_empty() || runtime.token != token {
         return (StatusCode::UNAUTHORIZED, Json(json!({"status": 401})));
     }
-    runtime.apply(state)
+    runtime.apply(state, service)
 }
 
-async fn airborne(State(all): State<All>, Path(tenant): Path<String>) -> Json<Value> {
+async fn airborne(
+    State(all): State<All>,
+    Path((tenant, _)): Path<(String, String)>,
+) -> Json<Value> {
     let flights = lock(&all).get(&tenant).map(|runtime| runtime.airborne);
     Json(json!({"flights": flights.unwrap_or_default()}))
 }
@@ -248,7 +254,7 @@ pub fn known(all: &All, tenant: &str) -> Runtime {
 /// Two at a time.
 async fn erased(
     State(all): State<All>,
-    Path(tenant): Path<String>,
+    Path((tenant, _)): Path<(String, String)>,
     Query(query): Query<BTreeMap<String, Uuid>>,
 ) -> Json<Value> {
     let runtime = lock(&all).get(&tenant).cloned().unwrap_or_default();

@@ -54,6 +54,7 @@ fn facts(states: [State; PARTS], suspended: bool) -> Facts {
         api: ApiStatus::default(),
         runtime: None,
         suspended,
+        starting: false,
         planned: None,
     }
 }

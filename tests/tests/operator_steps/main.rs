@@ -34,6 +34,7 @@ mod serving;
 mod stampede;
 mod unready;
 mod version;
+mod waking;
 
 use tokio::sync::{Mutex, MutexGuard};
 

@@ -36,7 +36,7 @@ async fn a_runtime_refuses_an_older_state_and_says_which_it_has() {
     serving.process.interrupt().await;
 }
 
-async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
+pub async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
     let tenant = DesiredTenant {
         display_name: "Skyways".to_owned(),
         icao_code: "SKY".to_owned(),

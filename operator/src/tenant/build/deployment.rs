@@ -102,9 +102,11 @@ fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: Option<i32>) -> De
     }
 }
 
+/// Of all but the state that a pod must know: pods that run are told, and those that start read it.
 fn digest(secret: &Secret) -> String {
-    let data = serde_json::to_string(&secret.data).expect("a Secret is plain JSON");
-    fingerprint(data)
+    let mut data = secret.data.clone().unwrap_or_default();
+    data.remove(names::REQUIRED_DESIRED);
+    fingerprint(serde_json::to_string(&data).expect("a Secret is plain JSON"))
 }
 
 #[cfg(test)]
@@ -195,6 +197,22 @@ mod tests {
         record.erased.extend([uuid::Uuid::from_u128(7)]);
         assert_eq!(built(&record), before);
         assert_eq!(LEDGER, format!("{LEDGER_DIRECTORY}/{}", names::ERASED));
+    }
+
+    #[test]
+    fn a_state_that_new_pods_must_know_restarts_none() {
+        let plan = fixtures::plan(json!({}));
+        let mut record = fixtures::record(&plan);
+        let built = |record: &TenantRecord| {
+            let input = fixtures::input(&plan, record);
+            let secret = secret::api(&input);
+            (api(&input, &secret), secret)
+        };
+        let (before, told) = built(&record);
+        record.required_desired = 7;
+        let (after, now_told) = built(&record);
+        assert_eq!(after, before);
+        assert_ne!(now_told, told);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn api(input: &Input<'_>) -> Secret {
             secrets.internal_token.expose_secret().to_owned(),
         ),
         ("ALBATROSS_PUBLIC_URL", plan.public_url.clone()),
+        (names::REQUIRED_DESIRED, record.required_desired.to_string()),
     ]);
     if let Some(server) = &plan.servers.rabbitmq {
         let password = secrets.broker_password.expose_secret();
