@@ -43,6 +43,16 @@ pub fn admit(key: &ApiKey, around: &Around<'_>) -> Result<Admitted, Verdict> {
     let refused = |reason, message: String| Verdict::Refused { reason, message };
     let valid = validate_api_key(&key.spec)
         .map_err(|violations| refused(Reason::InvalidSpec, summary(&violations)))?;
+    // First of all: where the operator does not work, nobody learns which tenants there are.
+    let namespace = key.namespace().unwrap_or_default();
+    let labels = around.namespace_labels.ok_or_else(|| {
+        let message = format!(
+            "namespace {namespace} does not carry the label {}=true, without which the operator does not write Secrets \
+             there",
+            names::MANAGED_LABEL
+        );
+        refused(Reason::NamespaceNotAllowed, message)
+    })?;
     let name = &valid.tenant;
     let tenant = around.tenant.ok_or_else(|| {
         let message = format!("spec.tenantRef.name: must be a Tenant, given \"{name}\"");
@@ -57,15 +67,6 @@ pub fn admit(key: &ApiKey, around: &Around<'_>) -> Result<Admitted, Verdict> {
         waiting(format!(
             "waiting for tenant {name}, whose spec is not valid"
         ))
-    })?;
-    let namespace = key.namespace().unwrap_or_default();
-    let labels = around.namespace_labels.ok_or_else(|| {
-        let message = format!(
-            "namespace {namespace} does not carry the label {}=true, without which the operator does not write Secrets \
-             there",
-            names::MANAGED_LABEL
-        );
-        refused(Reason::NamespaceNotAllowed, message)
     })?;
     tenant_admits(&valid_tenant, &valid, &namespace, labels)
         .map_err(|refusal| refused(refusal.reason(), refusal.to_string()))?;
@@ -158,6 +159,7 @@ mod tests {
         };
         let cases = [
             (with(None, Some(&good)), Reason::TenantNotFound),
+            (with(None, None), Reason::NamespaceNotAllowed),
             (with(Some(&tenant), None), Reason::NamespaceNotAllowed),
             (
                 with(Some(&tenant), Some(&other)),
