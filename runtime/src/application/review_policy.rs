@@ -87,11 +87,11 @@ impl ReviewPolicy {
     async fn rules_at(&self, position: i64) -> Result<Rules, ServiceError> {
         let events = self.shared.stream(self.shared.tenant.0).await?;
         let before = events.into_iter().filter(|it| it.position < position);
-        let rules = before.filter_map(|it| match it.event {
+        let mut rules = before.filter_map(|it| match it.event {
             DomainEvent::Tenant(TenantEvent::RulesChanged(rules)) => Some(rules),
             _ => None,
         });
-        Ok(rules.last().unwrap_or_default())
+        Ok(rules.next_back().unwrap_or_default())
     }
 
     /// When to look again; none when the track is whole, or has been waited for long enough.

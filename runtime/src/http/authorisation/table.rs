@@ -80,7 +80,7 @@ const WRITE: Key = Needs(Scope::PirepsWrite);
 const FINISH: Key = Flight(Scope::PirepsWrite);
 const TRACK: Key = Flight(Scope::TrackWrite);
 const REVIEW: Key = Needs(Scope::Review);
-const SETTINGS: Key = Needs(Scope::Settings);
+const SETUP: Key = Needs(Scope::Settings);
 const USERS: Key = Needs(Scope::Users);
 const SHOWN: Key = Needs(Scope::CatalogueRead);
 const KEPT: Key = Needs(Scope::CatalogueWrite);
@@ -137,9 +137,9 @@ pub const TABLE: &[Rule] = &[
     rule("POST",   "/api/v1/pireps/{id}/reject",          REVIEW, Owner::Pilot,       STAFF,   STAFF,     General),
     rule("GET",    "/api/v1/pireps/{id}/history",         READ,   Owner::Pilot,       Known,   Published, General),
     rule("GET",    "/api/v1/pireps/{id}/track",           READ,   Owner::Pilot,       Known,   Published, General),
-    rule("GET",    "/api/v1/rules",                       SETTINGS, Owner::Caller,    STAFF,   STAFF,     General),
-    rule("PUT",    "/api/v1/rules",                       SETTINGS, Owner::Caller,    ADMIN,   ADMIN,     General),
-    rule("POST",   "/api/v1/rules/dry-run",               SETTINGS, Owner::Caller,    ADMIN,   ADMIN,     General),
+    rule("GET",    "/api/v1/rules",                       SETUP,  Owner::Caller,      STAFF,   STAFF,     General),
+    rule("PUT",    "/api/v1/rules",                       SETUP,  Owner::Caller,      ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/rules/dry-run",               SETUP,  Owner::Caller,      ADMIN,   ADMIN,     General),
     rule("GET",    "/api/v1/aircraft",                    SHOWN,  Owner::Caller,      Known,   Known,     General),
     rule("POST",   "/api/v1/aircraft",                    KEPT,   Owner::Caller,      ADMIN,   ADMIN,     General),
     rule("GET",    "/api/v1/aircraft/{id}",               SHOWN,  Owner::Caller,      Known,   Known,     General),
