@@ -671,6 +671,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the review rules
+         * @description Scope of a key: `settings`.
+         */
+        get: operations["getRules"];
+        /**
+         * Change the review rules
+         * @description All of them are replaced. They look at every flight that is submitted from now on, once its track has arrived: each
+         *     says accept, hold or reject, and the worst answer wins. Without any rule, staff decide everything.
+         *
+         *     Scope of a key: `settings`.
+         */
+        put: operations["setRules"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rules/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try review rules out
+         * @description Answers what these rules would have made of the flights that were submitted last, and changes nothing.
+         *
+         *     Scope of a key: `settings`.
+         */
+        post: operations["tryRules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stream": {
         parameters: {
             query?: never;
@@ -907,6 +956,11 @@ export interface components {
             /** @example SKY */
             icaoCode: string;
         };
+        /**
+         * @description What a review rule says; `hold`: staff decide.
+         * @enum {string}
+         */
+        Answer: "accept" | "hold" | "reject";
         /** @description An API key without its secret. */
         ApiKey: {
             /** Format: date-time */
@@ -1017,6 +1071,33 @@ export interface components {
             reason: string | null;
             verdict: components["schemas"]["Verdict"];
         };
+        /** @description What rules would have made of flights. */
+        DryRun: {
+            counts: components["schemas"]["DryRunCounts"];
+            /** @description The last submitted first. */
+            flights: components["schemas"]["DryRunFlight"][];
+        };
+        DryRunCounts: {
+            accept: number;
+            /** @description How many stand otherwise than these rules would have left them. */
+            differ: number;
+            flights: number;
+            hold: number;
+            reject: number;
+        };
+        DryRunFlight: {
+            answer: components["schemas"]["Answer"];
+            /** @description It stands otherwise than these rules would have left it. */
+            differs: boolean;
+            findings: components["schemas"]["Finding"][];
+            flightNumber: string | null;
+            /** Format: uuid */
+            id: string;
+            /** @description How it stands now. */
+            state: components["schemas"]["PirepState"];
+            /** Format: date-time */
+            submittedAt: string | null;
+        };
         /** @enum {string} */
         Feature: "Feature";
         /** @enum {string} */
@@ -1057,7 +1138,8 @@ export interface components {
         FilePirep: {
             /**
              * Format: uuid
-             * @description The caller's booking that it flies, which ends when this is submitted or cancelled.
+             * @description The caller's booking that it flies, which ends when this is submitted or cancelled. One that is not open is
+             *     kept, with a warning.
              */
             bid?: string | null;
             /** @description What the airline's own fields hold, by their keys. One that it does not declare is kept, with a warning. */
@@ -1074,6 +1156,22 @@ export interface components {
              */
             scheduledFlight?: string | null;
             source?: components["schemas"]["SourceInput"] | null;
+        };
+        /** @description What a rule measured, and what its limit is. */
+        Finding: {
+            answer: components["schemas"]["Answer"];
+            /** @example at least 20 min */
+            limit: string;
+            /**
+             * @description Null when it is not known.
+             * @example 12 min
+             */
+            measured: string | null;
+            /**
+             * @description Name of the rule; `pilot` and `wholeTrack` stand for what every airline holds.
+             * @example minBlockTime
+             */
+            rule: string;
         };
         History: {
             /** @description Oldest first. */
@@ -1179,6 +1277,7 @@ export interface components {
             plan: components["schemas"]["Plan"];
             remarks: string | null;
             report: components["schemas"]["Report"];
+            review: components["schemas"]["Review"] | null;
             /**
              * Format: uuid
              * @description The flight of the schedule that it flies.
@@ -1496,6 +1595,50 @@ export interface components {
              */
             zeroFuelWeightKg?: number | null;
         };
+        /** @description What the airline's rules made of it when it was submitted last. */
+        Review: {
+            /** @description The worst of all answers. */
+            answer: components["schemas"]["Answer"];
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Format: int32
+             * @example 3
+             */
+            rulesVersion: number;
+        };
+        /** @description One rule: its name, the limits that this name takes, and what it says of a flight beyond them. */
+        ReviewRule: {
+            /**
+             * Format: int32
+             * @example 20
+             */
+            leastMin?: number | null;
+            /** Format: int32 */
+            leastPercent?: number | null;
+            /** Format: int32 */
+            mostFpm?: number | null;
+            /** Format: int32 */
+            mostPercent?: number | null;
+            /** Format: int32 */
+            mostS?: number | null;
+            otherwise?: components["schemas"]["Answer"] | null;
+            /**
+             * @description What a rule looks at.
+             * @enum {string}
+             */
+            rule: "minBlockTime" | "maxLandingRate" | "distanceRatio" | "aircraftTypes" | "maxTrackGap" | "autoAccept";
+            types?: string[] | null;
+        };
+        /** @description The rules that stand. */
+        ReviewRules: {
+            rules: components["schemas"]["ReviewRule"][];
+            /**
+             * Format: int32
+             * @description How often they have been changed.
+             * @example 3
+             */
+            version: number;
+        };
         /**
          * @description What a user may do.
          * @enum {string}
@@ -1619,6 +1762,10 @@ export interface components {
             /** @description The whole set of roles that the user is to hold. */
             roles: components["schemas"]["Role"][];
         };
+        /** @description All of the rules, in the place of those that stand. */
+        SetRules: {
+            rules: components["schemas"]["ReviewRule"][];
+        };
         Source: {
             /** @description The program that measured it, with its version. */
             client: string | null;
@@ -1700,6 +1847,12 @@ export interface components {
              * @example 2110
              */
             positions: number;
+        };
+        /** @description Rules to be tried out. */
+        TryRules: {
+            /** @description How many flights at most, the last that were submitted; 100 unless it says otherwise. */
+            flights?: number | null;
+            rules: components["schemas"]["ReviewRule"][];
         };
         User: {
             callsign: string | null;
@@ -3219,6 +3372,110 @@ export interface operations {
             415: components["responses"]["Problem"];
             422: components["responses"]["Problem"];
             428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules that stand */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRules"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    setRules: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of the version that was seen */
+                "If-Match": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetRules"];
+            };
+        };
+        responses: {
+            /** @description The rules that stand now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRules"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    tryRules: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Waits until this log position, as a write answered it, is visible */
+                "Albatross-Position"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryRules"];
+            };
+        };
+        responses: {
+            /** @description What they would have made of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
