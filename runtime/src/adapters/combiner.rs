@@ -73,6 +73,8 @@ async fn run<B: Backend>(backend: B, mut queue: mpsc::Receiver<Pending<B>>) {
                 None => return,
             }
         }
+        // Those who were answered just now come first: what they write next goes along.
+        tokio::task::yield_now().await;
         while waiting.len() < QUEUE {
             match queue.try_recv() {
                 Ok(pending) => waiting.push_back(pending),

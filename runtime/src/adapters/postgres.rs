@@ -2,6 +2,7 @@
 
 mod append;
 mod columns;
+mod connections;
 mod copy;
 mod credentials;
 mod database;

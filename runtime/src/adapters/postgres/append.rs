@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{Row, query};
 use tokio::time::timeout;
@@ -12,6 +12,7 @@ use crate::adapters::batch;
 use crate::adapters::combiner::Backend;
 use crate::adapters::failure::Failure;
 use crate::adapters::postgres::columns::Columns;
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::optimistic::Optimistic;
 use crate::adapters::postgres::{facts, rows};
 use crate::ports::event_store::{Append, AppendError, Appended, RecordedRequest, StoreError};
@@ -25,12 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 type Outcome = Result<Appended, AppendError>;
 
 pub struct Appender {
-    pool: PgPool,
+    pool: Connections,
     optimistic: Optimistic,
 }
 
 impl Appender {
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Connections) -> Self {
         let optimistic = Optimistic::new(pool.clone());
         Self { pool, optimistic }
     }

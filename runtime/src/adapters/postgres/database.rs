@@ -7,10 +7,13 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 use tokio::time::timeout;
 
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::stores::OpenError;
 
 /// Reads, lanes and telemetry; the log's writer has one connection more.
 const CONNECTIONS: u32 = 7;
+/// Of these, so many stay at hand between statements.
+const KEPT: usize = 3;
 const IDLE: Duration = Duration::from_secs(30);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// A connection that was used this recently is taken for alive.
@@ -25,8 +28,8 @@ const MIGRATIONS: &str = "log.schema_migrations";
 #[derive(Clone)]
 pub struct Database {
     /// For the combiner alone: an append never waits behind reads.
-    pub writer: PgPool,
-    pub pool: PgPool,
+    pub writer: Connections,
+    pub pool: Connections,
     pub schema_version: i64,
 }
 
@@ -56,8 +59,8 @@ impl Database {
             );
         }
         Ok(Self {
-            writer: self::pool(&options, 1),
-            pool,
+            writer: Connections::new(self::pool(&options, 1), 1),
+            pool: Connections::new(pool, KEPT),
             schema_version,
         })
     }

@@ -1,7 +1,7 @@
 //! The event store in PostgreSQL.
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{Row, query, query_scalar};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::adapters::combiner::Combiner;
 use crate::adapters::limits;
 use crate::adapters::postgres::append::Appender;
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::database::Database;
 use crate::adapters::postgres::rows;
 use crate::adapters::stores::OpenError;
@@ -19,7 +20,7 @@ use crate::ports::event_store::{
 
 /// The log of one tenant with its credentials.
 pub struct PostgresLog {
-    pub(super) pool: PgPool,
+    pub(super) pool: Connections,
     combiner: Combiner<Appender>,
     appended: watch::Sender<i64>,
 }

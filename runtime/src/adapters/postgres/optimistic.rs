@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::query::Query;
 use sqlx::{Row, query};
 
 use crate::adapters::failure::Failure;
 use crate::adapters::postgres::columns::{self, Columns};
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::rows;
 use crate::adapters::{batch, chain};
 use crate::ports::event_store::{Append, Appended, ChainLink};
@@ -54,13 +55,13 @@ const APPEND: &str = append!(
 
 /// Appends whole batches as long as nothing stands against them, and remembers where the log ends.
 pub struct Optimistic {
-    pool: PgPool,
+    pool: Connections,
     /// What this process wrote last. Another process may have written since; then the statement does nothing.
     last: Mutex<Option<ChainLink>>,
 }
 
 impl Optimistic {
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Connections) -> Self {
         let last = Mutex::new(None);
         Self { pool, last }
     }

@@ -1,13 +1,14 @@
 //! The read model in PostgreSQL, in the schema `read`.
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{
     AssertSqlSafe, PgConnection, Postgres, Row as _, Transaction, query, query_scalar,
     query_scalar_with,
 };
 use uuid::Uuid;
 
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::documents::{DIALECT, apply, arguments, list, rows};
 use crate::adapters::postgres::rebuild;
 use crate::adapters::tables;
@@ -21,11 +22,11 @@ const PREPARE_LOCK: i64 = 7_021_799_004;
 
 /// The query side of one tenant.
 pub struct PostgresReadModel {
-    pool: PgPool,
+    pool: Connections,
 }
 
 impl PostgresReadModel {
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Connections) -> Self {
         Self { pool }
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Postgres, Transaction, query, query_scalar};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::copy;
 use crate::adapters::postgres::documents::{self, DIALECT};
 use crate::adapters::postgres::read_model::{checkpoint, set_checkpoint};
@@ -48,7 +48,7 @@ struct Written {
 }
 
 pub async fn begin(
-    pool: &PgPool,
+    pool: &Connections,
     lane: &'static str,
     tables: &'static [&'static Table],
 ) -> Result<Option<Box<dyn Rebuild>>, StoreError> {

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row, query, query_scalar};
 use uuid::Uuid;
 
 use crate::adapters::limits;
+use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::{packed_tracks, rows};
 use crate::ports::event_store::StoreError;
 use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
@@ -18,11 +19,11 @@ const STORE: &str = "SELECT * FROM track.store(\
 
 /// The positions of one tenant's flights.
 pub struct PostgresTracks {
-    pool: PgPool,
+    pool: Connections,
 }
 
 impl PostgresTracks {
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: Connections) -> Self {
         Self { pool }
     }
 

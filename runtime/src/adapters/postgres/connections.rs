@@ -1,0 +1,177 @@
+//! Connections to one database.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgPool, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr, Transaction};
+use tokio::runtime::Handle;
+
+/// So long a connection may lie unused before it goes back to the pool, which closes it in time.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A pool, and a few of its connections at hand: the pool asks the server about each that comes back, which costs a
+/// single statement as much again as it takes itself.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    pool: PgPool,
+    kept: Arc<Mutex<Kept>>,
+    /// The pool's other connections are there for transactions.
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    fresh: Vec<PoolConnection<Postgres>>,
+    /// Unused since the last sweep.
+    unused: Vec<PoolConnection<Postgres>>,
+    sweeping: bool,
+}
+
+impl Connections {
+    /// Keeps at most so many of the pool's connections at hand.
+    pub fn new(pool: PgPool, most: usize) -> Self {
+        let kept = Arc::default();
+        Self { pool, kept, most }
+    }
+
+    pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        let kept = self.kept().take();
+        match kept {
+            Some(connection) => Ok(connection),
+            None => self.pool.acquire().await,
+        }
+    }
+
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
+        self.pool.begin().await
+    }
+
+    /// Waits for what is under way.
+    pub async fn close(&self) {
+        let closed = self.pool.close();
+        drop(self.kept().sweep(true));
+        closed.await;
+    }
+
+    /// For a connection on which all went well. Any other is dropped: the pool looks at it.
+    fn keep(&self, connection: PoolConnection<Postgres>) {
+        let mut kept = self.kept();
+        if self.pool.is_closed() || kept.fresh.len() + kept.unused.len() >= self.most {
+            return;
+        }
+        kept.fresh.push(connection);
+        if !std::mem::replace(&mut kept.sweeping, true) {
+            tokio::spawn(sweep(self.kept.clone()));
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        lock(&self.kept)
+    }
+}
+
+impl Kept {
+    /// The one that was used last.
+    fn take(&mut self) -> Option<PoolConnection<Postgres>> {
+        self.fresh.pop().or_else(|| self.unused.pop())
+    }
+
+    /// Takes out those which nobody has used since the last time, or all.
+    fn sweep(&mut self, all: bool) -> Vec<PoolConnection<Postgres>> {
+        let mut swept = std::mem::take(&mut self.unused);
+        let fresh = std::mem::take(&mut self.fresh);
+        match all {
+            true => swept.extend(fresh),
+            false => self.unused = fresh,
+        }
+        swept
+    }
+}
+
+impl Drop for Kept {
+    /// To give a connection back takes a runtime, which may be gone.
+    fn drop(&mut self) {
+        let swept = self.sweep(true);
+        if Handle::try_current().is_err() {
+            swept.into_iter().for_each(|it| drop(it.leak()));
+        }
+    }
+}
+
+/// Runs as long as there is something to sweep.
+async fn sweep(kept: Arc<Mutex<Kept>>) {
+    loop {
+        tokio::time::sleep(FRESH).await;
+        let mut kept = lock(&kept);
+        drop(kept.sweep(false));
+        if kept.unused.is_empty() {
+            kept.sweeping = false;
+            return;
+        }
+    }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Step = Either<PgQueryResult, PgRow>;
+
+impl<'c> Executor<'c> for &'_ Connections {
+    type Database = Postgres;
+
+    /// Whole: a connection is at hand again when its answer has been read.
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let connections = self.clone();
+        let steps = async move {
+            let mut connection = connections.acquire().await?;
+            let steps: Vec<Step> = connection.fetch_many(query).try_collect().await?;
+            connections.keep(connection);
+            Ok::<_, Error>(stream::iter(steps.into_iter().map(Ok)))
+        };
+        stream::once(steps).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let connections = self.clone();
+        Box::pin(async move {
+            let mut connection = connections.acquire().await?;
+            let row = connection.fetch_optional(query).await?;
+            connections.keep(connection);
+            Ok(row)
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        let pool = self.pool.clone();
+        Box::pin(async move { pool.acquire().await?.prepare_with(sql, parameters).await })
+    }
+    #[doc(hidden)]
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        let pool = self.pool.clone();
+        Box::pin(async move { pool.acquire().await?.describe(sql).await })
+    }
+}
