@@ -70,7 +70,7 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
 /// Whether a pod serves the airline.
 pub fn serves(plan: &Plan, ctx: &Context) -> bool {
     let api = deployment(plan, names::API, ctx);
-    let status = api.as_deref().map(status_of).unwrap_or_default();
+    let status = api.as_ref().map(status_of).unwrap_or_default();
     status.available_replicas.unwrap_or(0) > 0
 }
 
@@ -81,7 +81,7 @@ pub fn service(plan: &Plan, ctx: &Context) -> Option<&'static str> {
         return Some(names::API);
     }
     let api = deployment(plan, names::API, ctx);
-    let status = api.as_deref().map(status_of).unwrap_or_default();
+    let status = api.as_ref().map(status_of).unwrap_or_default();
     (status.replicas.unwrap_or(0) > 0).then_some(names::STARTING)
 }
 

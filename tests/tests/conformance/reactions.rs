@@ -343,7 +343,7 @@ async fn one_timer_is_set_for_a_policy_and_subject(
     assert_eq!(due(&mut *lane, time(199), 9).await.unwrap(), []);
     assert_eq!(
         due(&mut *lane, time(200), 9).await.unwrap(),
-        [rules.clone()]
+        std::slice::from_ref(&rules)
     );
     let both = [rules.clone(), bids];
     assert_eq!(due(&mut *lane, time(300), 9).await.unwrap(), both);
