@@ -1,10 +1,11 @@
-//! A private API server with its etcd and without nodes, one for each test binary; it ends with that process.
+//! Private API servers with their etcd and without nodes; they end with the test binary.
 
 mod audit;
 mod kubeconfig;
 
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::net::TcpListener;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -16,11 +17,13 @@ use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::{conditions, wait::await_condition};
 use kube::{Api, Client, Config};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
 const SERVE: &str = include_str!("api_server/serve.sh");
+/// Tests that have an API server each.
+const AT_ONCE: usize = 2;
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 pub use self::audit::{Request, Write};
@@ -56,13 +59,46 @@ pub async fn api_server() -> &'static ApiServer {
     API_SERVER.get_or_init(|| start(Control::None)).await
 }
 
-/// An API server of this test binary that makes pods of Deployments and Jobs, and removes deleted namespaces.
+/// An API server that makes pods of Deployments and Jobs and removes deleted namespaces; one test's alone, since one
+/// operator works on a whole cluster.
+pub struct Exclusive {
+    api_server: &'static ApiServer,
+    _turn: SemaphorePermit<'static>,
+}
+
+static FREE: Mutex<Vec<&'static ApiServer>> = Mutex::new(Vec::new());
+
+/// Waits until one is free: no more are started than tests are worth running at once.
 ///
 /// # Panics
 /// As above.
-pub async fn controlled_api_server() -> &'static ApiServer {
-    static API_SERVER: OnceCell<ApiServer> = OnceCell::const_new();
-    API_SERVER.get_or_init(|| start(Control::Workloads)).await
+pub async fn exclusive() -> Exclusive {
+    static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+    let turn = TURNS.acquire().await.expect("it is never closed");
+    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let api_server = match free {
+        Some(free) => free,
+        None => Box::leak(Box::new(start(Control::Workloads).await)),
+    };
+    Exclusive {
+        api_server,
+        _turn: turn,
+    }
+}
+
+impl Deref for Exclusive {
+    type Target = &'static ApiServer;
+
+    fn deref(&self) -> &Self::Target {
+        &self.api_server
+    }
+}
+
+impl Drop for Exclusive {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(self.api_server);
+    }
 }
 
 impl ApiServer {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::api_server::{ApiServer, controlled_api_server};
+use crate::api_server::{Exclusive, exclusive};
 use crate::chart;
 use crate::servers::{Servers, servers};
 
@@ -27,7 +27,6 @@ pub use self::world::Outside;
 
 /// Everything around the operator, for the runtime of one test.
 pub struct Platform {
-    pub api_server: &'static ApiServer,
     /// With every right.
     pub client: Client,
     pub servers: &'static Servers,
@@ -38,10 +37,13 @@ pub struct Platform {
     /// The operator's configuration and kubeconfigs.
     folder: TempDir,
     _kubelet: AbortOnDropHandle<()>,
+    /// Given back last.
+    pub api_server: Exclusive,
 }
 
 /// What the operator finds, and how.
 pub struct Setting {
+    pub api_server: Exclusive,
     /// Servers of its configuration by name.
     pub ways: Vec<(&'static str, Ways)>,
     pub runtimes: Runtimes,
@@ -60,9 +62,11 @@ impl Setting {
     /// # Panics
     /// When there are no servers.
     pub async fn straight() -> Self {
+        let (api_server, servers) = tokio::join!(exclusive(), servers());
         let runtimes = Runtimes::start().await;
         Self {
-            ways: vec![("main", Ways::straight(servers().await))],
+            api_server,
+            ways: vec![("main", Ways::straight(servers))],
             runtimes_url: runtimes.url(),
             runtimes,
             lease_seconds: 15,
@@ -98,17 +102,16 @@ impl Platform {
     /// # Panics
     /// When something is missing.
     pub async fn with(setting: Setting) -> Self {
-        let (api_server, servers) = tokio::join!(controlled_api_server(), servers());
-        let client = api_server.client();
+        let client = setting.api_server.client();
         let objects = chart::render(&setting.values(), &[]);
         let objects = objects.unwrap_or_else(|error| panic!("the chart is refused: {error}"));
         let platform = Self {
             _kubelet: kubelet::start(&client, setting.runtimes.all()),
             folder: tempfile::tempdir().expect("a temporary folder"),
             runtimes: setting.runtimes,
-            api_server,
+            api_server: setting.api_server,
             client,
-            servers,
+            servers: servers().await,
             objects,
         };
         let configuration = chart::configuration(&platform.objects);

@@ -30,7 +30,7 @@ impl<'a> Fleet<'a> {
             platform,
             operator: Some(platform.operator().await),
             names: Vec::new(),
-            log: Log::new(platform.api_server),
+            log: Log::new(*platform.api_server),
             ready: Seen::of(platform.tenants(), "", is_ready),
         }
     }

@@ -17,20 +17,16 @@ use kube::api::DeleteParams;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::life::{PATIENCE, ROTATE, STAGES};
 use crate::world::World;
 
-/// One operator works on a whole cluster, so that the tests of this file take turns.
-static CLUSTER: Mutex<()> = Mutex::const_new(());
 /// So many at once that the operator works on several at a time, and so few that its death does not concern too many.
 const NEIGHBOURS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
-    let _alone = CLUSTER.lock().await;
     let seed = seed();
     let mut world = World::new().await;
     let quiet = ["quiet-1", "quiet-2"];
@@ -131,7 +127,6 @@ async fn lives(world: &World, all: &[(&str, Vec<&str>)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_starts_in_spite_of_a_fault_at_any_call_that_is_for_no_tenant() {
-    let _alone = CLUSTER.lock().await;
     let seed = seed();
     let mut world = World::new().await;
     world.journal.enter(SHARED, "quiet");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use albatross_crds::{ApiKey, Tenant};
-use albatross_tests::api_server::controlled_api_server;
 use albatross_tests::faults::{HttpGate, Journal, TcpGate};
 use albatross_tests::platform::{Platform, Setting, Ways};
 use albatross_tests::servers::servers;
@@ -29,13 +28,13 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let (servers, api_server) = tokio::join!(servers(), controlled_api_server());
+        let servers = servers().await;
         let (journal, dying) = Journal::new();
         let journal = Arc::new(journal);
         let mut setting = Setting::straight().await;
-        let certificate = api_server.certificate();
+        let certificate = setting.api_server.certificate();
         let kubernetes = HttpGate::before(
-            &api_server.url(),
+            &setting.api_server.url(),
             "kubernetes",
             Some(&certificate),
             &journal,

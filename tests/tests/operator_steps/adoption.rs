@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use albatross_tests::platform::{Platform, condition};
 use serde_json::json;
 
-use crate::alone;
-
 /// What a record must never have twice.
 const IDENTITY: [&str; 13] = [
     "tenantId",
@@ -26,7 +24,6 @@ const IDENTITY: [&str; 13] = [
 
 #[tokio::test]
 async fn a_retained_tenant_is_taken_back_with_its_identity_its_data_and_its_keys() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     platform.client_namespace().await;
     let operator = platform.operator().await;
@@ -80,7 +77,6 @@ async fn a_retained_tenant_is_taken_back_with_its_identity_its_data_and_its_keys
 
 #[tokio::test]
 async fn a_tenant_that_lives_or_has_another_name_is_not_taken_over() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let living = platform.airline("living", json!({})).await;

@@ -15,8 +15,6 @@ use kube::{Api, ResourceExt};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::alone;
-
 async fn platform(tenant: &str) -> Platform {
     let platform = Platform::new().await;
     platform.client_namespace().await;
@@ -37,7 +35,6 @@ async fn the_key_works(platform: &Platform, tenant: &str, secret: &BTreeMap<Stri
 
 #[tokio::test]
 async fn a_key_is_in_its_secret_and_nowhere_else() {
-    let _alone = alone().await;
     let platform = platform("keyed").await;
     let operator = platform.operator().await;
     platform
@@ -74,7 +71,6 @@ async fn a_key_is_in_its_secret_and_nowhere_else() {
 
 #[tokio::test]
 async fn a_secret_that_was_deleted_by_hand_means_a_new_key_and_an_event() {
-    let _alone = alone().await;
     let platform = platform("rekeyed").await;
     let operator = platform.operator().await;
     let key = platform
@@ -125,7 +121,6 @@ async fn look_again(platform: &Platform, uid: &str) {
 
 #[tokio::test]
 async fn a_secret_of_somebody_else_is_left_alone() {
-    let _alone = alone().await;
     let platform = platform("contested").await;
     let operator = platform.operator().await;
     let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), CLIENTS);
@@ -168,7 +163,6 @@ async fn a_secret_of_somebody_else_is_left_alone() {
 
 #[tokio::test]
 async fn a_key_that_the_tenant_does_not_allow_is_refused_by_its_reason() {
-    let _alone = alone().await;
     let platform = platform("strict").await;
     let operator = platform.operator().await;
     platform.ready("strict").await;
@@ -210,7 +204,6 @@ async fn a_key_that_the_tenant_does_not_allow_is_refused_by_its_reason() {
 
 #[tokio::test]
 async fn a_key_that_was_not_admitted_for_a_while_becomes_another_one() {
-    let _alone = alone().await;
     let platform = platform("moody").await;
     let operator = platform.operator().await;
     platform
@@ -253,7 +246,6 @@ async fn a_key_that_was_not_admitted_for_a_while_becomes_another_one() {
 
 #[tokio::test]
 async fn a_namespace_that_loses_its_label_leaves_the_key_as_it_is() {
-    let _alone = alone().await;
     let platform = platform("careless").await;
     let operator = platform.operator().await;
     platform
@@ -292,7 +284,6 @@ async fn a_namespace_that_loses_its_label_leaves_the_key_as_it_is() {
 
 #[tokio::test]
 async fn a_key_goes_with_its_namespace_and_without_its_tenant() {
-    let _alone = alone().await;
     let platform = platform("going").await;
     let operator = platform.operator().await;
     platform.declare_key("orphan", "going", json!({})).await;

@@ -11,15 +11,12 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::alone;
-
 /// Twice as long as a Lease lives.
 const AWAY: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_leader_ends_when_the_api_server_is_away_for_longer_than_its_lease_and_one_goes_on_afterwards()
  {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let mut first = platform.operator().await;
     let mut second = platform.replica("second").await;
@@ -65,7 +62,6 @@ async fn a_leader_ends_when_the_api_server_is_away_for_longer_than_its_lease_and
 /// An API server that starts again has forgotten what changed before: it answers 410 to whoever wants to go on from there.
 #[tokio::test]
 async fn what_changed_while_every_watch_expired_is_caught_up_with() {
-    let _alone = alone().await;
     let mut setting = Setting::straight().await;
     // Longer than all of this takes: the leader stays.
     setting.lease_seconds = 300;

@@ -8,8 +8,6 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::alone;
-
 struct Scaled<'a> {
     platform: &'a Platform,
     tenant: &'static str,
@@ -80,7 +78,6 @@ impl<'a> Scaled<'a> {
 
 #[tokio::test]
 async fn the_number_of_pods_is_handed_over_as_it_is_and_taken_back_when_it_is_declared_again() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let scaled = Scaled::airline(&platform, "lively", json!({"replicas": 5})).await;
@@ -122,7 +119,6 @@ async fn the_number_of_pods_is_handed_over_as_it_is_and_taken_back_when_it_is_de
 
 #[tokio::test]
 async fn an_autoscaler_of_somebody_elses_is_left_alone_but_for_hibernation() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let external = json!({"autoscaling": {"external": true}});

@@ -13,7 +13,6 @@ use kube::{Api, Client};
 use serde_json::json;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::alone;
 use crate::noop::writes;
 
 const HOME: &str = "albatross-stormy";
@@ -63,7 +62,6 @@ impl Storm {
 
 #[tokio::test]
 async fn a_writer_who_never_pauses_is_told_of_and_answered_ever_more_rarely() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("stormy", json!({})).await;

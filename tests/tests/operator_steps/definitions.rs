@@ -7,14 +7,12 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::alone;
 use crate::noop::writes;
 
 const DEFINITIONS: [&str; 2] = ["tenants.albatross.aero", "apikeys.albatross.aero"];
 
 #[tokio::test]
 async fn definitions_are_not_deleted_by_mistake_and_take_no_data_along_when_they_are() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let mut operator = platform.operator().await;
     let tenant = platform

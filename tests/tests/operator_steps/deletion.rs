@@ -8,11 +8,8 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::alone;
-
 #[tokio::test]
 async fn a_deleted_tenant_leaves_what_it_retains_and_nothing_else() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("dropped", json!({})).await;
@@ -50,7 +47,6 @@ async fn a_deleted_tenant_leaves_what_it_retains_and_nothing_else() {
 
 #[tokio::test]
 async fn a_tenant_whose_namespace_is_gone_already_can_be_deleted() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("homeless", json!({})).await;
@@ -79,7 +75,6 @@ async fn a_tenant_whose_namespace_is_gone_already_can_be_deleted() {
 
 #[tokio::test]
 async fn a_namespace_that_is_stuck_is_told_and_waited_for() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("stuck", json!({})).await;

@@ -6,8 +6,6 @@ use albatross_tests::api_server::programs;
 use albatross_tests::platform::Platform;
 use serde_json::json;
 
-use crate::alone;
-
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/");
 const TENANTS: [&str; 2] = ["skyways", "nordwind"];
 
@@ -21,7 +19,6 @@ fn kubectl(platform: &Platform, arguments: &[&str]) -> Output {
 
 #[tokio::test]
 async fn every_example_is_applied_again_without_a_difference_or_a_conflict() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let apply = ["apply", "--server-side", "--filename", EXAMPLES];

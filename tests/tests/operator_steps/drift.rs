@@ -10,7 +10,6 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, Pat
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::alone;
 use crate::noop::everything;
 
 const HOME: &str = "albatross-drifting";
@@ -83,7 +82,6 @@ fn changes() -> Vec<(&'static str, &'static str, Value)> {
 
 #[tokio::test]
 async fn what_was_changed_or_deleted_by_hand_comes_back() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("drifting", everything()).await;
@@ -156,7 +154,6 @@ async fn change_the_namespace(platform: &Platform) {
 
 #[tokio::test]
 async fn a_copy_of_the_credentials_that_was_deleted_is_there_after_the_next_start() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("copied", json!({})).await;
@@ -179,7 +176,6 @@ async fn a_copy_of_the_credentials_that_was_deleted_is_there_after_the_next_star
 
 #[tokio::test]
 async fn a_namespace_that_somebody_deleted_is_made_again_with_all_that_was_in_it() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("rebuilt", json!({})).await;

@@ -5,11 +5,8 @@ use albatross_tests::platform::{Outside, Platform};
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::json;
 
-use crate::alone;
-
 #[tokio::test]
 async fn a_tenant_that_lost_its_host_takes_nothing_of_the_winner_along() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("winner", json!({})).await;
@@ -40,7 +37,6 @@ async fn a_tenant_that_lost_its_host_takes_nothing_of_the_winner_along() {
 /// A backup of objects brings the finalizer along, so that the operator is asked about the end of what it never began.
 #[tokio::test]
 async fn a_tenant_of_the_same_name_that_is_refused_drops_nothing_of_the_retained_one() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let retain = json!({"deletionPolicy": "Retain"});

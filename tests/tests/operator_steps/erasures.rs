@@ -23,7 +23,6 @@ use kube::Api;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::alone;
 use crate::serving::{Serving, TOKEN};
 
 /// Who is in the authoritative Secret's ledger.
@@ -45,7 +44,6 @@ fn people(numbers: &[u128]) -> BTreeSet<Uuid> {
 
 #[tokio::test]
 async fn whoever_is_erased_is_in_the_record_for_good_and_in_a_copy_for_the_pods() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let declared = platform

@@ -10,8 +10,6 @@ use kube::runtime::{conditions, wait::await_condition};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-use crate::alone;
-
 const DEFINITION: &str = "httproutes.gateway.networking.k8s.io";
 /// The operator looks whether a kind has come to be served twice a minute, and at such a tenant once.
 const NOTICED: Duration = Duration::from_secs(150);
@@ -70,7 +68,6 @@ async fn noticed(platform: &Platform, status: &str, reason: &str) {
 
 #[tokio::test]
 async fn an_airline_is_reached_through_a_gateway_once_the_cluster_knows_of_any() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let parent = json!({"name": "edge", "namespace": "gateways"});

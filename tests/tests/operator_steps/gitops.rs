@@ -24,8 +24,6 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::alone;
-
 const PARTS: usize = 7;
 const STATES: [State; 4] = [State::Done, State::Waiting, State::Failing, State::Stalled];
 
@@ -194,10 +192,9 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
 
 #[tokio::test]
 async fn on_its_whole_way_a_tenant_is_current_only_while_its_pods_are_as_declared() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     // What the operator did is answered before it is seen.
-    let server = platform.api_server;
+    let server = *platform.api_server;
     let late = Duration::from_millis(300);
     let way = HttpGate::with_late_watches(&server.url(), &server.certificate(), late).await;
     let operator = platform.start("operator", Some(&way.url())).await;

@@ -8,8 +8,6 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::alone;
-
 async fn replicas(platform: &Platform, tenant: &str, name: &str) -> Option<i32> {
     let namespace = format!("albatross-{tenant}");
     let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
@@ -24,7 +22,6 @@ async fn sleeps(platform: &Platform, tenant: &str) {
 
 #[tokio::test]
 async fn a_hibernated_tenant_keeps_its_keys_and_hears_on_waking_what_was_declared_meanwhile() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     platform.client_namespace().await;
     let operator = platform.operator().await;
@@ -84,7 +81,6 @@ async fn a_hibernated_tenant_keeps_its_keys_and_hears_on_waking_what_was_declare
 
 #[tokio::test]
 async fn a_tenant_sleeps_when_the_last_flight_has_landed_and_goes_on_sleeping() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("landing", json!({})).await;
@@ -148,7 +144,6 @@ async fn look_again(platform: &Platform) {
 
 #[tokio::test]
 async fn a_new_tenant_may_be_declared_asleep_and_is_set_up_when_it_wakes() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform

@@ -15,7 +15,6 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use crate::alone;
 use crate::noop::writes;
 
 const OWN: &str = "albatross-mallorys";
@@ -81,7 +80,6 @@ const REFUSED: [&str; 32] = [
 
 #[tokio::test]
 async fn an_owner_gets_no_further_than_the_pods_and_keys_of_its_own_airline() {
-    let _alone = alone().await;
     let platform = neighbours().await;
     let operator = platform.operator().await;
     for tenant in ["mallorys", "neighbours"] {
@@ -190,7 +188,6 @@ async fn copies(platform: &Platform) -> Vec<BTreeMap<String, String>> {
 #[tokio::test]
 async fn whoever_has_every_right_in_a_namespace_harms_no_other_and_what_they_did_is_told_and_put_right()
  {
-    let _alone = alone().await;
     let platform = neighbours().await;
     let operator = platform.operator().await;
     for tenant in ["mallorys", "neighbours"] {

@@ -13,7 +13,6 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::alone;
 use crate::noop::writes;
 
 const POLICY: &str = "tests-denied";
@@ -23,7 +22,6 @@ const FAILING: [&str; 4] = ["beaten", "dark", "denied", "deaf"];
 
 #[tokio::test]
 async fn tenants_that_fail_for_ever_are_looked_at_again_and_again_and_nothing_is_written() {
-    let _alone = alone().await;
     let mut setting = Setting::straight().await;
     let ways = Ways {
         postgres: format!("postgres://127.0.0.1:{}", free_port()),

@@ -17,8 +17,6 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::alone;
-
 /// What PostgreSQL answers whom it refuses (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
@@ -26,7 +24,6 @@ type Credentials = BTreeMap<String, String>;
 
 #[tokio::test]
 async fn a_tenants_credentials_open_nothing_of_its_neighbour() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     for name in ["here", "there"] {

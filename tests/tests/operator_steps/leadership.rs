@@ -13,15 +13,12 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::alone;
-
 const OTHER: &str = "other";
 /// A busy machine may hold up a renewal for that long.
 const LEASE_SECONDS: u16 = 10;
 
 #[tokio::test]
 async fn a_clean_stop_gives_the_lease_back() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let ended = operator.stop().await;
@@ -31,7 +28,6 @@ async fn a_clean_stop_gives_the_lease_back() {
 
 #[tokio::test]
 async fn of_two_replicas_only_the_leader_writes_and_the_other_follows_a_clean_stop() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let first = platform.operator().await;
     let mut second = platform.replica("second").await;
@@ -56,7 +52,6 @@ async fn of_two_replicas_only_the_leader_writes_and_the_other_follows_a_clean_st
 
 #[tokio::test]
 async fn a_leader_that_was_paused_past_its_lease_ends_without_another_write() {
-    let _alone = alone().await;
     let mut setting = Setting::straight().await;
     setting.lease_seconds = 3;
     let platform = Platform::with(setting).await;
@@ -84,7 +79,6 @@ async fn a_leader_that_was_paused_past_its_lease_ends_without_another_write() {
 /// Times in a Lease are of its holder's clock, which may be hours off: what counts is whether it changes while one looks.
 #[tokio::test]
 async fn a_clock_that_is_hours_off_neither_takes_the_lease_nor_keeps_it() {
-    let _alone = alone().await;
     let mut setting = Setting::straight().await;
     setting.lease_seconds = LEASE_SECONDS;
     let platform = Platform::with(setting).await;

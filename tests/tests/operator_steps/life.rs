@@ -12,12 +12,9 @@ use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::alone;
-
 #[tokio::test]
 async fn a_declared_tenant_becomes_ready_and_every_status_on_the_way_is_one_that_kstatus_understands()
  {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let mut states = Vec::new();
@@ -76,7 +73,6 @@ fn states_of(tenant: &Tenant) -> [String; 3] {
 
 #[tokio::test]
 async fn a_tenant_is_scaled_by_its_scale_subresource() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("scaled", json!({})).await;
@@ -104,7 +100,6 @@ async fn a_tenant_is_scaled_by_its_scale_subresource() {
 
 #[tokio::test]
 async fn worker_pods_come_and_go_as_they_are_declared() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform

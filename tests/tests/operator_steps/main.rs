@@ -35,11 +35,3 @@ mod stampede;
 mod unready;
 mod version;
 mod waking;
-
-use tokio::sync::{Mutex, MutexGuard};
-
-/// One operator works on a whole cluster, so that the tests of this file take turns.
-async fn alone() -> MutexGuard<'static, ()> {
-    static CLUSTER: Mutex<()> = Mutex::const_new(());
-    CLUSTER.lock().await
-}

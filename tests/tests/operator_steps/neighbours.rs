@@ -10,8 +10,6 @@ use kube::Api;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::alone;
-
 const TENANTS: [&str; 2] = ["eastern", "western"];
 
 /// What a tenant's pod is, with the credentials that it would be given.
@@ -26,7 +24,6 @@ struct Airline {
 
 #[tokio::test]
 async fn a_runtime_refuses_the_token_the_key_and_the_link_of_its_neighbour() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     platform.client_namespace().await;
     let operator = platform.operator().await;

@@ -9,8 +9,6 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::alone;
-
 /// With an object of every kind.
 pub fn everything() -> Value {
     json!({
@@ -24,7 +22,6 @@ pub fn everything() -> Value {
 
 #[tokio::test]
 async fn a_reconciliation_of_what_is_as_declared_writes_nothing() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     platform.client_namespace().await;
     let operator = platform.operator().await;

@@ -11,8 +11,6 @@ use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use crate::alone;
-
 const NAME: &str = "seen";
 
 async fn plan(platform: &Platform) -> Vec<PlannedChange> {
@@ -39,7 +37,6 @@ fn writes(platform: &Platform) -> Vec<Write> {
 
 #[tokio::test]
 async fn a_tenant_that_is_observed_from_the_start_claims_nothing() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let before = writes(&platform).len();
@@ -82,7 +79,6 @@ async fn a_tenant_that_is_observed_from_the_start_claims_nothing() {
 
 #[tokio::test]
 async fn what_differs_is_planned_by_field_and_left_as_it_is() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let worker = json!({"worker": {"replicas": 1}});

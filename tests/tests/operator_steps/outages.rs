@@ -10,8 +10,6 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::alone;
-
 /// The servers' second way, which can be cut.
 struct Shaky {
     postgres: Proxy,
@@ -74,7 +72,6 @@ fn tenants() -> [(&'static str, Value, &'static str, &'static str); 3] {
 
 #[tokio::test]
 async fn a_new_tenant_waits_for_the_server_that_its_condition_names() {
-    let _alone = alone().await;
     let (shaky, platform) = platform().await;
     shaky.set(Mode::Refuse);
     let operator = platform.operator().await;
@@ -102,7 +99,6 @@ async fn a_new_tenant_waits_for_the_server_that_its_condition_names() {
 
 #[tokio::test]
 async fn what_runs_runs_on_while_its_server_is_away_and_is_ready_again_by_itself() {
-    let _alone = alone().await;
     let (shaky, platform) = platform().await;
     let operator = platform.operator().await;
     let mut before = Vec::new();
@@ -141,7 +137,6 @@ async fn deployment(platform: &Platform, tenant: &str) -> Deployment {
 
 #[tokio::test]
 async fn a_deletion_is_held_up_by_a_server_that_is_away_and_says_which() {
-    let _alone = alone().await;
     let (shaky, platform) = platform().await;
     let operator = platform.operator().await;
     for (name, spec, ..) in tenants() {
@@ -175,7 +170,6 @@ async fn a_deletion_is_held_up_by_a_server_that_is_away_and_says_which() {
 
 #[tokio::test]
 async fn a_role_of_somebody_else_is_left_alone_and_told() {
-    let _alone = alone().await;
     let (shaky, platform) = platform().await;
     shaky.set(Mode::Refuse);
     let operator = platform.operator().await;

@@ -8,8 +8,6 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
-use crate::alone;
-
 /// Fields of a record that name something.
 const NAMES: [&str; 8] = [
     "database",
@@ -24,7 +22,6 @@ const NAMES: [&str; 8] = [
 
 #[tokio::test]
 async fn names_of_an_older_rule_are_used_and_dropped_and_no_others() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("aged", json!({})).await;

@@ -8,11 +8,8 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::alone;
-
 #[tokio::test]
 async fn a_declaration_that_cannot_be_is_refused_by_its_reason_and_nothing_is_made() {
-    let _alone = alone().await;
     let mut setting = Setting::straight().await;
     let small = Ways {
         budget: 10,
@@ -87,7 +84,6 @@ async fn is_untouched(platform: &Platform, tenant: &str) -> bool {
 
 #[tokio::test]
 async fn a_namespace_that_was_there_before_is_left_alone() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     let namespaces: Api<Namespace> = Api::all(platform.client.clone());
@@ -119,7 +115,6 @@ async fn a_namespace_that_was_there_before_is_left_alone() {
 
 #[tokio::test]
 async fn credentials_that_are_lost_are_told_and_never_made_anew() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("lost", json!({})).await;

@@ -12,13 +12,10 @@ use futures::future::join_all;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::alone;
-
 const NAMES: [&str; 4] = ["shaken-a", "shaken-b", "shaken-c", "shaken-d"];
 
 #[tokio::test]
 async fn a_database_server_that_is_killed_in_the_middle_costs_nothing_but_time() {
-    let _alone = alone().await;
     let own = PrivateServer::postgres().await;
     let way = Proxy::before(own.database_url()).await;
     let mut setting = Setting::straight().await;

@@ -13,8 +13,6 @@ use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::alone;
-
 const TENANT: &str = "turning";
 const KEY: &str = "turning-acars";
 
@@ -119,7 +117,6 @@ impl Turning {
 
 #[tokio::test]
 async fn another_trigger_rotates_once_and_the_old_key_expires_after_the_overlap() {
-    let _alone = alone().await;
     let turning = Turning::new(json!({"trigger": "a", "overlap": "2h"})).await;
     let first = turning.secret().await;
     assert!(
@@ -180,7 +177,6 @@ async fn another_trigger_rotates_once_and_the_old_key_expires_after_the_overlap(
 
 #[tokio::test]
 async fn a_key_is_replaced_when_it_is_time_and_not_once_it_is_revoked() {
-    let _alone = alone().await;
     let turning = Turning::new(json!({"every": "30d", "overlap": "2h"})).await;
     let first = turning.secret().await;
     let month = SignedDuration::from_hours(30 * 24);
@@ -215,7 +211,6 @@ async fn a_key_is_replaced_when_it_is_time_and_not_once_it_is_revoked() {
 
 #[tokio::test]
 async fn a_rotation_waits_for_a_runtime_that_is_away_or_takes_no_new_key() {
-    let _alone = alone().await;
     let turning = Turning::new(json!({"trigger": "a", "overlap": "2h"})).await;
     let first = turning.secret().await;
     let before = turning.known(&first);

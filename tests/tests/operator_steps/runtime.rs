@@ -11,7 +11,6 @@ use albatross_tests::wait::until;
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::alone;
 use crate::serving::{Serving, TOKEN};
 
 #[tokio::test]
@@ -56,7 +55,6 @@ pub async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
 
 #[tokio::test]
 async fn a_record_from_a_backup_goes_on_counting_from_where_the_runtime_is() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform.airline("restored", json!({})).await;

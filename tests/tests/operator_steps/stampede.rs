@@ -5,7 +5,6 @@ use albatross_tests::wait::recovered;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::alone;
 use crate::noop::writes;
 
 const TENANTS: usize = 12;
@@ -16,7 +15,6 @@ const AWAY: &str = "cannot be reached";
 
 #[tokio::test]
 async fn a_restart_with_many_tenants_writes_nothing_and_does_no_more_at_once_than_is_configured() {
-    let _alone = alone().await;
     let mut setting = Setting::straight().await;
     setting.concurrency = AT_ONCE;
     let platform = Platform::with(setting).await;

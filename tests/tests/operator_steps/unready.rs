@@ -7,12 +7,10 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use crate::alone;
 use crate::noop::writes;
 
 #[tokio::test]
 async fn a_runtime_that_is_never_ready_is_told_with_its_cause_and_can_be_cured_or_deleted() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     for tenant in ["ill", "lost-cause"] {

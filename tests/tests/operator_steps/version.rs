@@ -5,8 +5,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use serde_json::json;
 
-use crate::alone;
-
 async fn image(platform: &Platform, tenant: &str) -> String {
     let namespace = format!("albatross-{tenant}");
     let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
@@ -16,7 +14,6 @@ async fn image(platform: &Platform, tenant: &str) -> String {
 
 #[tokio::test]
 async fn a_pinned_version_is_what_runs_and_an_older_one_is_refused() {
-    let _alone = alone().await;
     let platform = Platform::new().await;
     let operator = platform.operator().await;
     platform

@@ -11,7 +11,6 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
-use crate::alone;
 use crate::runtime::tell;
 use crate::serving::Serving;
 
@@ -59,7 +58,6 @@ impl Woken {
 
 #[tokio::test]
 async fn a_pod_that_wakes_is_not_ready_before_it_knows_what_was_declared_meanwhile() {
-    let _alone = alone().await;
     let woken = Woken::new().await;
     let platform = &woken.platform;
     platform.client_namespace().await;
