@@ -80,6 +80,8 @@ async fn start(platform: &Platform, tenant: &str) -> Airline {
     let mut environment: BTreeMap<String, String> = given("albatross-api").await;
     // Pods would find it elsewhere; nothing here needs it.
     environment.remove("AMQP_URL");
+    // It is told once it is ready, and not by the operator.
+    environment.remove("ALBATROSS_REQUIRED_DESIRED");
     let [public, internal, probes] =
         [free_port(), free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
     let mut serve = albatross(&["serve"]);
