@@ -5,8 +5,10 @@ use albatross::ports::event_store::AppendError;
 use albatross::ports::read_model::{Column, ColumnKind, Table};
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::servers::{Database, servers};
+use albatross_tests::wait::{LIMIT, until};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -294,4 +296,30 @@ async fn an_unreachable_server_is_named_without_its_password() {
             "{reason}"
         );
     }
+}
+
+#[tokio::test]
+async fn connections_at_hand_go_with_the_storage_and_hold_up_no_transaction() {
+    let database = servers().await.database().await;
+    migrate(&database.url).await.unwrap();
+    let stores = open(&database.url).await.unwrap();
+    stores.read_model.prepare(TABLES).await.unwrap();
+    let reads = (0..50).map(|_| stores.events.head());
+    futures::future::try_join_all(reads).await.unwrap();
+    // More at once than there are connections: those that wait get what others give back.
+    let rounds = (0..50).map(|_| async {
+        drop(stores.read_model.lock_lane("things").await.unwrap());
+        stores.events.head().await.unwrap();
+    });
+    futures::future::join_all(rounds).await;
+    let mut admin = PgConnection::connect(&database.url).await.unwrap();
+    let mut open = async || {
+        let sql = "SELECT count(*) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name = 'albatross'";
+        let count = sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut admin);
+        count.await.unwrap()
+    };
+    assert!((1..=8).contains(&open().await));
+    timeout(LIMIT, stores.close()).await.unwrap();
+    until("none is open", async || open().await == 0).await;
 }

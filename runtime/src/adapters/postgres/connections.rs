@@ -1,6 +1,6 @@
 //! Connections to one database.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -66,7 +66,7 @@ impl Connections {
         }
         kept.fresh.push(connection);
         if !std::mem::replace(&mut kept.sweeping, true) {
-            tokio::spawn(sweep(self.kept.clone()));
+            tokio::spawn(sweep(Arc::downgrade(&self.kept)));
         }
     }
 
@@ -103,10 +103,13 @@ impl Drop for Kept {
     }
 }
 
-/// Runs as long as there is something to sweep.
-async fn sweep(kept: Arc<Mutex<Kept>>) {
+/// Runs as long as there is something to sweep, and keeps none of it for longer than its owner does.
+async fn sweep(kept: Weak<Mutex<Kept>>) {
     loop {
         tokio::time::sleep(FRESH).await;
+        let Some(kept) = kept.upgrade() else {
+            return;
+        };
         let mut kept = lock(&kept);
         drop(kept.sweep(false));
         if kept.unused.is_empty() {
