@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use uuid::Uuid;
 
 use crate::audit;
-use crate::load::{self, Client, Load};
+use crate::load::{self, Client, Flight, Load};
 use crate::mount::Disk;
 use crate::plan::Plan;
 use crate::sqlite::{SKYWAYS, tenant_key};
@@ -35,6 +35,33 @@ fn caller(site: &Site, disk: &Disk) -> Caller {
     Caller::with_key(&site.address(), &site.host("skyways"), key.trim())
 }
 
+/// Fills the disk under load, and frees it. Who was refused asks again, and all is there, once; answers the flights.
+pub async fn filled_and_freed(
+    plan: &mut Plan,
+    disk: &Disk,
+    process: Process,
+    callers: &[Caller],
+    why: &str,
+) -> Vec<Flight> {
+    let load = Load::begin(callers, &mut plan.random);
+    plan.moment(&load).await;
+    disk.fill();
+    let probes = load::until_refused(&callers[0]).await;
+    assert_eq!(callers[0].status_of("/pireps").await, 200, "reads go on");
+    until("it is told why", async || process.stderr().contains(why)).await;
+    disk.free();
+    plan.moment(&load).await;
+    let (mut flights, _) = load.end().await;
+    for probe in probes {
+        flights.push(load::fly(&mut Client::new(callers.to_vec()), probe).await);
+    }
+    audit::repeats(callers, &flights).await;
+    audit::visible(&callers[0], &flights).await;
+    let ended = process.interrupt().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
+    flights
+}
+
 async fn file(caller: &Caller, id: Uuid) -> Response {
     let answer = load::file(caller, id).send().await;
     answer.expect("the process answers")
@@ -46,25 +73,7 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
     let (site, disk) = site_on_a_disk().await;
     let process = up(&site, &disk).await;
     let callers = [caller(&site, &disk)];
-    let load = Load::begin(&callers, &mut plan.random);
-    plan.moment(&load).await;
-    disk.fill();
-    let probes = load::until_refused(&callers[0]).await;
-    assert_eq!(callers[0].status_of("/pireps").await, 200, "reads go on");
-    until("it is told why", async || {
-        process.stderr().contains("disk is full")
-    })
-    .await;
-    disk.free();
-    plan.moment(&load).await;
-    let (mut flights, _) = load.end().await;
-    for probe in probes {
-        flights.push(load::fly(&mut Client::new(callers.to_vec()), probe).await);
-    }
-    audit::repeats(&callers, &flights).await;
-    audit::visible(&callers[0], &flights).await;
-    let ended = process.interrupt().await;
-    assert!(ended.status.success(), "{}", ended.stderr);
+    let flights = filled_and_freed(&mut plan, &disk, process, &callers, "disk is full").await;
     disk.copy_out();
     let url = site.database_url("skyways");
     audit::storage(&url, tenant_key(&site), &flights).await;

@@ -1,11 +1,10 @@
 //! PostgreSQL whose disk is full.
 
 use albatross_tests::servers::PrivateServer;
-use albatross_tests::wait::until;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::audit;
-use crate::load::{self, Client, Load};
+use crate::disk::filled_and_freed;
 use crate::mount::Disk;
 use crate::plan::Plan;
 use crate::postgres::{Airline, TENANT_KEY};
@@ -35,24 +34,7 @@ async fn a_full_disk_under_postgres_refuses_writes_and_nothing_else() {
     let (airline, link) = Airline::new(&database.url, Vec::new()).await;
     let process = airline.serve(0).await;
     let callers = airline.callers(&link).await[..1].to_vec();
-    let load = Load::begin(&callers, &mut plan.random);
-    plan.moment(&load).await;
-    disk.fill();
-    let probes = load::until_refused(&callers[0]).await;
-    assert_eq!(callers[0].status_of("/pireps").await, 200, "reads go on");
-    until("it is told why", async || {
-        process.stderr().contains("No space left on device")
-    })
-    .await;
-    disk.free();
-    plan.moment(&load).await;
-    let (mut flights, _) = load.end().await;
-    for probe in probes {
-        flights.push(load::fly(&mut Client::new(callers.clone()), probe).await);
-    }
-    audit::repeats(&callers, &flights).await;
-    audit::visible(&callers[0], &flights).await;
-    let ended = process.interrupt().await;
-    assert!(ended.status.success(), "{}", ended.stderr);
+    let why = "No space left on device";
+    let flights = filled_and_freed(&mut plan, &disk, process, &callers, why).await;
     audit::storage(&database.url, TENANT_KEY, &flights).await;
 }
