@@ -41,6 +41,14 @@ pub fn keys(append: &Append) -> Vec<u64> {
     keys
 }
 
+/// Events alone, without anything beside them that has to be looked up.
+pub fn is_plain(append: &Append) -> bool {
+    append.claims.is_empty()
+        && append.request.is_none()
+        && append.credentials.is_empty()
+        && append.subject_keys.is_empty()
+}
+
 /// About the bytes that an append writes.
 pub fn weight(append: &Append) -> usize {
     append.events.iter().map(|e| e.payload.len() + 256).sum()

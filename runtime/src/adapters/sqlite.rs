@@ -10,7 +10,9 @@ mod packed_tracks;
 mod read_model;
 mod rebuild;
 mod rows;
+mod single;
 mod track_store;
+mod writer;
 
 use std::io::ErrorKind;
 use std::path::Path;

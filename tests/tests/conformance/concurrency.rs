@@ -62,6 +62,31 @@ async fn a_reader_skips_nothing_while_many_write(
     }
 }
 
+/// What one process remembers of the log's end, the other has made untrue each time.
+#[rstest]
+#[tokio::test]
+async fn two_processes_take_turns_event_by_event(#[values(Sqlite, Postgres)] adapter: Adapter) {
+    let storage = storage(adapter).await;
+    let second = open(&storage.url).await.unwrap();
+    let stream = Uuid::new_v4();
+    for version in 0..12 {
+        let (writer, rival) = match version % 3 {
+            0 => (&second, &storage.stores),
+            _ => (&storage.stores, &second),
+        };
+        let appended = writer.events.append(append(stream, version, 1)).await;
+        assert_eq!(appended.unwrap().position, i64::from(version) + 1);
+        let refused = rival.events.append(append(stream, version, 1)).await;
+        let expected = version + 1;
+        assert!(
+            matches!(refused, Err(AppendError::Conflict { actual }) if actual == expected),
+            "{refused:?}"
+        );
+    }
+    let verified = chain::verify(&*storage.events).await.unwrap();
+    assert_eq!((verified.events, verified.commits), (12, 12));
+}
+
 /// One or two events a round, on a stream of its own.
 async fn write(stores: Stores) {
     let (stream, mut version) = (Uuid::new_v4(), 0);

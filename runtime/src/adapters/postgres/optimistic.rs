@@ -68,7 +68,7 @@ impl Optimistic {
 
     /// None when the batch has to be looked at more closely: nothing was written then.
     pub async fn append(&self, commands: &[Append]) -> Result<Option<Vec<Appended>>, Failure> {
-        if !commands.iter().all(is_plain) {
+        if !commands.iter().all(batch::is_plain) {
             return Ok(None);
         }
         let Some(head) = self.head().await? else {
@@ -137,14 +137,6 @@ impl Optimistic {
     fn last(&self) -> std::sync::MutexGuard<'_, Option<ChainLink>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Events alone, without anything beside them that has to be looked up.
-fn is_plain(append: &Append) -> bool {
-    append.claims.is_empty()
-        && append.request.is_none()
-        && append.credentials.is_empty()
-        && append.subject_keys.is_empty()
 }
 
 /// The end of the log behind these commands, and where each of them stands.

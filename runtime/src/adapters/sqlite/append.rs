@@ -11,42 +11,33 @@ use crate::adapters::failure::Failure;
 use crate::adapters::sqlite::credentials;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::rows;
+use crate::adapters::sqlite::single::Single;
 use crate::adapters::{batch, chain};
 use crate::ports::event_store::{
     Append, AppendError, Appended, ChainLink, ClaimChange, RecordedEvent, StoreError,
 };
 
-/// Rows of one statement: few sizes, so that few statements are prepared.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+/// Rows of one statement: few sizes, so that few statements are prepared, and few statements for any number of rows,
+/// since each is sent to the connection's thread by itself.
+const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 type Outcome = Result<Appended, AppendError>;
 
 pub struct Appender {
     database: Database,
+    single: Single,
 }
 
 impl Appender {
     pub fn new(database: Database) -> Self {
-        Self { database }
-    }
-}
-
-#[async_trait]
-impl Backend for Appender {
-    type Command = Append;
-    type Answer = Outcome;
-
-    fn keys(command: &Append) -> Vec<u64> {
-        batch::keys(command)
+        let single = Single::default();
+        Self { database, single }
     }
 
-    fn weight(command: &Append) -> usize {
-        batch::weight(command)
-    }
-
-    async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
-        let mut transaction = self.database.write().await?;
-        let head = head(&mut transaction).await?;
+    /// Looks at each command, and writes those against which nothing stands.
+    async fn append(&self, commands: &[Append]) -> Result<Vec<Outcome>, sqlx::Error> {
+        let mut transaction = self.database.writer.begin().await?;
+        let mut head = head(&mut transaction).await?;
         let versions = versions(&mut transaction, commands).await?;
         let mut outcomes = Vec::with_capacity(commands.len());
         let mut events = Vec::new();
@@ -68,10 +59,34 @@ impl Backend for Appender {
             outcomes.push(outcome);
         }
         if !events.is_empty() {
-            write_events(&mut transaction, &head, &events).await?;
-            transaction.commit().await?;
+            head = write_events(&mut transaction, &head, &events).await?;
         }
+        transaction.commit().await?;
+        self.single.remember(head);
         Ok(outcomes)
+    }
+}
+
+#[async_trait]
+impl Backend for Appender {
+    type Command = Append;
+    type Answer = Outcome;
+
+    fn keys(command: &Append) -> Vec<u64> {
+        batch::keys(command)
+    }
+
+    fn weight(command: &Append) -> usize {
+        batch::weight(command)
+    }
+
+    async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
+        if let [command] = commands
+            && let Some(appended) = self.single.append(&self.database.writer, command).await?
+        {
+            return Ok(vec![Ok(appended)]);
+        }
+        Ok(self.append(commands).await?)
     }
 
     fn unavailable(error: StoreError) -> Outcome {
@@ -188,14 +203,18 @@ async fn write_events(
     connection: &mut SqliteConnection,
     head: &ChainLink,
     events: &[RecordedEvent],
-) -> Result<(), sqlx::Error> {
+) -> Result<ChainLink, sqlx::Error> {
     insert_events(connection, events).await?;
+    let link = ChainLink {
+        position: head.position + events.len() as i64,
+        hash: chain::link(&head.hash, events),
+    };
     sqlx::query("INSERT INTO log_chain (position, hash) VALUES (?, ?)")
-        .bind(head.position + events.len() as i64)
-        .bind(&chain::link(&head.hash, events)[..])
+        .bind(link.position)
+        .bind(&link.hash[..])
         .execute(connection)
         .await?;
-    Ok(())
+    Ok(link)
 }
 
 /// Writes rows of the log, within the caller's transaction.

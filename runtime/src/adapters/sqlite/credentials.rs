@@ -38,7 +38,7 @@ impl Credentials for SqliteLog {
     }
 
     async fn change(&self, changes: Vec<CredentialChange>) -> Result<(), StoreError> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.writer.begin().await?;
         apply(&mut transaction, &changes).await?;
         Ok(transaction.commit().await?)
     }
@@ -48,7 +48,10 @@ impl Credentials for SqliteLog {
             .bind(kind as i16)
             .bind(id);
         let taken = query.try_map(rows::credential);
-        Ok(taken.fetch_optional(&self.database.writer).await?)
+        let mut writing = self.database.writer.acquire().await?;
+        let taken = taken.fetch_optional(&mut *writing).await?;
+        writing.release();
+        Ok(taken)
     }
 
     async fn replace_verifier(
@@ -64,8 +67,7 @@ impl Credentials for SqliteLog {
             .bind(kind as i16)
             .bind(id)
             .bind(old);
-        let done = query.execute(&self.database.writer).await?;
-        Ok(done.rows_affected() == 1)
+        Ok(self.write(query).await? == 1)
     }
 
     async fn touch(
@@ -80,12 +82,12 @@ impl Credentials for SqliteLog {
             .bind(to_minute(used_at).as_microsecond())
             .bind(kind as i16)
             .bind(id);
-        query.execute(&self.database.writer).await?;
+        self.write(query).await?;
         Ok(())
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.writer.begin().await?;
         let expired = sqlx::query("DELETE FROM credentials WHERE expires_at < ?")
             .bind(now.as_microsecond())
             .execute(&mut *transaction)
@@ -96,6 +98,16 @@ impl Credentials for SqliteLog {
             .await?;
         transaction.commit().await?;
         Ok(expired.rows_affected() + forgotten.rows_affected())
+    }
+}
+
+impl SqliteLog {
+    /// The number of rows that one statement changed.
+    async fn write(&self, query: Query<'_>) -> Result<u64, sqlx::Error> {
+        let mut writing = self.database.writer.acquire().await?;
+        let done = query.execute(&mut *writing).await?;
+        writing.release();
+        Ok(done.rows_affected())
     }
 }
 

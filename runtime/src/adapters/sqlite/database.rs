@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection};
 
+use crate::adapters::sqlite::writer::Writer;
 use crate::adapters::stores::OpenError;
 
 const READERS: u32 = 4;
@@ -19,7 +19,7 @@ const BUSY: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct Database {
-    pub writer: SqlitePool,
+    pub writer: Writer,
     pub reader: SqlitePool,
     pub schema_version: i64,
 }
@@ -45,15 +45,10 @@ impl Database {
             .await
             .map_err(|error| explain(path, migrator, error))?;
         Ok(Self {
-            writer: pool(writer, 1),
-            reader: pool(options.pragma("query_only", "ON"), READERS),
+            writer: Writer::new(writer, IDLE),
+            reader: readers(options.pragma("query_only", "ON")),
             schema_version,
         })
-    }
-
-    /// A transaction that holds the write lock from its beginning.
-    pub async fn write(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
     /// The last connection to a file takes its write-ahead log into it; only one that may write can.
@@ -63,22 +58,13 @@ impl Database {
     }
 }
 
-fn pool(options: SqliteConnectOptions, size: u32) -> SqlitePool {
+fn readers(options: SqliteConnectOptions) -> SqlitePool {
     SqlitePoolOptions::new()
         .min_connections(0)
-        .max_connections(size)
+        .max_connections(READERS)
         .idle_timeout(IDLE)
         .test_before_acquire(false)
-        .after_release(|connection, _| Box::pin(is_usable(connection)))
         .connect_lazy_with(options)
-}
-
-/// After some errors, a full disk for one, SQLite rolls back by itself, and the driver goes on counting that transaction:
-/// such a connection would refuse every later one.
-async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // Behind a rollback that still waits its turn.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
 }
 
 async fn migrate(options: &SqliteConnectOptions, migrator: &Migrator) -> Result<i64, MigrateError> {

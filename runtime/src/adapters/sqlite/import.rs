@@ -1,12 +1,13 @@
 //! The import of a whole log into SQLite: one transaction, however long.
 
 use async_trait::async_trait;
-use sqlx::{QueryBuilder, Sqlite, Transaction};
+use sqlx::QueryBuilder;
 
 use crate::adapters::batch;
 use crate::adapters::sqlite::append::insert_events;
 use crate::adapters::sqlite::credentials;
 use crate::adapters::sqlite::event_store::SqliteLog;
+use crate::adapters::sqlite::writer::Transaction;
 use crate::ports::credentials::CredentialChange;
 use crate::ports::event_store::{ChainLink, RecordedEvent, StoreError, SubjectKey};
 use crate::ports::log_import::{Beside, ImportError, ImportGuard, LogImport};
@@ -18,7 +19,7 @@ const CHUNKS: [usize; 3] = [64, 8, 1];
 impl LogImport for SqliteLog {
     async fn begin(&self) -> Result<Box<dyn ImportGuard>, ImportError> {
         let unavailable = |error: sqlx::Error| ImportError::Unavailable(error.into());
-        let mut transaction = self.database.write().await.map_err(unavailable)?;
+        let mut transaction = self.database.writer.begin().await.map_err(unavailable)?;
         let sql = "SELECT coalesce(max(position), 0) FROM events";
         let head = sqlx::query_scalar(sql).fetch_one(&mut *transaction);
         match head.await.map_err(unavailable)? {
@@ -29,7 +30,7 @@ impl LogImport for SqliteLog {
 }
 
 struct Import {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction,
 }
 
 #[async_trait]

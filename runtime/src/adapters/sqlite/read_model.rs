@@ -45,7 +45,7 @@ impl SqliteReadModel {
 #[async_trait]
 impl ReadModel for SqliteReadModel {
     async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.writer.begin().await?;
         for table in tables {
             tables::check_table(table)?;
             let layout: Option<String> =
@@ -105,7 +105,7 @@ impl ReadModel for SqliteReadModel {
         epoch: Uuid,
     ) -> Result<(), StoreError> {
         let _lock = self.lanes.lock(lane).await;
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.writer.begin().await?;
         for table in tables {
             let clear = AssertSqlSafe(DIALECT.clear(table.name));
             sqlx::query(clear).execute(&mut *transaction).await?;
@@ -154,7 +154,7 @@ impl LaneGuard for Guard {
         next: Checkpoint,
     ) -> Result<(), StoreError> {
         let changes = tables::reduce(changes)?;
-        let mut transaction = self.model.database.write().await?;
+        let mut transaction = self.model.database.writer.begin().await?;
         // The lane's mutex is this process's own; another process on the same file is caught here.
         if checkpoint(&mut transaction, self.lane).await? != self.checkpoint {
             return Err(format!("another process advanced lane {}", self.lane).into());

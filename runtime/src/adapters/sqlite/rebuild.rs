@@ -5,13 +5,14 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use async_trait::async_trait;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
 use crate::adapters::lanes::LaneLock;
 use crate::adapters::sql::Dialect;
 use crate::adapters::sqlite::documents::{self, DIALECT};
 use crate::adapters::sqlite::read_model::{SqliteReadModel, checkpoint, set_checkpoint};
+use crate::adapters::sqlite::writer::Transaction;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{Change, Checkpoint, LaneRows, Query, Rebuild, Row, Table};
@@ -26,7 +27,7 @@ struct Building {
     lane: &'static str,
     tables: &'static [&'static Table],
     /// From the lane's lock to the swap: nobody else writes to the file, in whatever process.
-    held: Option<(LaneLock, Transaction<'static, Sqlite>)>,
+    held: Option<(LaneLock, Transaction)>,
     /// Let go of when it is closed, be it by a kill.
     _lock: File,
 }
@@ -39,7 +40,7 @@ pub async fn begin(
     let Some(lock) = lock(&model.rebuild_lock)? else {
         return Ok(None);
     };
-    let mut transaction = model.database.write().await?;
+    let mut transaction = model.database.writer.begin().await?;
     for table in tables {
         check_layout(&mut transaction, table).await?;
         // What an earlier attempt may have left.
@@ -82,7 +83,7 @@ impl Rebuild for Building {
         if let Some((_, transaction)) = &mut self.held {
             return Ok(apply(transaction, &changes).await?);
         }
-        let mut transaction = self.model.database.write().await?;
+        let mut transaction = self.model.database.writer.begin().await?;
         apply(&mut transaction, &changes).await?;
         Ok(transaction.commit().await?)
     }
@@ -94,7 +95,7 @@ impl Rebuild for Building {
         for table in self.tables {
             // One transaction each, so that lanes come in between.
             for index in NEXT.indexes(table, &format!("_{version}")) {
-                let mut transaction = self.model.database.write().await?;
+                let mut transaction = self.model.database.writer.begin().await?;
                 execute(&mut transaction, index).await?;
                 transaction.commit().await?;
             }
@@ -104,7 +105,7 @@ impl Rebuild for Building {
 
     async fn lock_lane(&mut self) -> Result<Checkpoint, StoreError> {
         let lock = self.model.lanes.lock(self.lane).await;
-        let mut transaction = self.model.database.write().await?;
+        let mut transaction = self.model.database.writer.begin().await?;
         let living = checkpoint(&mut transaction, self.lane).await?;
         self.held = Some((lock, transaction));
         Ok(living)

@@ -98,7 +98,7 @@ impl TrackStore for SqliteTracks {
     }
 
     async fn pack(&self, flight: Uuid) -> Result<bool, StoreError> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.writer.begin().await?;
         let packed = packed_tracks::pack(&mut transaction, flight).await?;
         transaction.commit().await?;
         Ok(packed)
@@ -132,7 +132,7 @@ impl Backend for Writer {
     }
 
     async fn execute(&self, batches: &[Batch]) -> Result<Vec<Self::Answer>, Failure> {
-        let mut transaction = self.database.write().await?;
+        let mut transaction = self.database.writer.begin().await?;
         let mut answers = Vec::with_capacity(batches.len());
         for batch in batches {
             let answer = match first_answer(&mut transaction, batch).await? {

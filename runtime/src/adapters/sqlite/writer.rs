@@ -1,0 +1,231 @@
+//! The one connection of a process that writes to a SQLite file.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Error};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Opened when somebody writes, closed when nobody did for a while. Not a pool: that asks a connection's thread about
+/// each one that comes back, which costs a single commit as much again as a statement.
+#[derive(Clone)]
+pub struct Writer {
+    options: SqliteConnectOptions,
+    idle: Duration,
+    slot: Arc<Mutex<Slot>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// None also while somebody writes.
+    connection: Option<SqliteConnection>,
+    /// Since the last look of whoever closes what is idle.
+    used: bool,
+    /// Somebody looks now and then whether it is idle.
+    watched: bool,
+    closed: bool,
+}
+
+impl Writer {
+    /// Closes the connection after `idle` without a write, at the latest after twice that.
+    pub fn new(options: SqliteConnectOptions, idle: Duration) -> Self {
+        let slot = Arc::default();
+        Self {
+            options,
+            idle,
+            slot,
+        }
+    }
+
+    /// Waits for its turn. Each statement commits by itself.
+    pub async fn acquire(&self) -> Result<Writing, Error> {
+        let mut slot = self.slot.clone().lock_owned().await;
+        if slot.closed {
+            return Err(Error::PoolClosed);
+        }
+        slot.used = true;
+        let connection = match slot.connection.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        if !std::mem::replace(&mut slot.watched, true) {
+            tokio::spawn(close_when_idle(Arc::downgrade(&self.slot), self.idle));
+        }
+        Ok(Writing { connection, slot })
+    }
+
+    /// A transaction that holds the file's write lock from its beginning.
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        let mut writing = self.acquire().await?;
+        execute(&mut writing, "BEGIN IMMEDIATE").await?;
+        Ok(Transaction(writing))
+    }
+
+    /// Waits for what is under way; nothing is written afterwards.
+    pub async fn close(&self) {
+        let mut slot = self.slot.lock().await;
+        slot.closed = true;
+        close(&mut slot).await;
+    }
+}
+
+/// Whoever has this is the only one in the process who writes. A connection that is not released is closed: whatever
+/// it was in the middle of is rolled back.
+pub struct Writing {
+    connection: SqliteConnection,
+    slot: OwnedMutexGuard<Slot>,
+}
+
+impl Writing {
+    pub fn release(self) {
+        let Self {
+            connection,
+            mut slot,
+        } = self;
+        slot.connection = Some(connection);
+    }
+}
+
+impl Deref for Writing {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writing {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+}
+
+/// Rolled back unless it is committed.
+pub struct Transaction(Writing);
+
+impl Transaction {
+    pub async fn commit(mut self) -> Result<(), Error> {
+        execute(&mut self.0, "COMMIT").await?;
+        self.0.release();
+        Ok(())
+    }
+}
+
+impl Deref for Transaction {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.0
+    }
+}
+
+async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
+    sqlx::query(sql).execute(connection).await?;
+    Ok(())
+}
+
+async fn close_when_idle(slot: Weak<Mutex<Slot>>, idle: Duration) {
+    loop {
+        tokio::time::sleep(idle).await;
+        let Some(slot) = slot.upgrade() else {
+            return;
+        };
+        let mut slot = slot.lock().await;
+        if !std::mem::take(&mut slot.used) {
+            slot.watched = false;
+            return close(&mut slot).await;
+        }
+    }
+}
+
+/// The last connection to a file takes its write-ahead log into it.
+async fn close(slot: &mut Slot) {
+    if let Some(connection) = slot.connection.take()
+        && let Err(error) = connection.close().await
+    {
+        tracing::warn!(%error, "a database file was not closed cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::sqlite::SqliteConnectOptions;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn file(idle: Duration) -> (Writer, TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let options = SqliteConnectOptions::new()
+            .filename(directory.path().join("file.db"))
+            .create_if_missing(true);
+        let writer = Writer::new(options, idle);
+        let mut writing = writer.acquire().await.unwrap();
+        execute(&mut writing, "CREATE TABLE t (n INTEGER)")
+            .await
+            .unwrap();
+        writing.release();
+        (writer, directory)
+    }
+
+    async fn insert(writer: &Writer) -> Transaction {
+        let mut transaction = writer.begin().await.unwrap();
+        execute(&mut transaction, "INSERT INTO t VALUES (1)")
+            .await
+            .unwrap();
+        transaction
+    }
+
+    async fn rows(writer: &Writer) -> i64 {
+        let mut writing = writer.acquire().await.unwrap();
+        let count = sqlx::query_scalar("SELECT count(*) FROM t").fetch_one(&mut *writing);
+        let count = count.await.unwrap();
+        writing.release();
+        count
+    }
+
+    #[tokio::test]
+    async fn what_is_not_committed_is_rolled_back_and_the_next_may_write() {
+        let (writer, _directory) = file(Duration::MAX).await;
+        insert(&writer).await.commit().await.unwrap();
+        drop(insert(&writer).await);
+        insert(&writer).await.commit().await.unwrap();
+        assert_eq!(rows(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_failed_statement_of_many_leaves_no_transaction_open() {
+        let (writer, _directory) = file(Duration::MAX).await;
+        let mut writing = writer.acquire().await.unwrap();
+        let failing = "BEGIN IMMEDIATE; INSERT INTO t VALUES (1); INSERT INTO nowhere VALUES (1)";
+        assert!(execute(&mut writing, failing).await.is_err());
+        drop(writing);
+        assert_eq!(rows(&writer).await, 0);
+        insert(&writer).await.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed_and_opened_again_when_wanted() {
+        let (writer, _directory) = file(Duration::from_millis(1)).await;
+        while writer.slot.lock().await.connection.is_some() {
+            tokio::task::yield_now().await;
+        }
+        insert(&writer).await.commit().await.unwrap();
+        assert_eq!(rows(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_closed_file_is_written_by_nobody() {
+        let (writer, _directory) = file(Duration::MAX).await;
+        writer.close().await;
+        assert!(matches!(writer.begin().await, Err(Error::PoolClosed)));
+    }
+}
