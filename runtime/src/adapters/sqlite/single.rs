@@ -46,13 +46,13 @@ impl Single {
         let mut writing = writer.acquire().await?;
         match write(&mut writing, &link, &events[0]).await {
             Ok(()) => writing.release(),
-            Err(Error::Database(_)) => {
-                if sqlx::query("ROLLBACK").execute(&mut *writing).await.is_ok() {
-                    writing.release();
-                }
+            Err(error) => {
+                // Where there is nothing to roll back, nothing stood against the event: the file is locked, or its disk full.
+                let rolled_back = sqlx::query("ROLLBACK").execute(&mut *writing).await;
+                rolled_back.map_err(|_| error)?;
+                writing.release();
                 return Ok(None);
             }
-            Err(error) => return Err(error),
         }
         self.remember(link);
         Ok(Some(Appended {
