@@ -1,6 +1,14 @@
 //! Whether a failed statement may succeed alone, or the whole database is away.
 
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use crate::ports::event_store::StoreError;
+
+/// After this a server counts as away: a batch takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a batch was not, or perhaps not, executed.
 #[derive(Debug)]
@@ -19,6 +27,12 @@ impl From<sqlx::Error> for Failure {
             Self::Failed(error.into())
         }
     }
+}
+
+/// What a server says, unless it says nothing: others wait behind it.
+pub async fn in_time<T>(batch: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let answered = timeout(PATIENCE, batch).await;
+    answered.unwrap_or_else(|silence| Err(Failure::Unreachable(silence.into())))
 }
 
 fn is_unreachable(error: &sqlx::Error) -> bool {

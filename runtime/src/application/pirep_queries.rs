@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::application::declared::declared;
+use moka::future::Cache as Recent;
+
+use crate::application::declared::{KNOWN_FOR, declared};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::paging::{Listed, Page};
@@ -21,7 +23,12 @@ use crate::ports::track_store::Extent;
 
 pub struct PirepQueries {
     shared: Arc<Shared>,
+    /// Names of those who file.
+    pilots: Recent<UserId, BTreeMap<UserId, String>>,
 }
+
+/// So many pilots' names are kept.
+const PILOTS: u64 = 10_000;
 
 /// Which PIREPs are listed; all of it must hold.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +52,11 @@ pub enum PirepSort {
 
 impl PirepQueries {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        let pilots = Recent::builder().max_capacity(PILOTS);
+        Self {
+            pilots: pilots.time_to_live(KNOWN_FOR).build(),
+            shared,
+        }
     }
 
     pub async fn get(&self, identity: &Identity, id: PirepId) -> Result<PirepView, ServiceError> {
@@ -88,9 +99,9 @@ impl PirepQueries {
         views.pop().ok_or_else(|| ServiceError::not_found(PIREP))
     }
 
-    /// The same for one that has no track yet.
-    pub async fn untracked(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
-        let names = self.names(std::slice::from_ref(&stored)).await?;
+    /// The same for one that was filed just now: it has no track and no decision, and its pilot is known.
+    pub async fn filed(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
+        let names = self.pilot_name(stored.entity.pilot).await?;
         let fields = declared(&self.shared).await?.fields;
         Ok(view(stored, Extent::default(), &names, &fields))
     }
@@ -105,6 +116,16 @@ impl PirepQueries {
             view(stored, extent, &names, &fields)
         });
         Ok(views.collect())
+    }
+
+    /// As was read not long ago: a program files many flights for one pilot.
+    async fn pilot_name(&self, pilot: UserId) -> Result<BTreeMap<UserId, String>, ServiceError> {
+        if let Some(known) = self.pilots.get(&pilot).await {
+            return Ok(known);
+        }
+        let name = names_of(&self.shared, BTreeSet::from([pilot])).await?;
+        self.pilots.insert(pilot, name.clone()).await;
+        Ok(name)
     }
 
     async fn names(&self, all: &[StoredPirep]) -> Result<BTreeMap<UserId, String>, ServiceError> {

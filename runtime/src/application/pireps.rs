@@ -365,8 +365,7 @@ impl Pireps {
     async fn answer(&self, id: PirepId, done: Result<Done<Pirep>, CommandError>) -> Answer {
         let written: Written<StoredPirep> = self.shared.answer(id.0, done).await?;
         let entity = match written.outcome {
-            // Positions come after it.
-            Outcome::Created => self.queries.untracked(written.entity).await?,
+            Outcome::Created => self.queries.filed(written.entity).await?,
             _ => self.queries.complete(written.entity).await?,
         };
         Ok(Written {

@@ -1,16 +1,13 @@
 //! The append in PostgreSQL: optimistic at first, else by `log.append`, which checks, numbers and writes.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
 use sqlx::{Row, query};
-use tokio::time::timeout;
 
 use crate::adapters::batch;
 use crate::adapters::combiner::Backend;
-use crate::adapters::failure::Failure;
+use crate::adapters::failure::{Failure, in_time};
 use crate::adapters::postgres::columns::Columns;
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::optimistic::Optimistic;
@@ -19,9 +16,6 @@ use crate::ports::event_store::{Append, AppendError, Appended, RecordedRequest, 
 
 const APPEND: &str = "SELECT * FROM log.append(\
      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-
-/// After this the server counts as away: a commit takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 type Outcome = Result<Appended, AppendError>;
 
@@ -112,8 +106,7 @@ impl Backend for Appender {
     }
 
     async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
-        let executed = timeout(PATIENCE, self.try_append(commands)).await;
-        executed.unwrap_or_else(|silence| Err(Failure::Unreachable(silence.into())))
+        in_time(self.try_append(commands)).await
     }
 
     fn unavailable(error: StoreError) -> Outcome {

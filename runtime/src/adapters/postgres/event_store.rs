@@ -12,6 +12,7 @@ use crate::adapters::postgres::append::Appender;
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::database::Database;
 use crate::adapters::postgres::rows;
+use crate::adapters::postgres::streams::{Stream, StreamReader};
 use crate::adapters::stores::OpenError;
 use crate::ports::event_store::{
     Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
@@ -21,14 +22,16 @@ use crate::ports::event_store::{
 /// The log of one tenant with its credentials.
 pub struct PostgresLog {
     pub(super) pool: Connections,
-    combiner: Combiner<Appender>,
+    appends: Combiner<Appender>,
+    streams: Combiner<StreamReader>,
     appended: watch::Sender<i64>,
 }
 
 impl PostgresLog {
     pub async fn start(database: Database) -> Result<Self, OpenError> {
         let log = Self {
-            combiner: Combiner::start(Appender::new(database.writer)),
+            appends: Combiner::start(Appender::new(database.writer)),
+            streams: Combiner::start(StreamReader::new(database.pool.clone())),
             pool: database.pool,
             appended: watch::Sender::new(0),
         };
@@ -42,7 +45,7 @@ impl PostgresLog {
 impl EventStore for PostgresLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         limits::check(&append)?;
-        let appended = self.combiner.submit(append).await?;
+        let appended = self.appends.submit(append).await?;
         self.hint(appended.position);
         Ok(appended)
     }
@@ -52,9 +55,11 @@ impl EventStore for PostgresLog {
         stream_id: Uuid,
         after_version: i32,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let sql = "SELECT * FROM log.events WHERE stream_id = $1 AND version > $2 ORDER BY version";
-        let query = query(sql).bind(stream_id).bind(after_version);
-        Ok(query.try_map(rows::event).fetch_all(&self.pool).await?)
+        let wanted = Stream {
+            id: stream_id,
+            after_version,
+        };
+        self.streams.submit(wanted).await
     }
 
     async fn read_after(

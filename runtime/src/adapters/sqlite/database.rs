@@ -13,7 +13,8 @@ use crate::adapters::sqlite::writer::Writer;
 use crate::adapters::stores::OpenError;
 
 const READERS: u32 = 4;
-const IDLE: Duration = Duration::from_secs(30);
+/// An airline that nobody uses looks around every minute or so; each connection is a thread and a page cache meanwhile.
+const IDLE: Duration = Duration::from_secs(5);
 /// Only another process can hold the write lock for longer than a commit.
 const BUSY: Duration = Duration::from_secs(5);
 
