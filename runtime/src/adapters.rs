@@ -14,6 +14,7 @@ mod lanes;
 mod limits;
 pub mod memory;
 pub mod packing;
+mod page;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;

@@ -15,7 +15,7 @@ use albatross::ports::read_model::{Checkpoint, ReadModel};
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::random::Random;
 use albatross_tests::servers::servers;
-use albatross_tests::wait::{recovered, until, within};
+use albatross_tests::wait::{recovered, until, until_in, within};
 use async_trait::async_trait;
 use lapin::options::BasicGetOptions;
 use lapin::{Connection, ConnectionProperties};
@@ -191,6 +191,33 @@ async fn a_broker_that_fails_in_every_way_loses_nothing() {
         assert_complete(&feed.positions(), 40);
     });
     futures::future::join_all(seeds).await;
+}
+
+/// Of a clock that does not wait.
+const HOURS: Duration = Duration::from_secs(10_000);
+
+/// Takes a second for each event, and longer than anybody waits for many.
+struct Slow(Arc<Moody>);
+
+#[async_trait]
+impl Feed for Slow {
+    async fn publish(&self, messages: Vec<FeedMessage>) -> Result<usize, StoreError> {
+        tokio::time::sleep(Duration::from_secs(messages.len() as u64)).await;
+        let count = messages.len();
+        self.0.0.lock().unwrap().stored.extend(messages);
+        Ok(count)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_is_too_slow_for_many_events_is_sent_few() {
+    let airline = Airline::new();
+    let feed = Arc::new(Slow(Moody::new(0)));
+    airline.append(300).await;
+    let _running = airline.relay(feed.clone());
+    let published = async || airline.published().await == 300;
+    until_in(HOURS, "everything is published", published).await;
+    assert_complete(&feed.0.positions(), 300);
 }
 
 #[tokio::test]

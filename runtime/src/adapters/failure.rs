@@ -44,8 +44,16 @@ fn is_unreachable(error: &sqlx::Error) -> bool {
         | sqlx::Error::WorkerCrashed => true,
         // PostgreSQL: connection exceptions, too many connections, shutting down or starting up.
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("08") || code.starts_with("57P") || code == "53300"
+            let postgres = code.starts_with("08") || code.starts_with("57P") || code == "53300";
+            postgres || is_sqlite_away(&code)
         }),
         _ => false,
     }
+}
+
+/// Locked by another process, read-only, failing or full (<https://sqlite.org/rescode.html>): nobody else fares better.
+/// A code of PostgreSQL has five characters.
+fn is_sqlite_away(code: &str) -> bool {
+    let code = (code.len() < 5).then(|| code.parse::<u32>().ok()).flatten();
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13))
 }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
@@ -32,11 +33,14 @@ struct Patience {
     /// The same for each later one, counted from the answer before: hyper tells waiting for a request and waiting for
     /// the rest of its head not apart. Proxies keep connections for a minute, and must be the ones who close them.
     next_head: Duration,
+    /// Between two pings of HTTP/2, and for the answer to each.
+    ping: Duration,
 }
 
 const PATIENCE: Patience = Patience {
     head: Duration::from_secs(10),
     next_head: Duration::from_secs(75),
+    ping: Duration::from_secs(30),
 };
 
 /// Takes the address before anything else is begun: a port in use is told at once.
@@ -84,7 +88,7 @@ async fn answer(
     router: Router,
     begun: CancellationToken,
 ) {
-    let asked = CancellationToken::new();
+    let asked = Arc::new(Asked::new());
     let service = FromPeer {
         inner: router,
         peer,
@@ -95,15 +99,16 @@ async fn answer(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(patience.next_head);
+    // Whoever does not answer a ping is gone, and is not waited for when the connection is to end.
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(patience.ping)
+        .keep_alive_timeout(patience.ping);
     let service = TowerToHyperService::new(service);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
-    // hyper's own time-out begins only once it knows the version of HTTP.
-    let mut silent = pin!(async {
-        tokio::time::sleep(patience.head).await;
-        if asked.is_cancelled() {
-            std::future::pending::<()>().await;
-        }
-    });
+    // hyper's own time-out begins only once it knows the version of HTTP, and HTTP/2 has none.
+    let mut silent = pin!(asked.silence(patience));
     let mut ending = false;
     loop {
         tokio::select! {
@@ -113,13 +118,56 @@ async fn answer(
                 }
                 return;
             }
-            () = silent.as_mut() => {
-                tracing::trace!(%peer, "a connection asked for nothing");
-                return;
+            asked = silent.as_mut(), if !ending => {
+                tracing::trace!(%peer, "a connection asks for nothing");
+                if !asked {
+                    return;
+                }
+                // What is still being answered is finished.
+                ending = true;
+                connection.as_mut().graceful_shutdown();
             }
             () = begun.cancelled(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// When a connection was last asked for something.
+struct Asked {
+    connected: Instant,
+    /// Milliseconds after that; 0 before the first time.
+    last: AtomicU64,
+}
+
+impl Asked {
+    fn new() -> Self {
+        Self {
+            connected: Instant::now(),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn note(&self) {
+        let after = self.connected.elapsed().as_millis().max(1);
+        let after = u64::try_from(after).unwrap_or(u64::MAX);
+        self.last.store(after, Ordering::Relaxed);
+    }
+
+    /// Ends when nobody has asked for as long as the patience lasts; says whether anybody ever did.
+    async fn silence(&self, patience: Patience) -> bool {
+        let mut until = self.connected + patience.head;
+        loop {
+            tokio::time::sleep_until(until.into()).await;
+            let last = self.last.load(Ordering::Relaxed);
+            if last == 0 {
+                return false;
+            }
+            until = self.connected + Duration::from_millis(last) + patience.next_head;
+            if until <= Instant::now() {
+                return true;
             }
         }
     }
@@ -130,7 +178,7 @@ async fn answer(
 struct FromPeer<S> {
     inner: S,
     peer: SocketAddr,
-    asked: CancellationToken,
+    asked: Arc<Asked>,
 }
 
 impl<B, S: Service<Request<B>>> Service<Request<B>> for FromPeer<S> {
@@ -143,7 +191,7 @@ impl<B, S: Service<Request<B>>> Service<Request<B>> for FromPeer<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
-        self.asked.cancel();
+        self.asked.note();
         request.extensions_mut().insert(ConnectInfo(self.peer));
         self.inner.call(request)
     }
@@ -173,7 +221,13 @@ mod tests {
             )
             .route("/slow", get(slow));
         let shutdown = Shutdown::default();
-        spawn_with(Patience { head, next_head }, listener, router, &shutdown);
+        let ping = next_head;
+        let patience = Patience {
+            head,
+            next_head,
+            ping,
+        };
+        spawn_with(patience, listener, router, &shutdown);
         (address, shutdown)
     }
 
@@ -230,6 +284,26 @@ mod tests {
         }
         stream.write_all(b"GET / HT").await.unwrap();
         read_until(&mut stream, "").await;
+    }
+
+    /// One request of HTTP/2 (RFC 9113): preface, settings, and a head of the static table (RFC 7541).
+    const HTTP_2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
+        \x00\x00\x00\x04\x00\x00\x00\x00\x00\
+        \x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x86\x84\x41\x01a";
+
+    #[tokio::test]
+    async fn a_connection_of_http_2_is_closed_too_when_nothing_comes() {
+        let (address, _shutdown) = serve(LONG * 10, SHORT).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let peer = stream.local_addr().unwrap().to_string();
+        stream.write_all(HTTP_2).await.unwrap();
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await;
+        closed
+            .expect("the server keeps the connection open")
+            .unwrap();
+        let said = String::from_utf8_lossy(&answer);
+        assert!(said.contains(&peer), "{said}");
     }
 
     #[tokio::test]

@@ -47,6 +47,8 @@ pub struct Auth {
 /// Somebody who has just logged in.
 pub struct LoggedIn {
     pub user: UserView,
+    /// Public half of the cookie.
+    session: String,
     /// Value of the session cookie.
     pub cookie: SecretString,
     /// When the session ends unless it is used before.
@@ -95,7 +97,25 @@ impl Auth {
             Verdict::Right => {}
             Verdict::RightButOutdated => self.rehash(stored, password).await?,
         }
-        self.begin(user).await
+        let logged_in = self.begin(user).await?;
+        self.still_set(stored, &logged_in).await?;
+        Ok(logged_in)
+    }
+
+    /// Whoever changed the password meanwhile ended the sessions that there were: one that began by the old password
+    /// just afterwards ends too.
+    async fn still_set(
+        &self,
+        stored: &Credential,
+        logged_in: &LoggedIn,
+    ) -> Result<(), ServiceError> {
+        let now = self.password_of(logged_in.user.id).await?;
+        // Hashed anew it is the same password, and keeps the time at which it was set.
+        if now.is_some_and(|now| now.created_at == stored.created_at) {
+            return Ok(());
+        }
+        self.sessions.end(&logged_in.session).await?;
+        Err(ServiceError::Unauthenticated)
     }
 
     /// Begins a session by a one-time link; the link is used up.
@@ -205,6 +225,7 @@ impl Auth {
         let session = self.sessions.begin(user).await?;
         Ok(LoggedIn {
             user: view,
+            session: session.used.id,
             cookie: session.cookie,
             expires_at: session.used.expires_at,
         })

@@ -79,8 +79,8 @@ impl Changes {
         let receiver = self.sender.subscribe();
         let head = self.shared.events.head().await?;
         let known = resume.filter(|(epoch, position)| {
-            let missed = head.position - position;
-            *epoch == head.epoch && (0..=MOST_MISSED).contains(&missed)
+            let missed = head.position.checked_sub(*position);
+            *epoch == head.epoch && missed.is_some_and(|it| (0..=MOST_MISSED).contains(&it))
         });
         let subscription = Subscription {
             shared: self.shared.clone(),
@@ -196,10 +196,31 @@ async fn page(
     let mut recorded = shared.events.read_after(from, PAGE).await?;
     recorded.retain(|event| event.position <= head);
     let until = recorded.last().map_or(head, |event| event.position);
-    shared.projections.wait_for(&Lane::ALL, until).await?;
+    for lane in Lane::ALL {
+        let own = recorded.iter().rfind(|event| lane.reads(event.kind));
+        if let Some(last) = own {
+            shown(shared, lane, last.position).await?;
+        }
+    }
     let mut changes = Vec::new();
-    for envelope in shared.reader.decode(&recorded).await? {
+    // A lane says what it cannot read, and stops; who listens for changes is told of the others.
+    for envelope in shared.reader.decode_readable(&recorded).await? {
         changes.extend(Change::of(shared, epoch, &envelope).await?);
     }
     Ok(ChangePage { changes, until })
+}
+
+/// Waits until queries show what the lane has of an event, unless the lane stands still: that silences nobody.
+async fn shown(shared: &Shared, lane: Lane, position: i64) -> Result<(), ServiceError> {
+    let mut stood = None;
+    loop {
+        match shared.projections.wait_for(&[lane], position).await {
+            Err(ServiceError::NotYetVisible) => {}
+            settled => return settled,
+        }
+        let stands = shared.projections.position(&[lane]).await?;
+        if stood.replace(stands) == Some(stands) {
+            return Ok(());
+        }
+    }
 }

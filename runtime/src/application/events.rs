@@ -133,6 +133,31 @@ impl EventReader {
         Ok(events)
     }
 
+    /// The same without those that this release cannot read, for whoever may pass over them.
+    ///
+    /// # Errors
+    /// When keys cannot be loaded.
+    pub async fn decode_readable(
+        &self,
+        mut recorded: &[RecordedEvent],
+    ) -> Result<Vec<DecodedEvent>, ReadError> {
+        let mut events = Vec::with_capacity(recorded.len());
+        loop {
+            match self.decode(recorded).await {
+                Ok(rest) => {
+                    events.extend(rest);
+                    return Ok(events);
+                }
+                Err(ReadError::Undecodable { position, .. }) => {
+                    let before = recorded.partition_point(|event| event.position < position);
+                    events.extend(self.decode(&recorded[..before]).await?);
+                    recorded = recorded.get(before + 1..).unwrap_or_default();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Decodes some of the events again, with every key that there is.
     async fn complete(
         &self,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
 use crate::application::identity::Identity;
-use crate::application::pirep_queries::{PirepQueries, names_of};
+use crate::application::pirep_queries::{People, PirepQueries};
 use crate::application::shared::Shared;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::DomainEvent;
@@ -64,40 +64,41 @@ impl History {
         identity: &Identity,
         pirep: PirepId,
     ) -> Result<Vec<HistoryEntry>, ServiceError> {
-        self.queries.get(identity, pirep).await?;
+        let pilot = self.queries.get(identity, pirep).await?.pirep.pilot;
         let mut entries = Vec::new();
         let mut state: Option<Pirep> = None;
         let envelopes = self.shared.stream(pirep.0).await?;
-        let people = envelopes.iter().filter_map(|it| it.who().user_id());
-        let names = names_of(&self.shared, people.collect()).await?;
+        let actors = envelopes.iter().filter_map(|it| it.who().user_id());
+        let people = People::of(&self.shared, actors.chain([pilot]).collect()).await?;
+        let mut before = BTreeMap::new();
         for envelope in envelopes {
             let DomainEvent::Pirep(event) = &envelope.event else {
                 continue;
             };
-            let after = Pirep::evolve(state.clone(), event, envelope.recorded_at);
-            let changes = difference(&facts(state.as_ref())?, &facts(after.as_ref())?);
+            state = Pirep::evolve(state, event, envelope.recorded_at);
+            let after = facts(state.clone().map(|it| people.show(it)).as_ref())?;
             entries.push(HistoryEntry {
                 position: envelope.position,
                 version: envelope.version,
                 event: short_name(event).to_owned(),
                 at: envelope.recorded_at,
-                actor: actor(&envelope, &names),
+                actor: actor(&envelope, &people),
                 reason: reason(event).map(str::to_owned),
-                changes,
+                changes: difference(&before, &after),
             });
-            state = after;
+            before = after;
         }
         Ok(entries)
     }
 }
 
-fn actor(envelope: &DecodedEvent, names: &BTreeMap<UserId, String>) -> HistoryActor {
+fn actor(envelope: &DecodedEvent, people: &People) -> HistoryActor {
     let who = envelope.who();
     let id = who.user_id();
     HistoryActor {
         kind: who.kind(),
         id,
-        display_name: id.and_then(|user| names.get(&user).cloned()),
+        display_name: id.and_then(|user| people.name(user)),
     }
 }
 

@@ -18,16 +18,17 @@ use crate::domain::catalogue::{PirepField, custom_fields};
 use crate::domain::ids::{PirepId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::pirep::{Pirep, PirepState};
+use crate::domain::user::UserStatus;
 use crate::ports::read_model::{Filter, Value};
 use crate::ports::track_store::Extent;
 
 pub struct PirepQueries {
     shared: Arc<Shared>,
-    /// Names of those who file.
-    pilots: Recent<UserId, BTreeMap<UserId, String>>,
+    /// Those who file.
+    pilots: Recent<UserId, People>,
 }
 
-/// So many pilots' names are kept.
+/// So many pilots are kept.
 const PILOTS: u64 = 10_000;
 
 /// Which PIREPs are listed; all of it must hold.
@@ -101,39 +102,39 @@ impl PirepQueries {
 
     /// The same for one that was filed just now: it has no track and no decision, and its pilot is known.
     pub async fn filed(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
-        let names = self.pilot_name(stored.entity.pilot).await?;
+        let people = self.pilot(stored.entity.pilot).await?;
         let fields = declared(&self.shared).await?.fields;
-        Ok(view(stored, Extent::default(), &names, &fields))
+        Ok(view(stored, Extent::default(), &people, &fields))
     }
 
     async fn complete_all(&self, all: Vec<StoredPirep>) -> Result<Vec<PirepView>, ServiceError> {
         let ids: Vec<_> = all.iter().map(|stored| stored.id.0).collect();
         let extents = self.shared.tracks.extents(&ids).await?;
-        let names = self.names(&all).await?;
+        let people = self.people(&all).await?;
         let fields = declared(&self.shared).await?.fields;
         let views = all.into_iter().map(|stored| {
             let extent = extents.get(&stored.id.0).copied().unwrap_or_default();
-            view(stored, extent, &names, &fields)
+            view(stored, extent, &people, &fields)
         });
         Ok(views.collect())
     }
 
     /// As was read not long ago: a program files many flights for one pilot.
-    async fn pilot_name(&self, pilot: UserId) -> Result<BTreeMap<UserId, String>, ServiceError> {
+    async fn pilot(&self, pilot: UserId) -> Result<People, ServiceError> {
         if let Some(known) = self.pilots.get(&pilot).await {
             return Ok(known);
         }
-        let name = names_of(&self.shared, BTreeSet::from([pilot])).await?;
-        self.pilots.insert(pilot, name.clone()).await;
-        Ok(name)
+        let known = People::of(&self.shared, BTreeSet::from([pilot])).await?;
+        self.pilots.insert(pilot, known.clone()).await;
+        Ok(known)
     }
 
-    async fn names(&self, all: &[StoredPirep]) -> Result<BTreeMap<UserId, String>, ServiceError> {
+    async fn people(&self, all: &[StoredPirep]) -> Result<People, ServiceError> {
         let people = all.iter().flat_map(|stored| {
             let decision = stored.entity.decision.as_ref();
             [Some(stored.entity.pilot), decision.and_then(|it| it.by)]
         });
-        names_of(&self.shared, people.flatten().collect()).await
+        People::of(&self.shared, people.flatten().collect()).await
     }
 }
 
@@ -148,20 +149,41 @@ pub fn may_read(identity: &Identity, pilot: UserId, state: PirepState) -> bool {
     !discarded && (own || public || identity.reads_every_pirep())
 }
 
-/// What others call these users; whoever is erased has no name.
-pub async fn names_of(
-    shared: &Shared,
-    users: BTreeSet<UserId>,
-) -> Result<BTreeMap<UserId, String>, ServiceError> {
-    let ids: Vec<_> = users.into_iter().map(|user| user.0).collect();
-    let mut names = BTreeMap::new();
-    for row in shared.read_model.rows(&USERS, &ids).await? {
-        let view: UserView = document(&USERS, row)?;
-        if let Some(name) = view.entity.display_name.into_known() {
-            names.insert(view.id, name);
+/// What is shown of some users beside their flights.
+#[derive(Clone, Debug, Default)]
+pub struct People {
+    names: BTreeMap<UserId, String>,
+    erased: BTreeSet<UserId>,
+}
+
+impl People {
+    pub async fn of(shared: &Shared, users: BTreeSet<UserId>) -> Result<Self, ServiceError> {
+        let ids: Vec<_> = users.into_iter().map(|user| user.0).collect();
+        let mut people = Self::default();
+        for row in shared.read_model.rows(&USERS, &ids).await? {
+            let view: UserView = document(&USERS, row)?;
+            if view.entity.status == UserStatus::Erased {
+                people.erased.insert(view.id);
+            }
+            if let Some(name) = view.entity.display_name.into_known() {
+                people.names.insert(view.id, name);
+            }
         }
+        Ok(people)
     }
-    Ok(names)
+
+    /// What others call a user; whoever is erased has no name.
+    pub fn name(&self, user: UserId) -> Option<String> {
+        self.names.get(&user).cloned()
+    }
+
+    /// A flight without what its pilot wrote, if that pilot is erased.
+    pub fn show(&self, mut pirep: Pirep) -> Pirep {
+        if self.erased.contains(&pirep.pilot) {
+            pirep.erase();
+        }
+        pirep
+    }
 }
 
 impl PirepSort {
@@ -209,20 +231,15 @@ fn text(state: PirepState) -> Value {
     Value::Text(state.as_str().to_owned())
 }
 
-fn view(
-    stored: StoredPirep,
-    track: Extent,
-    names: &BTreeMap<UserId, String>,
-    fields: &[PirepField],
-) -> PirepView {
-    let pirep = stored.entity;
+fn view(stored: StoredPirep, track: Extent, people: &People, fields: &[PirepField]) -> PirepView {
+    let pirep = people.show(stored.entity);
     let decider = pirep.decision.as_ref().and_then(|decision| decision.by);
     PirepView {
         id: stored.id,
         version: stored.version,
         position: stored.position,
-        pilot_name: names.get(&pirep.pilot).cloned(),
-        decider_name: decider.and_then(|user| names.get(&user).cloned()),
+        pilot_name: people.name(pirep.pilot),
+        decider_name: decider.and_then(|user| people.name(user)),
         warnings: warnings(&pirep, track, fields),
         track,
         pirep,

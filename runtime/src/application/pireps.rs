@@ -26,6 +26,7 @@ use crate::domain::pirep::{
     Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
     SourceKind,
 };
+use crate::domain::refusal::Refusal;
 
 pub struct Pireps {
     shared: Arc<Shared>,
@@ -71,6 +72,9 @@ pub struct Reject {
     pub reason: String,
     pub credit: Credit,
 }
+
+/// Whoever reads a flight's stream reads all of it.
+const MOST_CHANGES: i32 = 1_000;
 
 type Answer = Result<Written<PirepView>, ServiceError>;
 
@@ -145,6 +149,16 @@ impl Pireps {
         let Some(present) = flight.pirep() else {
             return self.file(identity, flight, new, options).await;
         };
+        if flight
+            .read
+            .as_ref()
+            .is_some_and(|it| it.version >= MOST_CHANGES)
+        {
+            let detail = format!(
+                "A PIREP takes {MOST_CHANGES} changes, and this one had them: submit it as it is."
+            );
+            return Err(Refusal::limit("too-many-changes", detail).into());
+        }
         stays("/bid", present.bid, new.bid)?;
         let (flown, named) = (present.scheduled_flight, new.scheduled_flight);
         stays("/scheduledFlight", flown, named)?;

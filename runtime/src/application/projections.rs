@@ -187,7 +187,7 @@ impl Projections {
     }
 
     /// Up to where each of these lanes has come.
-    async fn position(&self, lanes: &[Lane]) -> Result<i64, ServiceError> {
+    pub async fn position(&self, lanes: &[Lane]) -> Result<i64, ServiceError> {
         let mut least = i64::MAX;
         for lane in lanes {
             let checkpoint = self.read_model.checkpoint(lane.name()).await?;

@@ -88,9 +88,15 @@ impl Relay {
         let mut appended = self.events.appended();
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut failing = false;
+        let mut batch = BATCH;
         loop {
             appended.mark_unchanged();
-            let round = timeout(PATIENCE, self.round()).await;
+            let round = timeout(PATIENCE, self.round(batch)).await;
+            // What a slow broker does not confirm in time would be sent again and again: it is sent less.
+            batch = match &round {
+                Ok(Ok(_)) => (batch * 2).min(BATCH),
+                Ok(Err(_)) | Err(_) => (batch / 2).max(1),
+            };
             match round.unwrap_or_else(|silence| Err(silence.into())) {
                 Ok(outcome) => {
                     if std::mem::take(&mut failing) {
@@ -125,7 +131,7 @@ impl Relay {
     }
 
     /// Publishes one batch, unless there is nothing to publish or another process does it.
-    async fn round(&self) -> Result<Round, StoreError> {
+    async fn round(&self, batch: usize) -> Result<Round, StoreError> {
         let head = self.events.head().await?;
         let cursor = start(self.read_model.checkpoint(LANE).await?, head.epoch);
         self.note_distance(head.position - cursor);
@@ -136,7 +142,11 @@ impl Relay {
             return Ok(Round::HeldElsewhere);
         };
         let cursor = start(lane.checkpoint(), head.epoch);
-        let events = self.events.read_after(cursor, BATCH).await?;
+        let events = self.events.read_after(cursor, batch).await?;
+        if events.is_empty() {
+            // Another process was faster.
+            return Ok(Round::CaughtUp);
+        }
         let confirmed = self
             .feed
             .publish(self.messages(head.epoch, &events))

@@ -244,9 +244,13 @@ impl From<CommandError> for ServiceError {
                 "It changed under every attempt; try again.",
             )),
             CommandError::Unavailable(error) => Self::Unavailable(error),
-            error @ (CommandError::NotAppended(_)
-            | CommandError::Unreadable(_)
-            | CommandError::Unwritable(_)) => Self::Corrupt(error.to_string()),
+            CommandError::NotAppended(why) => {
+                let detail = format!("It is more than one command may write: {why}.");
+                Self::invalid("", "too-large", detail)
+            }
+            error @ (CommandError::Unreadable(_) | CommandError::Unwritable(_)) => {
+                Self::Corrupt(error.to_string())
+            }
         }
     }
 }

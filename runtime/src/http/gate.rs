@@ -20,6 +20,7 @@ use crate::http::authorisation::decision::{
 };
 use crate::http::authorisation::table::{Key, Need, Owner, Rule, find, methods};
 use crate::http::caller::Caller;
+use crate::http::failures::network;
 use crate::http::problem::{Problem, kind};
 use crate::http::rate_limit::{Headers, Policy};
 use crate::http::state::HttpState;
@@ -149,7 +150,7 @@ fn count(
     path: &str,
 ) -> Result<Headers, Problem> {
     let caller = match (identity, &rule.limit) {
-        (_, Policy::Credentials) | (None, _) => address.to_string(),
+        (_, Policy::Credentials) | (None, _) => network(address).to_string(),
         // However the id is spelt, it is one flight.
         (Some(identity), Policy::Telemetry) => format!("{} {:?}", identity.user(), id_in(path)),
         (Some(identity), Policy::General) => identity.caller(),

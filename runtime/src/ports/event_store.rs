@@ -14,6 +14,9 @@ pub const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
 /// At most this many bytes in one [`Append`], payloads and all that is written beside them.
 pub const MAX_APPEND_BYTES: usize = 4 * 1024 * 1024;
 
+/// A page of events ends behind the one with which its payloads reach this many bytes.
+pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// An event on its way into the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewEvent {
@@ -165,7 +168,8 @@ pub trait EventStore: Send + Sync {
         after_version: i32,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// At most `limit` events after `position`, in order.
+    /// Events after `position`, in order: at most `limit`, and fewer where [`MAX_PAGE_BYTES`] are reached before. None
+    /// at the end of the log only.
     async fn read_after(
         &self,
         position: i64,

@@ -397,3 +397,33 @@ async fn a_flight_is_counted_once_however_its_id_is_spelt() {
     }
     assert_eq!(statuses, [404, 404, 429]);
 }
+
+#[tokio::test]
+async fn an_id_that_follows_from_another_is_nobodys_to_take() {
+    let stack = Stack::new().await;
+    let (amelia, charles) = (stack.pilot("amelia").await, stack.pilot("charles").await);
+    let derived = Uuid::new_v5(&charles.id.parse().unwrap(), b"bids");
+    let path = format!("/api/v1/pireps/{derived}");
+    let refused = stack
+        .ask(Call::new("PUT", &path).by(&amelia).json(plan()))
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.body["errors"][0]["code"], "derived", "{refused:?}");
+}
+
+#[tokio::test]
+async fn many_values_of_fields_are_together_no_longer_than_a_page() {
+    let stack = Stack::new().await;
+    let amelia = stack.pilot("amelia").await;
+    let values: serde_json::Map<String, Value> = (0..20)
+        .map(|n| (format!("field{n}"), "\u{1f6e9}".repeat(900).into()))
+        .collect();
+    let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+    let mut body = plan();
+    body["customFields"] = values.into();
+    let refused = stack
+        .ask(Call::new("PUT", &path).by(&amelia).json(body))
+        .await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.body["errors"][0]["pointer"], "/customFields");
+}

@@ -65,3 +65,21 @@ async fn positions_of_flights_that_are_not_there_are_counted_together() {
     let (missing, refused) = (StatusCode::NOT_FOUND, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(statuses, [missing, missing, missing, refused]);
 }
+
+#[tokio::test]
+async fn the_addresses_of_one_network_log_in_so_often_together() {
+    let rates = Rates {
+        credentials: hourly(2),
+        ..generous()
+    };
+    let stack = Stack::with_rates(rates).await;
+    let mut statuses = Vec::new();
+    for end in 1..4 {
+        let call = Call::new("POST", "/api/v1/auth/login");
+        let call = call.header("x-forwarded-for", &format!("2001:db8::{end}"));
+        let body = json!({"email": "nobody@skyways.example", "password": "wrong wrong wrong"});
+        statuses.push(stack.ask(call.json(body)).await.status);
+    }
+    let (wrong, refused) = (StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(statuses, [wrong, wrong, refused]);
+}

@@ -143,7 +143,7 @@ impl Stack {
             airline: airline.clone(),
             site: Site::new(URL).unwrap(),
             rates,
-            proxies: TrustedProxies::none(),
+            proxies: TrustedProxies::new(|_| true),
             metrics: HttpMetrics::register(&mut Registry::default()),
             ids: ids.clone(),
             shutdown: shutdown.clone(),

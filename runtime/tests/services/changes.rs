@@ -9,6 +9,7 @@ use albatross::application::api_keys::NewKey;
 use albatross::application::changes::notice::Notice;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::Accept;
+use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::domain::pirep::Credit;
 use albatross::domain::roles::{Role, Roles, Scope};
@@ -24,12 +25,17 @@ use crate::stage::*;
 /// A stage whose projections and stream follow the log.
 async fn followed() -> (Stage, DropGuard) {
     let stage = Stage::new().await;
+    let running = follow(&stage);
+    (stage, running)
+}
+
+fn follow(stage: &Stage) -> DropGuard {
     let cancel = CancellationToken::new();
     let (airline, stop) = (stage.airline.clone(), cancel.clone());
     tokio::spawn(async move { airline.project(&supervisor(), &stop).await });
     let (airline, stop) = (stage.airline.clone(), cancel.clone());
     tokio::spawn(async move { airline.changes.run(&stop).await });
-    (stage, cancel.drop_guard())
+    cancel.drop_guard()
 }
 
 async fn subscribe(
@@ -88,6 +94,34 @@ async fn everybody_is_told_of_what_they_may_read() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_read_silences_nobody() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let stage = Stage::over(stores, log.clone()).await;
+    let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
+    let _running = follow(&stage);
+    let bob = stage.pilot("Bob").await;
+    let mut stream = subscribe(&stage, &ada, None).await;
+    let head = stage.stores.events.head().await.unwrap();
+    log.poisoned.store(head.position + 1, Ordering::Relaxed);
+    let new = || flight("SKY1");
+    let pireps = &stage.airline.pireps;
+    for _ in 0..2 {
+        let filed = pireps.create(&bob, new(), WriteOptions::default()).await;
+        filed.unwrap();
+    }
+    let register = Register {
+        email: email("Eve"),
+        display_name: "Eve".to_owned(),
+        password: None,
+    };
+    let users = &stage.airline.users;
+    let registered = users.register(Some(&ada), register, WriteOptions::default());
+    registered.await.unwrap();
+    assert_eq!(kind(&mut stream).await, "UserRegistered");
+}
+
+#[tokio::test]
 async fn whoever_comes_back_is_told_what_they_missed() {
     let (stage, _running) = followed().await;
     let bob = stage.pilot("Bob").await;
@@ -125,6 +159,7 @@ async fn a_position_of_another_log_or_ahead_of_it_begins_anew() {
         (Uuid::new_v4(), 1),
         (head.epoch, head.position + 1),
         (head.epoch, -20_000),
+        (head.epoch, i64::MIN),
     ] {
         let mut stream = subscribe(&stage, &bob, Some(resume)).await;
         assert_eq!(next(&mut stream).await, Some(Notice::Reset));

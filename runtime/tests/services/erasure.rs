@@ -23,6 +23,8 @@ use albatross::ports::read_model::Row;
 use crate::stage::*;
 
 const REMARKS: &str = "my knee hurts again";
+const CALLSIGN: &str = "KNEEBOB";
+const ROUTE: &str = "DCT PAST MY HOUSE DCT";
 const REASON: &str = "landed beside the runway, as Bob does";
 
 struct Cast {
@@ -41,10 +43,12 @@ impl Cast {
         let rita = stage.person("Rita", &[Role::Reviewer]).await;
         let bob = stage.pilot("Bob").await;
         let pireps = &stage.airline.pireps;
-        let new = FilePirep {
+        let mut new = FilePirep {
             remarks: Some(REMARKS.to_owned()),
             ..flight("SKY1")
         };
+        new.plan.callsign = Some(CALLSIGN.to_owned());
+        new.plan.route = Some(ROUTE.to_owned());
         let filed = pireps.create(&bob, new, WriteOptions::default()).await;
         let flight = filed.unwrap().entity.id;
         let submit = albatross::application::pireps::Submit::default();
@@ -92,7 +96,14 @@ fn says(rows: &[(&'static str, Row)], text: &str) -> bool {
 async fn what_a_person_was_is_gone_from_every_row_and_the_log_stays_whole() {
     let cast = Cast::new().await;
     let before = cast.rows().await;
-    let personal = ["bob@skyways.example", "Bob", REMARKS, REASON];
+    let personal = [
+        "bob@skyways.example",
+        "Bob",
+        REMARKS,
+        REASON,
+        CALLSIGN,
+        ROUTE,
+    ];
     assert!(
         personal.iter().all(|text| says(&before, text)),
         "{before:?}"
@@ -132,6 +143,27 @@ async fn what_a_person_was_is_gone_from_every_row_and_the_log_stays_whole() {
             .await
             .unwrap();
         assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_shown_of_a_flight_afterwards_says_what_its_pilot_wrote() {
+    let cast = Cast::new().await;
+    let airline = &cast.stage.airline;
+    let shown = async || {
+        let history = airline.history.of(&cast.rita, cast.flight).await.unwrap();
+        // As the log says, which is how an answer to staff shows it.
+        let current = airline.pireps.current(&cast.rita, cast.flight).await;
+        format!("{history:?} {:?}", current.unwrap())
+    };
+    let written = [REMARKS, REASON, CALLSIGN, ROUTE];
+    let before = shown().await;
+    assert!(written.iter().all(|text| before.contains(text)), "{before}");
+    cast.erase().await;
+    airline.catch_up().await.unwrap();
+    let after = shown().await;
+    for text in written {
+        assert!(!after.contains(text), "{text} is in {after}");
     }
 }
 

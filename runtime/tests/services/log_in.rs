@@ -1,15 +1,21 @@
 //! Logging in, sessions and passwords.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use albatross::adapters::memory;
 use albatross::application::api_keys::NewKey;
 use albatross::application::auth::LoggedIn;
 use albatross::application::error::ServiceError;
 use albatross::application::write::WriteOptions;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Scope};
+use albatross::ports::credentials::CredentialKind;
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 
 use crate::stage::*;
+use crate::watched_credentials::WatchedCredentials;
 
 async fn log_in(stage: &Stage, name: &str, password: &str) -> Result<LoggedIn, ServiceError> {
     let auth = &stage.airline.auth;
@@ -70,18 +76,66 @@ async fn a_session_ends_when_idle_and_after_a_month() {
     let used = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
     stage.clock.advance(SignedDuration::from_hours(11));
     assert!(auth.by_session(used.expose_secret()).await.is_ok());
+    tokio::task::yield_now().await;
     stage.clock.advance(SignedDuration::from_hours(2));
     assert!(is_unauthenticated(
         auth.by_session(idle.expose_secret()).await
     ));
     for _ in 0..64 {
         assert!(auth.by_session(used.expose_secret()).await.is_ok());
+        // Its use is noted beside the request.
+        tokio::task::yield_now().await;
         stage.clock.advance(SignedDuration::from_hours(11));
     }
     stage.clock.advance(SignedDuration::from_hours(11));
     assert!(is_unauthenticated(
         auth.by_session(used.expose_secret()).await
     ));
+}
+
+async fn watched() -> (Stage, Arc<WatchedCredentials>) {
+    let mut stores = memory::open();
+    let watched = Arc::new(WatchedCredentials::over(stores.credentials.clone()));
+    stores.credentials = watched.clone();
+    let events = stores.events.clone();
+    (Stage::over(stores, events).await, watched)
+}
+
+#[tokio::test]
+async fn a_session_lives_though_its_use_cannot_be_noted() {
+    let (stage, watched) = watched().await;
+    stage.pilot("Ada").await;
+    let logged_in = log_in(&stage, "Ada", PASSWORD).await.unwrap();
+    watched.full.store(true, Ordering::Relaxed);
+    stage.clock.advance(SignedDuration::from_mins(5));
+    let auth = &stage.airline.auth;
+    assert!(
+        auth.by_session(logged_in.cookie.expose_secret())
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_during_the_log_in_opens_nothing() {
+    let (stage, watched) = watched().await;
+    let ada = stage.pilot("Ada").await;
+    let cookie = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+    let auth = &stage.airline.auth;
+    let identity = auth.by_session(cookie.expose_secret()).await.unwrap();
+    let (airline, clock) = (stage.airline.clone(), stage.clock.clone());
+    watched.before_the_next_change(async move {
+        clock.advance(SignedDuration::from_secs(1));
+        let new = secret("another good password");
+        let changed = airline
+            .auth
+            .change_password(&identity, Some(secret(PASSWORD)), new);
+        changed.await.map(drop).unwrap();
+    });
+    assert!(is_unauthenticated(log_in(&stage, "Ada", PASSWORD).await));
+    let kind = CredentialKind::Session;
+    let sessions = stage.stores.credentials.credentials_of(kind, ada.user().0);
+    assert_eq!(sessions.await.unwrap().len(), 1, "who changed it goes on");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::paging::Page;
 use albatross::application::pirep_queries::{PirepFilter, PirepSort};
-use albatross::application::pireps::{Accept, Reject, Submit};
+use albatross::application::pireps::{Accept, FilePirep, Reject, Submit};
 use albatross::application::write::{Idempotency, Outcome, WriteOptions};
 use albatross::domain::ids::PirepId;
 use albatross::domain::pirep::{Credit, Intent, PirepState, Report, Source, SourceKind};
@@ -381,4 +381,28 @@ async fn flights_are_found_by_what_they_are_called() {
     assert_eq!(listed(&stage, &bob, search("llbg"), 10).await, [found]);
     assert_eq!(listed(&stage, &bob, search("SKY1"), 10).await, [found]);
     assert!(listed(&stage, &bob, search("%"), 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_flight_takes_so_many_changes_and_can_still_be_submitted() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let pireps = &stage.airline.pireps;
+    let options = WriteOptions::default;
+    for n in 1..1_000 {
+        let changed = FilePirep {
+            remarks: Some(format!("note {n}")),
+            ..flight("SKY1")
+        };
+        pireps.put(&bob, id, changed, options()).await.unwrap();
+    }
+    let changed = FilePirep {
+        remarks: Some("one more".to_owned()),
+        ..flight("SKY1")
+    };
+    let (code, _) = refused(pireps.put(&bob, id, changed, options()).await);
+    assert_eq!(code, "too-many-changes");
+    let submitted = pireps.submit(&bob, id, Submit::default(), options()).await;
+    assert_eq!(submitted.unwrap().version, 1_001);
 }

@@ -1,6 +1,7 @@
 //! Credentials, with something that somebody else does just before they change.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind, Credentials};
@@ -14,12 +15,17 @@ type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct WatchedCredentials {
     inner: Arc<dyn Credentials>,
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// No last use can be written down.
+    pub full: AtomicBool,
 }
 
 impl WatchedCredentials {
     pub fn over(inner: Arc<dyn Credentials>) -> Self {
-        let meanwhile = Mutex::default();
-        Self { inner, meanwhile }
+        Self {
+            inner,
+            meanwhile: Mutex::default(),
+            full: AtomicBool::new(false),
+        }
     }
 
     pub fn before_the_next_change(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
@@ -78,7 +84,10 @@ impl Credentials for WatchedCredentials {
         id: &str,
         used_at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.inner.touch(kind, id, used_at).await
+        match self.full.load(Ordering::Relaxed) {
+            true => Err("the disk is full".into()),
+            false => self.inner.touch(kind, id, used_at).await,
+        }
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -3,8 +3,8 @@
 use albatross::adapters::chain;
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind};
 use albatross::ports::event_store::{
-    Append, AppendError, ClaimChange, MAX_APPEND_BYTES, MAX_EVENTS_PER_APPEND, MAX_PAYLOAD_BYTES,
-    SubjectKey,
+    Append, AppendError, ClaimChange, MAX_APPEND_BYTES, MAX_EVENTS_PER_APPEND, MAX_PAGE_BYTES,
+    MAX_PAYLOAD_BYTES, SubjectKey,
 };
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -255,6 +255,39 @@ async fn an_id_that_comes_again_elsewhere_is_another_event(
     // A part from the front is there, and told where it ends.
     assert_eq!(storage.events.append(part).await.unwrap().position, 1);
     assert_eq!(storage.events.head().await.unwrap().position, 6);
+}
+
+/// However large events are, and however many are asked for.
+#[rstest]
+#[tokio::test]
+async fn a_page_holds_so_many_bytes_and_the_next_goes_on_behind_it(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let most = MAX_PAGE_BYTES / MAX_PAYLOAD_BYTES;
+    for _ in 0..3 {
+        let mut append = append(Uuid::new_v4(), 0, most / 2);
+        for event in &mut append.events {
+            event.payload = vec![7; MAX_PAYLOAD_BYTES - 1];
+        }
+        storage.events.append(append).await.unwrap();
+    }
+    let mut positions = Vec::new();
+    let mut pages = Vec::new();
+    loop {
+        let after = positions.last().copied().unwrap_or(0);
+        let page = storage.events.read_after(after, usize::MAX).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        pages.push(page.len());
+        positions.extend(page.iter().map(|event| event.position));
+    }
+    assert_eq!(pages, [most + 1, most / 2 - 1]);
+    assert!(positions.into_iter().eq(1..=3 * (most as i64 / 2)));
+    // The connection that was left in the middle of an answer serves on.
+    let verified = chain::verify(&*storage.events).await.unwrap();
+    assert_eq!(verified.commits, 3);
 }
 
 #[rstest]

@@ -11,6 +11,31 @@ use crate::fixture::*;
 
 #[rstest]
 #[tokio::test]
+async fn of_many_who_read_at_once_each_gets_what_it_asked_for(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let streams: Vec<(Uuid, i32)> = (0..20).map(|n| (Uuid::new_v4(), n % 5)).collect();
+    for (stream, count) in &streams {
+        if *count > 0 {
+            let append = append(*stream, 0, *count as usize);
+            storage.events.append(append).await.unwrap();
+        }
+    }
+    let asked = streams.iter().flat_map(|(stream, count)| {
+        let events = &storage.events;
+        (0..3).map(move |after| async move {
+            let read = events.read_stream(*stream, after).await.unwrap();
+            assert!(read.iter().all(|event| event.stream_id == *stream));
+            let versions: Vec<i32> = read.iter().map(|event| event.version).collect();
+            assert!(versions.into_iter().eq(after + 1..=*count), "{stream}");
+        })
+    });
+    futures::future::join_all(asked).await;
+}
+
+#[rstest]
+#[tokio::test]
 async fn what_is_appended_is_read_as_it_was(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = storage(adapter).await;
     let stream = Uuid::new_v4();

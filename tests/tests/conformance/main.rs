@@ -20,5 +20,6 @@ mod reactions;
 mod read_model;
 mod rebuild;
 mod rebuild_live;
+mod sqlite;
 mod track_store;
 mod upgrade;

@@ -14,7 +14,7 @@ use crate::adapters::archive::format::{
 use crate::adapters::chain::{Commit, Commits, Verified};
 use crate::adapters::packing;
 use crate::adapters::stores::Stores;
-use crate::ports::event_store::SubjectKey;
+use crate::ports::event_store::{MAX_PAGE_BYTES, SubjectKey};
 
 /// About how many events are written between two looks for keys and tracks.
 const GROUP: usize = 1_000;
@@ -55,12 +55,18 @@ pub async fn export(
     }))?;
     let mut commits = Commits::of(&*stores.events);
     while commits.verified().events < head.position {
-        let (mut group, mut events) = (Vec::new(), 0);
-        while events < GROUP && commits.verified().events < head.position {
+        let (mut group, mut events, mut bytes) = (Vec::new(), 0, 0);
+        while events < GROUP && bytes < MAX_PAGE_BYTES && commits.verified().events < head.position
+        {
             let Some(commit) = commits.next().await? else {
                 break;
             };
             events += commit.events.len();
+            bytes += commit
+                .events
+                .iter()
+                .map(|event| event.payload.len())
+                .sum::<usize>();
             group.push(commit);
         }
         if group.is_empty() {

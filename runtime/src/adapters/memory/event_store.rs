@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::adapters::memory::log::{MemoryLog, State};
 use crate::adapters::{chain, limits};
 use crate::ports::event_store::{
-    Append, AppendError, Appended, ChainLink, ClaimChange, EventStore, Head, RecordedEvent,
-    RecordedRequest, StoreError, SubjectKey,
+    Append, AppendError, Appended, ChainLink, ClaimChange, EventStore, Head, MAX_PAGE_BYTES,
+    RecordedEvent, RecordedRequest, StoreError, SubjectKey,
 };
 
 #[async_trait]
@@ -41,15 +41,16 @@ impl EventStore for MemoryLog {
         position: i64,
         limit: usize,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        let state = self.state();
         let after = usize::try_from(position).unwrap_or(0);
-        Ok(state
-            .events
-            .iter()
-            .skip(after)
-            .take(limit)
-            .cloned()
-            .collect())
+        let mut bytes = 0;
+        let fits = |event: &&RecordedEvent| {
+            let fits = bytes < MAX_PAGE_BYTES;
+            bytes += event.payload.len();
+            fits
+        };
+        let state = self.state();
+        let events = state.events.iter().skip(after).take(limit);
+        Ok(events.take_while(fits).cloned().collect())
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

@@ -59,7 +59,7 @@ impl Connections {
     }
 
     /// For a connection on which all went well. Any other is dropped: the pool looks at it.
-    fn keep(&self, connection: PoolConnection<Postgres>) {
+    pub fn keep(&self, connection: PoolConnection<Postgres>) {
         let mut kept = self.kept();
         if self.pool.is_closed() || kept.fresh.len() + kept.unused.len() >= self.most {
             return;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::adapters::combiner::Combiner;
 use crate::adapters::limits;
+use crate::adapters::page::page;
 use crate::adapters::postgres::append::Appender;
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::database::Database;
@@ -69,7 +70,11 @@ impl EventStore for PostgresLog {
     ) -> Result<Vec<RecordedEvent>, StoreError> {
         let sql = "SELECT * FROM log.events WHERE position > $1 ORDER BY position LIMIT $2";
         let query = query(sql).bind(position).bind(limits::rows(limit));
-        Ok(query.try_map(rows::event).fetch_all(&self.pool).await?)
+        let mut connection = self.pool.acquire().await?;
+        let events = query.try_map(rows::event).fetch(&mut *connection);
+        let page = page(events).await?;
+        self.pool.keep(connection);
+        Ok(page)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

@@ -7,7 +7,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use crate::adapters::combiner::Backend;
-use crate::adapters::failure::Failure;
+use crate::adapters::failure::{Failure, in_time};
 use crate::adapters::sqlite::credentials;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::rows;
@@ -81,12 +81,15 @@ impl Backend for Appender {
     }
 
     async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
-        if let [command] = commands
-            && let Some(appended) = self.single.append(&self.database.writer, command).await?
-        {
-            return Ok(vec![Ok(appended)]);
-        }
-        Ok(self.append(commands).await?)
+        let execute = async {
+            if let [command] = commands
+                && let Some(appended) = self.single.append(&self.database.writer, command).await?
+            {
+                return Ok(vec![Ok(appended)]);
+            }
+            Ok(self.append(commands).await?)
+        };
+        in_time(execute).await
     }
 
     fn unavailable(error: StoreError) -> Outcome {

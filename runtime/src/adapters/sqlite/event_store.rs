@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::adapters::combiner::Combiner;
 use crate::adapters::limits;
+use crate::adapters::page::page;
 use crate::adapters::sqlite::append::Appender;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::rows;
@@ -73,8 +74,8 @@ impl EventStore for SqliteLog {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(position)
             .bind(limits::rows(limit));
-        let found = query.try_map(rows::event).fetch_all(&self.database.reader);
-        Ok(found.await?)
+        let events = query.try_map(rows::event).fetch(&self.database.reader);
+        Ok(page(events).await?)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

@@ -8,6 +8,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Error};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+/// An erased person is in no file any more after so many looks, about a minute.
+const TIDY_EVERY: u32 = 12;
+
 /// Opened when somebody writes, closed when nobody did for a while. Not a pool: that asks a connection's thread about
 /// each one that comes back, which costs a single commit as much again as a statement.
 #[derive(Clone)]
@@ -133,7 +136,7 @@ async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result
 }
 
 async fn close_when_idle(slot: Weak<Mutex<Slot>>, idle: Duration) {
-    loop {
+    for looks in 1_u32.. {
         tokio::time::sleep(idle).await;
         let Some(slot) = slot.upgrade() else {
             return;
@@ -143,7 +146,25 @@ async fn close_when_idle(slot: Weak<Mutex<Slot>>, idle: Duration) {
             slot.watched = false;
             return close(&mut slot).await;
         }
+        if looks.is_multiple_of(TIDY_EVERY) {
+            tidy(&mut slot).await;
+        }
     }
+}
+
+/// Empties the write-ahead log, which otherwise keeps what was deleted until something is written over it. Whoever reads
+/// meanwhile is not waited for: then it is emptied the next time.
+async fn tidy(slot: &mut Slot) {
+    let Some(mut connection) = slot.connection.take() else {
+        return;
+    };
+    let empty = "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)";
+    if let Err(error) = execute(&mut connection, empty).await {
+        tracing::debug!(%error, "a write-ahead log was not emptied");
+    }
+    // The next one waits for others again.
+    slot.connection = Some(connection);
+    close(slot).await;
 }
 
 /// The last connection to a file takes its write-ahead log into it.
@@ -157,7 +178,7 @@ async fn close(slot: &mut Slot) {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
     use tempfile::TempDir;
 
     use super::*;
@@ -220,6 +241,26 @@ mod tests {
         }
         insert(&writer).await.commit().await.unwrap();
         assert_eq!(rows(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_leaves_the_write_ahead_log_though_others_have_it_open() {
+        let (mut writer, directory) = file(Duration::MAX).await;
+        writer.options = writer.options.journal_mode(SqliteJournalMode::Wal);
+        let log = directory.path().join("file.db-wal");
+        writer.slot.lock().await.connection = None;
+        let mut writing = writer.acquire().await.unwrap();
+        let secret = "CREATE TABLE s (t TEXT); INSERT INTO s VALUES ('a person'); DELETE FROM s";
+        execute(&mut writing, secret).await.unwrap();
+        writing.release();
+        let mut other = writer.options.connect().await.unwrap();
+        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM s");
+        assert_eq!(count.fetch_one(&mut other).await.unwrap(), 0);
+        let says = |bytes: Vec<u8>| bytes.windows(8).any(|it| it == b"a person");
+        assert!(says(std::fs::read(&log).unwrap()));
+        tidy(&mut *writer.slot.lock().await).await;
+        assert!(!says(std::fs::read(&log).unwrap()));
+        insert(&writer).await.commit().await.unwrap();
     }
 
     #[tokio::test]

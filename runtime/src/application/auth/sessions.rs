@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use moka::future::Cache as Recent;
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -21,10 +22,15 @@ const IDLE: SignedDuration = SignedDuration::from_hours(12);
 const ABSOLUTE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How coarsely use is noted.
 const TOUCH_EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// A note that failed is tried again after this.
+const TOUCH_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+const TOUCHED: u64 = 10_000;
 
 /// The sessions of one airline.
 pub struct Sessions {
     shared: Arc<Shared>,
+    /// When the last use of a session was noted, or could not be.
+    touched: Recent<String, Timestamp>,
 }
 
 /// A session that has just begun.
@@ -36,7 +42,8 @@ pub struct NewSession {
 
 impl Sessions {
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        let touched = Recent::builder().max_capacity(TOUCHED).build();
+        Self { shared, touched }
     }
 
     /// Begins a session; notes that its user has logged in.
@@ -55,6 +62,7 @@ impl Sessions {
             last_used_at: Some(now),
         });
         self.shared.credentials.change(vec![session]).await?;
+        // Not for convenience: it says that one-time links have done their work.
         let principal = CredentialKind::Principal;
         self.shared
             .credentials
@@ -89,7 +97,7 @@ impl Sessions {
         let principal = principal.filter(|principal| principal.status == UserStatus::Active);
         let roles = principal.ok_or(ServiceError::Unauthenticated)?.roles;
         if now.duration_since(used) >= TOUCH_EVERY {
-            self.shared.credentials.touch(kind, &row.id, now).await?;
+            self.touch(&row.id, now).await;
         }
         let idle_end = later(now, IDLE);
         Ok(Identity {
@@ -105,6 +113,22 @@ impl Sessions {
                 expires_at: row.expires_at.map_or(idle_end, |end| end.min(idle_end)),
             }),
         })
+    }
+
+    /// Last use is a convenience: writing it down never delays or fails a request, however many find that it is due.
+    async fn touch(&self, id: &str, now: Timestamp) {
+        let tried = self.touched.get(id).await;
+        if tried.is_some_and(|at| now.duration_since(at) < TOUCH_AGAIN) {
+            return;
+        }
+        self.touched.insert(id.to_owned(), now).await;
+        let (credentials, id) = (self.shared.credentials.clone(), id.to_owned());
+        tokio::spawn(async move {
+            let touched = credentials.touch(CredentialKind::Session, &id, now).await;
+            if let Err(error) = touched {
+                tracing::warn!(%error, "a session's last use was not noted");
+            }
+        });
     }
 
     /// Ends a session, and what is open in its name.

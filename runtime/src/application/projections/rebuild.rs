@@ -13,6 +13,9 @@ use crate::ports::read_model::{Checkpoint, ReadModel, Rebuild};
 /// longest are written, and read again if need be.
 pub const ROWS_IN_MEMORY: usize = 32_768;
 
+/// Of what events hold, at most as much is folded before all rows are written, whatever their number.
+const BYTES_IN_MEMORY: usize = 32 * 1024 * 1024;
+
 /// Told how many events have been folded, and how many there are.
 pub type Watch<'a> = &'a mut (dyn FnMut(i64, i64) + Send);
 
@@ -54,6 +57,7 @@ pub async fn rebuild(lane: Lane, plan: Plan, watch: Watch<'_>) -> Result<i64, Re
     };
     let mut building = Building {
         fold: lane.fold(),
+        folded_bytes: 0,
         next,
         position: 0,
         head: head.position,
@@ -81,6 +85,8 @@ struct Building<'a> {
     lane: Lane,
     plan: Plan,
     fold: Fold,
+    /// Since all rows were written.
+    folded_bytes: usize,
     next: Box<dyn Rebuild>,
     /// Of the last event that is folded.
     position: i64,
@@ -97,19 +103,13 @@ impl Building<'_> {
             .read_after(self.position, self.plan.batch)
             .await?;
         loop {
-            let is_full = page.len() >= self.plan.batch;
             // Whatever is delivered twice counts once.
             page.retain(|event| event.position > self.position);
             let Some(last) = page.last() else { break };
             let position = last.position;
             let (events, batch) = (self.plan.events.clone(), self.plan.batch);
             // Read ahead while this is folded.
-            let ahead = tokio::spawn(async move {
-                match is_full {
-                    true => events.read_after(position, batch).await,
-                    false => Ok(Vec::new()),
-                }
-            });
+            let ahead = tokio::spawn(async move { events.read_after(position, batch).await });
             self.fold(page).await?;
             self.position = position;
             (self.watch)(position, self.head.max(position));
@@ -121,8 +121,12 @@ impl Building<'_> {
 
     async fn fold(&mut self, mut page: Vec<RecordedEvent>) -> Result<(), ServiceError> {
         page.retain(|event| self.lane.reads(event.kind));
+        self.folded_bytes += page.iter().map(|event| event.payload.len()).sum::<usize>();
         let events = self.plan.reader.decode(&page).await?;
         self.fold.project(&mut *self.next, &events).await?;
+        if self.folded_bytes >= BYTES_IN_MEMORY {
+            self.write(0).await?;
+        }
         if self.fold.count() > self.plan.rows_in_memory {
             self.write(self.plan.rows_in_memory / 2).await?;
         }
@@ -131,6 +135,9 @@ impl Building<'_> {
 
     /// Writes all rows but about so many of each table.
     async fn write(&mut self, keep: usize) -> Result<(), ServiceError> {
+        if keep == 0 {
+            self.folded_bytes = 0;
+        }
         let changes = self.fold.let_go(keep)?;
         if !changes.is_empty() {
             self.next.write(changes).await?;

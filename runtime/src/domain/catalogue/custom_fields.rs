@@ -13,6 +13,8 @@ pub type CustomFields = BTreeMap<String, String>;
 const MOST_VALUES: usize = 100;
 const MAX_KEY: usize = 64;
 const MAX_VALUE: usize = 1_000;
+/// Bytes of all keys and values together.
+const MAX_BYTES: usize = 16 * 1024;
 
 /// Faults of the values that are new beside `present`. A value of a field that nobody declared is kept.
 pub fn check(
@@ -24,6 +26,16 @@ pub fn check(
     if values.len() > MOST_VALUES {
         let detail = format!("At most {MOST_VALUES} values.");
         faults.add("/customFields", "too-many", detail);
+        return;
+    }
+    if values
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum::<usize>()
+        > MAX_BYTES
+    {
+        let detail = format!("At most {MAX_BYTES} bytes, all keys and values together.");
+        faults.add("/customFields", "too-long", detail);
         return;
     }
     for (key, value) in values {

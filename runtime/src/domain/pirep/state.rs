@@ -184,6 +184,8 @@ impl Pirep {
     /// What people wrote about the flight is gone with its pilot. Whether there were remarks cannot be told afterwards:
     /// some were taken back, and look like those that were not once they cannot be read.
     pub fn erase(&mut self) {
+        self.plan.callsign = None;
+        self.plan.route = None;
         self.remarks = None;
         self.custom_fields = None;
         let texts = [

@@ -3,7 +3,9 @@
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Version;
 
+use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
@@ -58,6 +60,12 @@ async fn put_pirep(
     flight: Flight,
     Body { value, bytes }: Body<FilePirep>,
 ) -> Result<Entity<Pirep>, Problem> {
+    // Ids that follow from others are ours: whoever takes one keeps its owner from what it stands for.
+    if flight.pirep().is_none() && flight.id.0.get_version() == Some(Version::Sha1) {
+        let detail =
+            "An id of UUID version 5 follows from another: choose a random one, of version 4 or 7.";
+        return Err(ServiceError::invalid("/id", "derived", detail).into());
+    }
     let new = value.into_service(known.identity.scopes().is_some());
     let pireps = &state.airline().pireps;
     let written = pireps
