@@ -210,16 +210,15 @@ async fn page(
     Ok(ChangePage { changes, until })
 }
 
-/// Waits until queries show what the lane has of an event, unless the lane stands still: that silences nobody.
+/// Waits until queries show what the lane has of an event, unless it stands before one that cannot be read: that
+/// silences nobody. A lane that only waits for its storage is waited for, or subscribers would miss what it shows later.
 async fn shown(shared: &Shared, lane: Lane, position: i64) -> Result<(), ServiceError> {
-    let mut stood = None;
     loop {
         match shared.projections.wait_for(&[lane], position).await {
             Err(ServiceError::NotYetVisible) => {}
             settled => return settled,
         }
-        let stands = shared.projections.position(&[lane]).await?;
-        if stood.replace(stands) == Some(stands) {
+        if shared.projections.is_stopped(lane).await? {
             return Ok(());
         }
     }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::application::error::ServiceError;
-use crate::application::events::EventReader;
+use crate::application::events::{EventReader, ReadError};
 use crate::application::projections::lane::{Advance, Lane, Sources};
 use crate::application::projections::metrics::ProjectionMetrics;
 use crate::application::projections::rebuild::{Plan, RebuildError, Watch};
@@ -194,6 +194,17 @@ impl Projections {
             least = least.min(checkpoint.position);
         }
         Ok(least)
+    }
+
+    /// Whether the lane stands before an event that this release cannot read.
+    pub async fn is_stopped(&self, lane: Lane) -> Result<bool, ServiceError> {
+        let position = self.position(&[lane]).await?;
+        let next = self.events.read_after(position, 1).await?;
+        match self.reader.decode(&next).await {
+            Ok(_) => Ok(false),
+            Err(ReadError::Undecodable { .. }) => Ok(next.iter().any(|it| lane.reads(it.kind))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How far each lane is, for metrics.

@@ -7,7 +7,7 @@ use sqlx::{Row, query};
 
 use crate::adapters::batch;
 use crate::adapters::combiner::Backend;
-use crate::adapters::failure::{Failure, in_time};
+use crate::adapters::failure::Failure;
 use crate::adapters::postgres::columns::Columns;
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::optimistic::Optimistic;
@@ -106,7 +106,7 @@ impl Backend for Appender {
     }
 
     async fn execute(&self, commands: &[Append]) -> Result<Vec<Outcome>, Failure> {
-        in_time(self.try_append(commands)).await
+        self.pool.in_time(self.try_append(commands)).await
     }
 
     fn unavailable(error: StoreError) -> Outcome {

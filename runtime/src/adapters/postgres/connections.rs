@@ -8,8 +8,12 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Describe, Either, Error, Execute, Executor, Postgres, SqlStr, Transaction};
+use sqlx::{Connection, Describe, Either, Error, Execute, Executor, Postgres, SqlStr, Transaction};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use crate::adapters::failure::Failure;
+use crate::adapters::postgres::silence::Silence;
 
 /// So long a connection may lie unused before it goes back to the pool, which closes it in time.
 const FRESH: Duration = Duration::from_secs(1);
@@ -22,25 +26,30 @@ pub struct Connections {
     kept: Arc<Mutex<Kept>>,
     /// The pool's other connections are there for transactions.
     most: usize,
+    silence: Silence,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    fresh: Vec<PoolConnection<Postgres>>,
-    /// Unused since the last sweep.
-    unused: Vec<PoolConnection<Postgres>>,
+    /// With the moment at which all was well, the oldest first.
+    connections: Vec<(Instant, PoolConnection<Postgres>)>,
     sweeping: bool,
 }
 
 impl Connections {
-    /// Keeps at most so many of the pool's connections at hand.
-    pub fn new(pool: PgPool, most: usize) -> Self {
+    /// Keeps at most so many of the pool's connections at hand. `silence` is what the pool knows of, too.
+    pub fn new(pool: PgPool, most: usize, silence: Silence) -> Self {
         let kept = Arc::default();
-        Self { pool, kept, most }
+        Self {
+            pool,
+            kept,
+            most,
+            silence,
+        }
     }
 
     pub async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let kept = self.kept().take();
+        let kept = self.kept().take(&self.silence);
         match kept {
             Some(connection) => Ok(connection),
             None => self.pool.acquire().await,
@@ -51,22 +60,30 @@ impl Connections {
         self.pool.begin().await
     }
 
+    /// What a server says, unless it says nothing: others wait behind it.
+    pub async fn in_time<T>(
+        &self,
+        batch: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.silence.in_time(batch).await
+    }
+
     /// Waits for what is under way.
     pub async fn close(&self) {
         let closed = self.pool.close();
-        drop(self.kept().sweep(true));
+        drop(self.kept().take_all());
         closed.await;
     }
 
     /// For a connection on which all went well. Any other is dropped: the pool looks at it.
     pub fn keep(&self, connection: PoolConnection<Postgres>) {
         let mut kept = self.kept();
-        if self.pool.is_closed() || kept.fresh.len() + kept.unused.len() >= self.most {
+        if self.pool.is_closed() || kept.connections.len() >= self.most {
             return;
         }
-        kept.fresh.push(connection);
+        kept.connections.push((Instant::now(), connection));
         if !std::mem::replace(&mut kept.sweeping, true) {
-            tokio::spawn(sweep(Arc::downgrade(&self.kept)));
+            tokio::spawn(sweep(Arc::downgrade(&self.kept), self.silence.clone()));
         }
     }
 
@@ -76,46 +93,62 @@ impl Connections {
 }
 
 impl Kept {
-    /// The one that was used last.
-    fn take(&mut self) -> Option<PoolConnection<Postgres>> {
-        self.fresh.pop().or_else(|| self.unused.pop())
+    /// The one that was used last. Those that may lead nowhere are closed.
+    fn take(&mut self, silence: &Silence) -> Option<PoolConnection<Postgres>> {
+        while let Some((since, mut connection)) = self.connections.pop() {
+            if !silence.is_since(since) {
+                return Some(connection);
+            }
+            connection.close_on_drop();
+        }
+        None
     }
 
-    /// Takes out those which nobody has used since the last time, or all.
-    fn sweep(&mut self, all: bool) -> Vec<PoolConnection<Postgres>> {
-        let mut swept = std::mem::take(&mut self.unused);
-        let fresh = std::mem::take(&mut self.fresh);
-        match all {
-            true => swept.extend(fresh),
-            false => self.unused = fresh,
-        }
-        swept
+    fn take_all(&mut self) -> Vec<PoolConnection<Postgres>> {
+        let all = self.connections.drain(..);
+        all.map(|(_, connection)| connection).collect()
+    }
+
+    /// Takes out those which nobody has used for a while.
+    fn take_unused(&mut self) -> Vec<PoolConnection<Postgres>> {
+        let is_unused = |(since, _): &mut (Instant, _)| since.elapsed() >= FRESH;
+        let unused = self.connections.extract_if(.., is_unused);
+        unused.map(|(_, connection)| connection).collect()
     }
 }
 
 impl Drop for Kept {
     /// To give a connection back takes a runtime, which may be gone.
     fn drop(&mut self) {
-        let swept = self.sweep(true);
+        let all = self.take_all();
         if Handle::try_current().is_err() {
-            swept.into_iter().for_each(|it| drop(it.leak()));
+            all.into_iter().for_each(|it| drop(it.leak()));
         }
     }
 }
 
 /// Runs as long as there is something to sweep, and keeps none of it for longer than its owner does.
-async fn sweep(kept: Weak<Mutex<Kept>>) {
+async fn sweep(kept: Weak<Mutex<Kept>>, silence: Silence) {
     loop {
         tokio::time::sleep(FRESH).await;
         let Some(kept) = kept.upgrade() else {
             return;
         };
         let mut kept = lock(&kept);
-        drop(kept.sweep(false));
-        if kept.unused.is_empty() {
+        for unused in kept.take_unused() {
+            tokio::spawn(give_back(unused, silence.clone()));
+        }
+        if kept.connections.is_empty() {
             kept.sweeping = false;
             return;
         }
+    }
+}
+
+/// The pool asks each connection that comes back, and would wait for the answer of a dead one for ever.
+async fn give_back(mut connection: PoolConnection<Postgres>, silence: Silence) {
+    if silence.within(connection.ping()).await.is_err() {
+        connection.close_on_drop();
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::adapters::postgres::connections::Connections;
+use crate::adapters::postgres::silence::Silence;
 use crate::adapters::stores::OpenError;
 
 /// Reads, lanes and telemetry; the log's writer has one connection more.
@@ -21,8 +22,6 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Statements are few, short and prepared. Left to choose, PostgreSQL plans most of them anew each time, since a known
 /// value promises fewer rows than an unknown one; that takes longer than they do.
 const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
-/// A connection that is silent for longer leads nowhere: its server or the way to it is gone without a word.
-const SILENCE: Duration = Duration::from_secs(2);
 const MIGRATIONS: &str = "log.schema_migrations";
 
 #[derive(Clone)]
@@ -37,7 +36,8 @@ impl Database {
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let options = options(url)?;
         let known = newest(&migrator());
-        let pool = pool(&options, CONNECTIONS);
+        let silence = Silence::default();
+        let pool = pool(&options, CONNECTIONS, &silence);
         let sql = "SELECT max(version) FROM log.schema_migrations WHERE success";
         let version: Result<Option<i64>, _> = sqlx::query_scalar(sql).fetch_one(&pool).await;
         let schema_version = match version {
@@ -59,8 +59,8 @@ impl Database {
             );
         }
         Ok(Self {
-            writer: Connections::new(self::pool(&options, 1), 1),
-            pool: Connections::new(pool, KEPT),
+            writer: Connections::new(self::pool(&options, 1, &silence), 1, silence.clone()),
+            pool: Connections::new(pool, KEPT, silence),
             schema_version,
         })
     }
@@ -123,7 +123,8 @@ fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
     Ok(options.application_name("albatross"))
 }
 
-fn pool(options: &PgConnectOptions, size: u32) -> PgPool {
+fn pool(options: &PgConnectOptions, size: u32, silence: &Silence) -> PgPool {
+    let (before, after) = (silence.clone(), silence.clone());
     PgPoolOptions::new()
         .min_connections(0)
         .max_connections(size)
@@ -136,31 +137,28 @@ fn pool(options: &PgConnectOptions, size: u32) -> PgPool {
                 Ok(())
             })
         })
-        .before_acquire(|connection, meta| {
+        .before_acquire(move |connection, meta| {
+            let silence = before.clone();
             Box::pin(async move {
+                let last_used = Instant::now().checked_sub(meta.idle_for);
+                if last_used.is_none_or(|moment| silence.is_since(moment)) {
+                    return Ok(false);
+                }
                 if meta.idle_for > FRESH {
-                    within_silence(connection.ping()).await?;
+                    silence.within(connection.ping()).await?;
                 }
                 Ok(true)
             })
         })
         // Of whoever gave up waiting: what is on its way is awaited, at no cost where nothing is.
-        .after_release(|connection, _| {
+        .after_release(move |connection, _| {
+            let silence = after.clone();
             Box::pin(async move {
-                within_silence(connection.flush()).await?;
+                silence.within(connection.flush()).await?;
                 Ok(true)
             })
         })
         .connect_lazy_with(options.clone())
-}
-
-async fn within_silence(
-    answer: impl Future<Output = Result<(), sqlx::Error>>,
-) -> Result<(), sqlx::Error> {
-    match timeout(SILENCE, answer).await {
-        Ok(answer) => answer,
-        Err(silence) => Err(sqlx::Error::Io(silence.into())),
-    }
 }
 
 /// Neither the schema nor its table of migrations is there yet.

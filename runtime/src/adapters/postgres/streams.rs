@@ -6,7 +6,7 @@ use sqlx::{Row, query};
 use uuid::Uuid;
 
 use crate::adapters::combiner::Backend;
-use crate::adapters::failure::{Failure, in_time};
+use crate::adapters::failure::Failure;
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::rows;
 use crate::ports::event_store::{RecordedEvent, StoreError};
@@ -79,7 +79,7 @@ impl Backend for StreamReader {
     }
 
     async fn execute(&self, streams: &[Stream]) -> Result<Vec<Self::Answer>, Failure> {
-        let found = in_time(self.read(streams)).await?;
+        let found = self.pool.in_time(self.read(streams)).await?;
         Ok(found.into_iter().map(Ok).collect())
     }
 
