@@ -155,7 +155,7 @@ async fn work(
     let name = plan.tenant.name.as_str();
     let hibernation = hibernation::decide(plan, record, ctx).await?;
     let asleep = hibernation.asleep;
-    let external = external::provision(plan, record, ctx).await;
+    let external = external::provision(plan, record, ctx).await?;
     let mut exposure = expose::unexposed();
     let mut schema = apply::migrated(plan, record);
     if world.surroundings.namespace_is_terminating {

@@ -18,8 +18,8 @@ pub struct Memory {
 /// What is remembered of one tenant.
 #[derive(Default, Clone)]
 pub struct TenantMemory {
-    /// Fingerprint of what was provisioned, per external system, on which start of its server.
-    pub provisioned: HashMap<&'static str, String>,
+    /// By external system.
+    pub provisioned: HashMap<&'static str, Provisioned>,
     /// Whose deletion (a UID) has seen to what was outside the cluster, and by which policy.
     pub settled: Option<(String, DeletionPolicy)>,
     /// What the runtime last said.
@@ -28,6 +28,15 @@ pub struct TenantMemory {
     pub copies: HashMap<String, (String, Timestamp)>,
     /// The record as last written; caches may lag behind it.
     pub record: Option<Arc<TenantRecord>>,
+}
+
+/// What was seen to be there on a server.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Provisioned {
+    /// Digest of all that it depends on.
+    pub what: String,
+    /// When it was looked at: it is again in the next period.
+    pub period: i64,
 }
 
 impl Memory {

@@ -10,6 +10,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ pub struct TenantRecord {
     pub required_desired: u64,
     /// Image whose migrations the database has.
     pub migrated_image: Option<String>,
+    /// Digest of what each external system was last seen to have, so that a new leader need not ask it.
+    pub provisioned: BTreeMap<String, String>,
     /// Whether the tenant's pods were put to rest, and have not been woken since.
     pub hibernated: bool,
     /// Admins by e-mail address.
@@ -117,6 +120,7 @@ impl TenantRecord {
             desired_digest: String::new(),
             required_desired: 0,
             migrated_image: None,
+            provisioned: BTreeMap::new(),
             hibernated: false,
             links: BTreeMap::new(),
             erased: Ledger::default(),
@@ -177,6 +181,7 @@ impl TenantRecord {
                 None => 0,
             },
             migrated_image: reader.optional("migratedImage"),
+            provisioned: reader.noted("provisioned"),
             hibernated: reader.optional("hibernated").is_some(),
             links: reader.parsed("adminLinks", |text| serde_json::from_str(text).ok())?,
             erased: reader.ledger()?,
@@ -232,6 +237,7 @@ impl TenantRecord {
             desired_digest,
             required_desired,
             migrated_image,
+            provisioned,
             hibernated,
             links,
             erased,
@@ -240,6 +246,7 @@ impl TenantRecord {
             resource_version: _,
         } = self;
         let links = serde_json::to_string(links).expect("links are plain JSON");
+        let noted = serde_json::to_string(provisioned).expect("digests are plain JSON");
         let pairs = [
             ("tenantId", Some(tenant_id.to_string())),
             ("database", Some(names.database.clone())),
@@ -264,6 +271,7 @@ impl TenantRecord {
             ("desiredDigest", Some(desired_digest.clone())),
             ("requiredDesired", Some(required_desired.to_string())),
             ("migratedImage", migrated_image.clone()),
+            ("provisioned", (!provisioned.is_empty()).then_some(noted)),
             ("hibernated", hibernated.then(|| "true".to_owned())),
             ("adminLinks", Some(links)),
             ("erased", (!erased.is_empty()).then(|| erased.to_string())),
@@ -302,6 +310,13 @@ impl Reader<'_> {
 
     fn parsed<T>(&self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Unreadable> {
         parse(&self.text(key)?).ok_or_else(|| self.unreadable(key))
+    }
+
+    /// What costs nothing but work when it is lost.
+    fn noted<T: Default + DeserializeOwned>(&self, key: &str) -> T {
+        let text = self.optional(key);
+        text.and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
     }
 
     /// Nobody is in one that was never written.
@@ -345,6 +360,8 @@ mod tests {
         );
         record.desired_number = 7;
         record.required_desired = 5;
+        let provisioned = ("database".to_owned(), "digest".to_owned());
+        record.provisioned.extend([provisioned]);
         record.hibernated = true;
         record.erased.extend([Uuid::from_u128(7)]);
         record
@@ -358,6 +375,7 @@ mod tests {
         assert_eq!(read.data(), record.data());
         assert_eq!(read.servers, record.servers);
         assert!(read.hibernated);
+        assert_eq!(read.provisioned, record.provisioned);
         assert_eq!(read.erased, record.erased);
         assert_eq!(read.pepper().len(), 32);
     }

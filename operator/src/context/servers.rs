@@ -124,13 +124,17 @@ impl ServerAccess {
         self.metrics.called(system(server), true);
     }
 
-    /// Notes that a server failed somebody.
-    pub fn failed(&self, server: ServerRef<'_>, cause: &ProvisionError) {
+    /// Notes that a server failed somebody, and says whether it answers nevertheless: one connection that fails on a
+    /// busy machine keeps nobody else away.
+    pub async fn failed(&self, server: ServerRef<'_>, cause: &ProvisionError) -> Health {
         self.metrics.called(system(server), false);
-        if matches!(cause, ProvisionError::Unreachable { .. }) {
-            lock(&self.health).insert(key(server), Err(cause.clone()));
-            // Its account may have changed.
-            lock(&self.accounts).clear();
+        match cause {
+            ProvisionError::Unreachable { .. } => {
+                // Its account may have changed.
+                lock(&self.accounts).clear();
+                self.check(server).await
+            }
+            ProvisionError::Foreign { .. } | ProvisionError::Refused { .. } => Err(cause.clone()),
         }
     }
 
@@ -157,17 +161,16 @@ impl ServerAccess {
     }
 
     async fn check(&self, server: ServerRef<'_>) -> Health {
-        let health = self.incarnation(server).await;
-        match &health {
-            Ok(_) => {
-                self.served(server);
-                lock(&self.health).insert(key(server), health.clone());
-            }
-            Err(cause) => {
-                self.failed(server, cause);
-                lock(&self.health).insert(key(server), health.clone());
-            }
+        let was_away = matches!(lock(&self.health).get(&key(server)), Some(Err(_)));
+        let mut health = self.incarnation(server).await;
+        if health.is_err() && !was_away {
+            health = self.incarnation(server).await;
         }
+        self.metrics.called(system(server), health.is_ok());
+        if health.is_err() {
+            lock(&self.accounts).clear();
+        }
+        lock(&self.health).insert(key(server), health.clone());
         health
     }
 

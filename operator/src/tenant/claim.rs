@@ -38,7 +38,10 @@ pub async fn claim(
     };
     let before = record.to_secret(&plan.tenant.name, &ctx.namespace);
     let is_new = record.resource_version.is_none();
-    record.retained_at = None;
+    if record.retained_at.take().is_some() {
+        // Whatever happened to it while it was nobody's.
+        record.provisioned.clear();
+    }
     record.servers = plan.servers.names();
     let answered = answered_admins(&plan.tenant.name, ctx);
     desired::refresh_links(

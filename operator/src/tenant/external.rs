@@ -5,7 +5,8 @@ use secrecy::ExposeSecret;
 
 use crate::config::Acl;
 use crate::context::Context;
-use crate::context::record::TenantRecord;
+use crate::context::memory::Provisioned;
+use crate::context::record::{TenantRecord, TenantSecrets};
 use crate::context::servers::ServerRef;
 use crate::context::system::random;
 use crate::context::token::fingerprint;
@@ -14,7 +15,9 @@ use crate::provision::postgres::{Database, Login};
 use crate::provision::rabbitmq::Vhost;
 use crate::provision::redis::CacheUser;
 use crate::provision::scram;
+use crate::tenant::claim;
 use crate::tenant::connections::OF_MIGRATION;
+use crate::tenant::error::Error;
 use crate::tenant::part::Part;
 use crate::tenant::validate::{Placement, Plan};
 
@@ -36,16 +39,44 @@ impl External {
 }
 
 /// Provisions what has not been since the server started. A server that is away stops nothing that runs.
-pub async fn provision(plan: &Plan, record: &TenantRecord, ctx: &Context) -> External {
+///
+/// # Errors
+/// When what was provisioned cannot be noted.
+pub async fn provision(
+    plan: &Plan,
+    record: &mut TenantRecord,
+    ctx: &Context,
+) -> Result<External, Error> {
     let (database, broker, cache) = tokio::join!(
         step(System::Database, plan, record, ctx),
         step(System::Broker, plan, record, ctx),
         step(System::Cache, plan, record, ctx),
     );
-    External {
+    let external = External {
         database,
         broker,
         cache,
+    };
+    note(plan, record, ctx).await?;
+    Ok(external)
+}
+
+/// Notes in the record what is there, so that a new leader asks no server for it. Until the schema is there the record
+/// is about to be written anyway.
+async fn note(plan: &Plan, record: &mut TenantRecord, ctx: &Context) -> Result<(), Error> {
+    let provisioned = ctx.memory.of(&plan.tenant.name).provisioned;
+    let noted = provisioned
+        .into_iter()
+        .map(|(system, it)| (system.to_owned(), it.what));
+    let mut all = record.provisioned.clone();
+    all.extend(noted);
+    if all == record.provisioned {
+        return Ok(());
+    }
+    record.provisioned = all;
+    match record.migrated_image {
+        Some(_) => claim::store(record, &plan.tenant.name, ctx).await,
+        None => Ok(()),
     }
 }
 
@@ -75,21 +106,26 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
         Ok(incarnation) => incarnation,
         Err(cause) => return system.failed(&cause),
     };
-    let wanted = fingerprint(format!(
-        "{incarnation} {server:?} {:?} {} {}",
-        record.names,
-        plan.connections,
-        period(record, ctx)
-    ));
+    let wanted = Provisioned {
+        what: wanted(&incarnation, system, server, plan, record),
+        period: period(record, ctx),
+    };
     let name = &plan.tenant.name;
-    if ctx.memory.of(name).provisioned.get(system.key()) == Some(&wanted) {
+    let known = ctx.memory.of(name).provisioned.get(system.key()).cloned();
+    if known.as_ref() == Some(&wanted) {
         return system.done(server);
     }
-    let ensured = match system {
-        System::Database => ensure_database(plan, record, ctx).await,
-        System::Broker => ensure_vhost(plan, record, ctx).await,
-        System::Cache => ensure_cache_user(plan, record, ctx).await,
+    // An operator that has just started takes the record's word, and looks when the tenant's next period begins.
+    let is_noted = known.is_none() && record.provisioned.get(system.key()) == Some(&wanted.what);
+    let mut ensured = match is_noted {
+        true => Ok(()),
+        false => ensure(system, plan, record, ctx).await,
     };
+    if let Err(cause) = &ensured
+        && ctx.servers.failed(server, cause).await.is_ok()
+    {
+        ensured = ensure(system, plan, record, ctx).await;
+    }
     match ensured {
         Ok(()) => {
             ctx.servers.served(server);
@@ -98,11 +134,51 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
             });
             system.done(server)
         }
-        Err(cause) => {
-            ctx.servers.failed(server, &cause);
-            system.failed(&cause)
-        }
+        Err(cause) => system.failed(&cause),
     }
+}
+
+async fn ensure(
+    system: System,
+    plan: &Plan,
+    record: &TenantRecord,
+    ctx: &Context,
+) -> Result<(), ProvisionError> {
+    match system {
+        System::Database => ensure_database(plan, record, ctx).await,
+        System::Broker => ensure_vhost(plan, record, ctx).await,
+        System::Cache => ensure_cache_user(plan, record, ctx).await,
+    }
+}
+
+/// Digest of all that provisioning depends on: which start of which server, names, passwords, connections.
+fn wanted(
+    incarnation: &str,
+    system: System,
+    server: ServerRef<'_>,
+    plan: &Plan,
+    record: &TenantRecord,
+) -> String {
+    let TenantSecrets {
+        migrate_password,
+        app_password,
+        broker_password,
+        cache_password,
+        ..
+    } = &record.secrets;
+    let (passwords, connections) = match system {
+        System::Database => (vec![migrate_password, app_password], plan.connections),
+        System::Broker => (vec![broker_password], 0),
+        System::Cache => (vec![cache_password], 0),
+    };
+    let passwords: Vec<_> = passwords
+        .into_iter()
+        .map(ExposeSecret::expose_secret)
+        .collect();
+    fingerprint(format!(
+        "{incarnation} {server:?} {:?} {connections} {passwords:?}",
+        record.names
+    ))
 }
 
 /// Changes once in a while, at another moment for each tenant.

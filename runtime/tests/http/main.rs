@@ -8,6 +8,7 @@
 mod bad_input;
 mod catalogue;
 mod documents;
+mod hostile;
 mod keys;
 mod limits;
 mod main_job;

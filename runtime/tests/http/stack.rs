@@ -27,7 +27,7 @@ use axum::Router;
 use axum::body::Body;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
@@ -385,6 +385,14 @@ impl Call {
     /// With one more header of a name that may be there already.
     pub fn also(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
+    /// With whatever a header can hold; without it where it cannot.
+    pub fn hostile(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+            self.headers.append(name, value);
+        }
         self
     }
 
