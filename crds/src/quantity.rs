@@ -33,6 +33,11 @@ pub fn nanos(quantity: &Quantity) -> Result<u128, InvalidQuantity> {
     scale(value, decimal + NANOS_DIGITS - places)
 }
 
+/// The amount in whole units, rounded up.
+pub fn bytes(quantity: &Quantity) -> Result<u128, InvalidQuantity> {
+    Ok(nanos(quantity)?.div_ceil(NANO))
+}
+
 /// Powers of two and of ten that a suffix stands for.
 fn unit(suffix: &str) -> Result<(u32, i32), InvalidQuantity> {
     let decimal = match suffix {

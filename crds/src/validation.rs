@@ -2,12 +2,14 @@
 
 mod api_key;
 mod headroom;
+mod limits;
 mod scaling;
 mod tenant;
 mod workload;
 
 pub use api_key::{KeyEnd, ValidatedApiKey, validate_api_key};
 pub use headroom::headroom;
+pub use limits::ValidatedLimits;
 pub use scaling::{Bounds, Scaling};
 pub use tenant::{ValidatedExposure, ValidatedTenant, cluster_only_fields, validate_tenant};
 pub use workload::Workload;

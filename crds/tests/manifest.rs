@@ -181,9 +181,9 @@ fn a_wrong_tenant_is_told_by_field(#[case] from: &str, #[case] to: &str, #[case]
     "owners: [{kind: User, name: a}, {kind: User, name: a}]",
     "spec.owners[1]: must not be listed twice, given {kind, name}"
 )]
-#[case::not_yet(
-    "limits: {storage: 20Gi}",
-    r#"spec.limits.storage: is not supported by this version of Albatross: leave it out, given "20Gi""#
+#[case::storage(
+    "limits: {storage: 1Mi}",
+    "spec.limits: must have storage from 64Mi to 1Pi, given {storage}"
 )]
 fn a_wrong_addition_is_told_by_field(#[case] line: &str, #[case] expected: &str) {
     assert_eq!(

@@ -124,12 +124,26 @@ fn one_rule_broken_is_one_violation(
 }
 
 #[rstest]
-#[case(json!({"limits": {"pilots": 5, "storage": "20Gi"}}), "spec.limits.storage")]
-fn what_this_version_cannot_do_is_refused(#[case] change: Value, #[case] field: &str) {
-    let found = violations(change);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].field, field);
-    assert!(found[0].allowed.contains("not supported by this version"));
+#[case("64Mi", Some(67_108_864))]
+#[case("20Gi", Some(21_474_836_480))]
+#[case("1.5Gi", Some(1_610_612_736))]
+#[case("5e9", Some(5_000_000_000))]
+#[case("100000000", Some(100_000_000))]
+#[case("1Pi", Some(1 << 50))]
+#[case("67108863", None)]
+#[case("0", None)]
+#[case("200m", None)]
+#[case("1125899906842625", None)]
+#[case("9e99", None)]
+fn storage_has_sensible_bounds(#[case] storage: &str, #[case] bytes: Option<u64>) {
+    let change = json!({"limits": {"pilots": 5, "storage": storage}});
+    match validate_tenant(&spec(change), "skyways") {
+        Ok(tenant) => assert_eq!(tenant.limits.storage_bytes, bytes),
+        Err(found) => {
+            assert_eq!((found.len(), bytes), (1, None), "{found:?}");
+            assert_eq!(found[0].field, "spec.limits.storage");
+        }
+    }
 }
 
 #[test]

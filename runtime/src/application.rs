@@ -31,6 +31,7 @@ pub mod reactions;
 pub mod readiness;
 pub mod relay;
 pub mod review_policy;
+pub mod room;
 pub mod rules;
 pub mod secrets;
 pub mod shared;

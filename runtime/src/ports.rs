@@ -9,5 +9,6 @@ pub mod event_bus;
 pub mod event_store;
 pub mod log_import;
 pub mod read_model;
+pub mod storage;
 pub mod supervisor;
 pub mod track_store;

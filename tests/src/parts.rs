@@ -27,6 +27,7 @@ pub fn parts(stores: &Stores) -> Parts {
         credentials: stores.credentials.clone(),
         read_model: stores.read_model.clone(),
         tracks: stores.tracks.clone(),
+        storage: stores.storage.clone(),
         erasures: stores.erasures.clone(),
         cache: Arc::new(MemoryCache::new()),
         wake_ups: Arc::new(MemoryWakeUps::new()),

@@ -176,10 +176,14 @@ impl Quota {
     }
 }
 
-/// What the airline itself may grow to. A limit refuses new pilots and new flights, never a flight that has begun. It is
-/// counted when something new begins, so that what begins at the same moment may exceed it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// What the airline itself may grow to. A limit refuses what is new, never a flight that has begun. It is looked at when
+/// something new begins, so that what begins at the same moment may exceed it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.storage) || (quantity(string(self.storage)).compareTo(quantity('64Mi')) >= 0 && quantity(string(self.storage)).compareTo(quantity('1Pi')) <= 0)")
+        .message("must have storage from 64Mi to 1Pi"),
+)]
 pub struct Limits {
     /// Most people with the role Pilot. Who registers, or is invited, beyond that is refused; nobody is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -189,7 +193,10 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub pireps_per_day: Option<i32>,
-    /// Most bytes in the tenant's database, e.g. 20Gi.
+    /// Room that the airline's data may take in its database (20Gi), indexes and room that is free for reuse included; measured
+    /// about once a minute. When it is full, nothing new is taken: no PIREP, registration, bid or change of the catalogue, and no
+    /// position of a flight that was decided. Flights that have begun are flown, changed, submitted and reviewed to their end,
+    /// and so exceed it a little; log-in, passwords, roles, API keys, revocation and erasure go on as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]
     pub storage: Option<Quantity>,

@@ -1,7 +1,6 @@
 //! The rules of a Tenant beyond its schema.
 
 mod cluster_only;
-mod unsupported;
 
 use std::collections::BTreeSet;
 
@@ -14,12 +13,12 @@ use crate::{
     syntax::{ANNOTATION, EMAIL, HOST, LINE, is_annotation, is_email, is_host, is_label, is_line},
     tenant::{
         Admin, Amounts, Api, ApiKeyAllowance, DeletionPolicy, GatewayRef, Hibernate,
-        IngressExposure, Limits, MAX_REPLICAS, Mode, Owner, Placement, Quota, Resources,
-        TenantSpec,
+        IngressExposure, MAX_REPLICAS, Mode, Owner, Placement, Quota, Resources, TenantSpec,
     },
     tenant_namespace,
     validation::{
         headroom::headroom,
+        limits::{ValidatedLimits, limits},
         scaling::{Scaling, scaling},
         workload::Workload,
     },
@@ -48,8 +47,7 @@ pub struct ValidatedTenant {
     pub exposure: ValidatedExposure,
     pub placement: Placement,
     pub quota: Option<Quota>,
-    /// Without `storage`, which is refused.
-    pub limits: Limits,
+    pub limits: ValidatedLimits,
     /// Empty: the default described at `ApiKeyAccess`. Addresses in lower case.
     pub api_keys: Vec<ApiKeyAllowance>,
     pub deletion_policy: DeletionPolicy,
@@ -104,7 +102,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
     check.quota(spec.quota.as_ref(), &api, &worker);
     let exposure = check.exposure(spec);
     check.api_keys(spec);
-    check.violations.extend(unsupported::fields(spec));
+    let limits = check.limits(spec);
     if !check.violations.is_empty() {
         return Err(check.violations);
     }
@@ -121,7 +119,7 @@ pub fn validate_tenant(spec: &TenantSpec, name: &str) -> Result<ValidatedTenant,
         exposure,
         placement: spec.placement.clone().unwrap_or_default(),
         quota: spec.quota.clone(),
-        limits: spec.limits.clone().unwrap_or_default(),
+        limits,
         api_keys: allowances(spec).iter().map(with_lower_case_users).collect(),
         deletion_policy: spec.deletion_policy,
         version: spec.version.clone(),
@@ -246,6 +244,13 @@ impl Check {
         scaling(api).unwrap_or_else(|violation| {
             self.violations.push(violation);
             Scaling::Fixed
+        })
+    }
+
+    fn limits(&mut self, spec: &TenantSpec) -> ValidatedLimits {
+        limits(spec.limits.as_ref()).unwrap_or_else(|violation| {
+            self.violations.push(violation);
+            ValidatedLimits::default()
         })
     }
 

@@ -47,6 +47,7 @@ pub struct DesiredTenant {
 pub struct DesiredLimits {
     pub pilots: Option<i32>,
     pub pireps_per_day: Option<i32>,
+    pub storage_bytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

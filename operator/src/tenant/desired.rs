@@ -101,6 +101,7 @@ pub fn state(plan: &Plan, record: &TenantRecord, keys: DeclaredKeys) -> DesiredS
             limits: DesiredLimits {
                 pilots: plan.tenant.limits.pilots,
                 pireps_per_day: plan.tenant.limits.pireps_per_day,
+                storage_bytes: plan.tenant.limits.storage_bytes,
             },
         },
         admins: admins(plan)
@@ -256,9 +257,11 @@ mod tests {
 
     #[test]
     fn the_runtime_is_told_its_limits() {
-        let plan = fixtures::plan(json!({"limits": {"pilots": 20, "pirepsPerDay": 300}}));
+        let plan = fixtures::plan(json!({"limits": {
+            "pilots": 20, "pirepsPerDay": 300, "storage": "1.5Gi",
+        }}));
         let state = state(&plan, &fixtures::record(&plan), DeclaredKeys::default());
-        let expected = json!({"pilots": 20, "pirepsPerDay": 300});
+        let expected = json!({"pilots": 20, "pirepsPerDay": 300, "storageBytes": 1_610_612_736});
         assert_eq!(json!(state.tenant.limits), expected);
     }
 

@@ -8,6 +8,7 @@ mod import;
 mod log;
 mod read_model;
 mod rebuild;
+mod size;
 mod track_store;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use cache::MemoryCache;
 pub use event_bus::{MemoryFeed, MemoryWakeUps};
 pub use log::MemoryLog;
 pub use read_model::MemoryReadModel;
+use size::MemoryStorage;
 pub use track_store::MemoryTracks;
 
 /// An empty storage.
@@ -29,12 +31,19 @@ pub use track_store::MemoryTracks;
 )]
 pub fn open() -> Stores {
     let log = Arc::new(MemoryLog::new(Uuid::new_v4()));
+    let read_model = Arc::new(MemoryReadModel::new());
+    let tracks = Arc::new(MemoryTracks::new());
     Stores {
         events: log.clone(),
         credentials: log.clone(),
-        import: log,
-        read_model: Arc::new(MemoryReadModel::new()),
-        tracks: Arc::new(MemoryTracks::new()),
+        import: log.clone(),
+        read_model: read_model.clone(),
+        tracks: tracks.clone(),
+        storage: Arc::new(MemoryStorage {
+            log,
+            read_model,
+            tracks,
+        }),
         erasures: Some(Arc::new(MemoryErasures::default())),
         schema_version: 1,
         close: Arc::new(|| Box::pin(async {})),

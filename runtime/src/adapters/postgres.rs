@@ -16,6 +16,7 @@ mod read_model;
 mod rebuild;
 mod rows;
 mod silence;
+mod size;
 mod streams;
 mod track_store;
 
@@ -26,6 +27,7 @@ use database::Database;
 pub use database::migrate;
 use event_store::PostgresLog;
 use read_model::PostgresReadModel;
+use size::PostgresStorage;
 use track_store::PostgresTracks;
 
 /// Opens the database, which [`migrate`] has prepared. A newer schema is fine: it serves the previous release too.
@@ -39,6 +41,7 @@ pub async fn open(url: &str) -> Result<Stores, OpenError> {
         credentials: log.clone(),
         import: log,
         read_model: Arc::new(PostgresReadModel::new(database.pool.clone())),
+        storage: Arc::new(PostgresStorage::new(database.pool.clone())),
         tracks: Arc::new(PostgresTracks::new(database.pool)),
         erasures: None,
         schema_version,

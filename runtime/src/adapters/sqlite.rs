@@ -11,6 +11,7 @@ mod read_model;
 mod rebuild;
 mod rows;
 mod single;
+mod size;
 mod track_store;
 mod writer;
 
@@ -26,6 +27,7 @@ use crate::adapters::stores::{OpenError, Stores};
 use database::Database;
 use event_store::SqliteLog;
 use read_model::SqliteReadModel;
+use size::SqliteStorage;
 use track_store::SqliteTracks;
 
 static LOG: Migrator = sqlx::migrate!("../migrations/sqlite/log");
@@ -34,6 +36,7 @@ static TRACK: Migrator = sqlx::migrate!("../migrations/sqlite/track");
 
 pub const LOG_FILE: &str = "log.db";
 const READ_FILE: &str = "read.db";
+const TRACK_FILE: &str = "track.db";
 const ERASED: &str = "erased";
 const REBUILD_LOCK: &str = "rebuild.lock";
 
@@ -59,7 +62,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
     let file = |name| directory.join(name);
     let log = Database::open(&file(LOG_FILE), &LOG, SqliteSynchronous::Full).await?;
     let read = open_read_model(&file(READ_FILE)).await?;
-    let track = Database::open(&file("track.db"), &TRACK, SqliteSynchronous::Full).await?;
+    let track = Database::open(&file(TRACK_FILE), &TRACK, SqliteSynchronous::Full).await?;
     let schema_version = log.schema_version;
     let files = [log.clone(), read.clone(), track.clone()];
     let log = Arc::new(SqliteLog::start(log).await?);
@@ -69,6 +72,9 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         import: log,
         read_model: Arc::new(SqliteReadModel::new(read, &file(REBUILD_LOCK))),
         tracks: Arc::new(SqliteTracks::start(track)),
+        storage: Arc::new(SqliteStorage::of(
+            [LOG_FILE, READ_FILE, TRACK_FILE].map(file),
+        )),
         erasures: Some(Arc::new(FileErasures::at(&file(ERASED)))),
         schema_version,
         close: Arc::new(move || {

@@ -11,6 +11,7 @@ use crate::ports::erasures::Erasures;
 use crate::ports::event_store::{EventStore, StoreError};
 use crate::ports::log_import::LogImport;
 use crate::ports::read_model::ReadModel;
+use crate::ports::storage::Storage;
 use crate::ports::track_store::TrackStore;
 
 /// How long a storage that is closed waits for what still uses it.
@@ -23,6 +24,8 @@ pub struct Stores {
     pub credentials: Arc<dyn Credentials>,
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
+    /// All of them together, as what they take.
+    pub storage: Arc<dyn Storage>,
     pub import: Arc<dyn LogImport>,
     /// Where it is kept who was erased, if anywhere outside the database.
     pub erasures: Option<Arc<dyn Erasures>>,

@@ -102,6 +102,7 @@ pub async fn airline(
         credentials: stores.credentials.clone(),
         read_model: stores.read_model.clone(),
         tracks: stores.tracks.clone(),
+        storage: stores.storage.clone(),
         erasures: stores.erasures.clone(),
         cache: backends.cache.clone(),
         wake_ups: backends.wake_ups.clone(),

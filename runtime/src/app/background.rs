@@ -19,6 +19,8 @@ use crate::ports::backoff::jittered;
 const SWEEP: Duration = Duration::from_secs(3_600);
 /// About how often tracks of decided flights are packed: a late track has arrived by then.
 const PACK: Duration = Duration::from_secs(600);
+/// Once in half of this to all of it, it is measured how much room the data takes.
+const MEASURE: Duration = Duration::from_secs(60);
 
 /// Background tasks of one airline.
 pub struct Background<'a> {
@@ -41,13 +43,15 @@ impl Background<'_> {
         });
     }
 
-    /// What a process with an API does: the stream of changes.
+    /// What a process with an API does: the stream of changes, and looking whether there is room for more.
     pub fn tell(&self) {
         let airline = self.airline.clone();
         self.keep("changes", move |stop| {
             let airline = airline.clone();
             async move { airline.changes.run(&stop).await }
         });
+        let airline = self.airline.clone();
+        self.keep("measure", move |stop| measure(airline.clone(), stop));
     }
 
     /// What one process at a time does: projections, reactions, feed, tidying up.
@@ -107,6 +111,18 @@ async fn sweep(airline: Arc<Airline>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
+async fn measure(airline: Arc<Airline>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = airline.measure().await {
+            tracing::warn!(%error, "the size of the data is not known: it counts as it was");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(jittered(MEASURE, &SystemEntropy)) => {}
         }
     }
 }

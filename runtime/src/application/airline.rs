@@ -15,6 +15,7 @@ use crate::application::bidding::Bidding;
 use crate::application::catalogue::Catalogue;
 use crate::application::catalogue::lists::Lists;
 use crate::application::changes::Changes;
+use crate::application::declared::declared;
 use crate::application::desired::Desired;
 use crate::application::erasure::Erasure;
 use crate::application::error::ServiceError;
@@ -182,9 +183,10 @@ impl Airline {
         self.shared.projections.status().await
     }
 
-    /// Makes `registry` show how the projections do.
+    /// Makes `registry` show how the projections do, and how much room there is.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.shared.projections.metrics.register(registry);
+        self.shared.room.register(registry);
     }
 
     /// Whether requests may be sent here, and what is degraded all the same.
@@ -194,6 +196,12 @@ impl Airline {
     pub async fn ready(&self) -> Result<Vec<String>, String> {
         let lanes = self.lanes().await.map_err(|error| error.to_string())?;
         self.readiness.judge(&lanes, Instant::now())
+    }
+
+    /// Finds out how much room the data takes and how much it may; until then the last answer counts.
+    pub async fn measure(&self) -> Result<(), ServiceError> {
+        let limits = declared(&self.shared).await?.limits;
+        Ok(self.shared.room.measure(limits.storage_bytes).await?)
     }
 
     /// Removes credentials that have expired and serve no flight any more; returns how many.

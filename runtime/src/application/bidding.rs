@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
+use crate::application::limits;
 use crate::application::projections::entities::document;
 use crate::application::projections::tables::{BIDS, SCHEDULED_FLIGHTS};
 use crate::application::shared::Shared;
@@ -139,10 +140,15 @@ impl Bidding {
         options: WriteOptions,
     ) -> Result<Written<StoredBids>, ServiceError> {
         let stream = stream_of(identity.user());
+        let full = match command {
+            BidCommand::Make { .. } => limits::full(&self.shared).await,
+            BidCommand::Withdraw { .. } => None,
+        };
         let named = options.idempotency.as_ref();
         let order = Order::<Bids>::new(stream, command, identity.actor(), facts)
             .requested(named.map(|named| named.request(false)))
-            .correlated(options.correlation_id);
+            .correlated(options.correlation_id)
+            .unless(full);
         let done = self.shared.commands.execute(order).await;
         self.shared.answer(stream, done).await
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::application::commands::{Beside, CommandError, Loaded, Logged, Order};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
+use crate::application::limits;
 use crate::application::paging::{Listed, Page};
 use crate::application::projections::catalogue::Tabled;
 use crate::application::projections::entities::document;
@@ -145,11 +146,16 @@ where
         options: WriteOptions,
     ) -> Result<Written<ItemView<D>>, ServiceError> {
         let id = order.stream;
+        let full = match &order.command {
+            ItemCommand::Archive => None,
+            _ => limits::full(&self.shared).await,
+        };
         let named = options.idempotency.as_ref();
         let order = order
             .expecting(options.if_match)
             .requested(named.map(|named| named.request(false)))
             .correlated(options.correlation_id)
+            .unless(full)
             .beside(move |item, _| Beside {
                 claims: claims(item, held.clone(), id),
                 ..Beside::default()

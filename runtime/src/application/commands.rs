@@ -169,6 +169,9 @@ impl Commands {
                 events: Vec::new(),
             });
         }
+        if let Some(refusal) = &order.hindrance {
+            return Err(refusal.clone().into());
+        }
         let (keys, new_subject) = self.keys_for(&state, order.stream, loaded.version).await?;
         let subject = state.subject(order.stream);
         let beside = (order.beside)(&state, &events);

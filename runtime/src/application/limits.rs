@@ -1,9 +1,10 @@
-//! Whether the airline has grown to what it may: counted when something new begins, as far as the read model has come.
+//! Whether the airline has grown to what it may: looked at when something new begins, as far as is known then.
 
-use crate::application::declared::declared;
+use crate::application::declared::{Declared, declared};
 use crate::application::error::ServiceError;
 use crate::application::projections::tables::{PIREPS, USERS};
 use crate::application::shared::Shared;
+use crate::domain::refusal::Refusal;
 use crate::ports::read_model::{Filter, Table, Value};
 
 const DAY_MICROSECONDS: i64 = 24 * 60 * 60 * 1_000_000;
@@ -29,6 +30,22 @@ pub async fn flights_reached(shared: &Shared) -> Result<Option<u32>, ServiceErro
     let today = now - now.rem_euclid(DAY_MICROSECONDS);
     let filters = vec![Filter::AtLeast("created_at", Value::Integer(today))];
     reached(shared, most, &PIREPS, filters).await
+}
+
+/// Why nothing may be added any more, if the data takes all the room that it may. What has begun goes on, and so does
+/// all that judges, protects or removes.
+pub async fn full(shared: &Shared) -> Option<Refusal> {
+    let declared = declared(shared).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit of storage cannot be read: none is held");
+        Declared::default()
+    });
+    let most = declared.limits.storage_bytes?;
+    (shared.room.taken() >= most).then(|| {
+        let detail = format!(
+            "The airline's data takes all of the {most} bytes that it is declared to take (limits.storage). Flights that have begun are flown, submitted and reviewed; for anything new, ask those who host the airline for more room."
+        );
+        Refusal::limit("storage-full", detail)
+    })
 }
 
 async fn reached(

@@ -366,12 +366,17 @@ impl Pireps {
         options: WriteOptions,
     ) -> Answer {
         let Flight { id, read } = flight.into();
+        let full = match &command {
+            PirepCommand::File(_) => limits::full(&self.shared).await,
+            _ => None,
+        };
         let named = options.idempotency.as_ref();
         let order = Order::<Pirep>::new(id, command, identity.actor(), facts)
             .having_read(read)
             .expecting(options.if_match)
             .requested(named.map(|named| named.request(false)))
-            .correlated(options.correlation_id);
+            .correlated(options.correlation_id)
+            .unless(full);
         let done = self.shared.commands.execute(order).await;
         self.answer(id, done).await
     }

@@ -13,6 +13,7 @@ use crate::application::events::{DecodedEvent, EventReader};
 use crate::application::flight::Flight;
 use crate::application::passwords::Passwords;
 use crate::application::projections::Projections;
+use crate::application::room::Room;
 use crate::application::secrets::Pepper;
 use crate::application::subject_keys::SubjectKeys;
 use crate::application::views::Standing;
@@ -27,6 +28,7 @@ use crate::ports::erasures::Erasures;
 use crate::ports::event_bus::WakeUps;
 use crate::ports::event_store::EventStore;
 use crate::ports::read_model::ReadModel;
+use crate::ports::storage::Storage;
 use crate::ports::track_store::TrackStore;
 
 /// What an airline is built from.
@@ -40,6 +42,7 @@ pub struct Parts {
     pub credentials: Arc<dyn Credentials>,
     pub read_model: Arc<dyn ReadModel>,
     pub tracks: Arc<dyn TrackStore>,
+    pub storage: Arc<dyn Storage>,
     /// Who was erased, where it is kept outside the database.
     pub erasures: Option<Arc<dyn Erasures>>,
     pub cache: Arc<dyn Cache>,
@@ -75,6 +78,8 @@ pub struct Shared {
     pub projections: Projections,
     /// What the airline says of itself, as was read not long ago.
     pub declared: Recent<(), Declared>,
+    /// How much its data takes, as was measured not long ago.
+    pub room: Room,
 }
 
 impl Shared {
@@ -113,6 +118,7 @@ impl Shared {
             pepper: Pepper::new(parts.pepper),
             passwords: parts.passwords,
             declared: Recent::builder().time_to_live(KNOWN_FOR).build(),
+            room: Room::new(parts.storage),
         })
     }
 

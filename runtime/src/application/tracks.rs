@@ -10,6 +10,7 @@ use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::application::identity::Identity;
+use crate::application::limits;
 use crate::application::pirep_queries::PirepQueries;
 use crate::application::projections::entities::document;
 use crate::application::projections::tables::PIREPS;
@@ -38,7 +39,8 @@ impl Tracks {
         Self { shared, queries }
     }
 
-    /// Stores a batch of the owner's, in whatever state the PIREP is. A flight that moves again is resumed.
+    /// Stores a batch of the owner's, in whatever state the PIREP is, unless there is no room. A flight that moves again is
+    /// resumed.
     pub async fn store(
         &self,
         identity: &Identity,
@@ -57,6 +59,7 @@ impl Tracks {
             let detail = "Only the pilot's own programs send positions.";
             return Err(Refusal::forbidden("not-yours", detail).into());
         }
+        self.find_room(&flight).await?;
         let moves = samples
             .iter()
             .any(|sample| sample.phase.as_deref() != Some(PAUSED_PHASE));
@@ -73,6 +76,19 @@ impl Tracks {
             self.resume(identity, flight).await?;
         }
         Ok(answer)
+    }
+
+    /// There is always room for a flight that is being flown, or that was and awaits its review.
+    async fn find_room(&self, flight: &Flight) -> Result<(), ServiceError> {
+        use PirepState::{InProgress, Paused, Submitted};
+        let state = flight.pirep().map(|pirep| pirep.state);
+        if matches!(state, Some(InProgress | Paused | Submitted)) {
+            return Ok(());
+        }
+        match limits::full(&self.shared).await {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
+        }
     }
 
     /// The whole track of a PIREP that the caller may read, in order.

@@ -107,6 +107,7 @@ fn profile_to_wire(profile: &Profile) -> wire::TenantProfile {
         public_url: profile.public_url.clone(),
         max_pilots: profile.limits.pilots,
         max_pireps_per_day: profile.limits.pireps_per_day,
+        max_storage_bytes: profile.limits.storage_bytes,
     }
 }
 
@@ -119,6 +120,7 @@ fn profile(message: Option<wire::TenantProfile>) -> Result<Profile, DecodeError>
         limits: Limits {
             pilots: message.max_pilots,
             pireps_per_day: message.max_pireps_per_day,
+            storage_bytes: message.max_storage_bytes,
         },
     })
 }

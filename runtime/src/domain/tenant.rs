@@ -52,6 +52,8 @@ pub struct Limits {
     pub pilots: Option<u32>,
     /// Most PIREPs that begin on a day (UTC).
     pub pireps_per_day: Option<u32>,
+    /// Most bytes that the airline's data takes where it is stored.
+    pub storage_bytes: Option<u64>,
 }
 
 /// What the airline's own staff decide.

@@ -43,6 +43,14 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
         limits: Limits {
             pilots: Some(20),
             pireps_per_day: Some(300),
+            storage_bytes: None,
+        },
+        ..profile("Skyways")
+    };
+    let roomy = Profile {
+        limits: Limits {
+            storage_bytes: Some(20 << 30),
+            ..Limits::default()
         },
         ..profile("Skyways")
     };
@@ -63,6 +71,10 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
         (
             "tenant-changed-with-limits",
             TenantEvent::Changed { profile: limited },
+        ),
+        (
+            "tenant-changed-with-storage",
+            TenantEvent::Changed { profile: roomy },
         ),
         (
             "desired-state-applied",

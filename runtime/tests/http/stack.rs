@@ -119,6 +119,7 @@ impl Stack {
                 credentials: stores.credentials,
                 read_model: stores.read_model,
                 tracks: stores.tracks,
+                storage: stores.storage,
                 erasures: stores.erasures,
                 cache: Arc::new(NoCache),
                 wake_ups: Arc::new(MemoryWakeUps::new()),

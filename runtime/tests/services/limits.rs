@@ -17,6 +17,7 @@ async fn limited(stage: &Stage, number: u64, pilots: Option<u32>, pireps_per_day
     state.tenant.limits = Limits {
         pilots,
         pireps_per_day,
+        storage_bytes: None,
     };
     apply(stage, state).await;
 }

@@ -24,6 +24,7 @@ mod projections;
 mod reviews;
 mod rotation;
 mod stage;
+mod storage;
 mod tracks;
 mod users;
 mod watched_credentials;

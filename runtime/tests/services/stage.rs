@@ -96,6 +96,7 @@ impl Stage {
             credentials: stores.credentials.clone(),
             read_model: stores.read_model.clone(),
             tracks: stores.tracks.clone(),
+            storage: stores.storage.clone(),
             erasures: stores.erasures.clone(),
             cache: Arc::new(MemoryCache::new()),
             wake_ups,

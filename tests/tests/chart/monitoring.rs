@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use albatross::adapters::memory;
+use albatross::application::airline::Airline;
 use albatross_crds::Tenant;
 use albatross_operator::context::metrics::Metrics;
 use albatross_operator::context::tenant_states::TenantStates;
+use albatross_tests::parts::parts;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::render;
@@ -67,6 +72,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
+/// What an airline's pods export.
+fn of_runtimes() -> String {
+    let stores = memory::open();
+    let mut registry = Registry::default();
+    Airline::new(parts(&stores), stores.schema_version).register_metrics(&mut registry);
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+    text
+}
+
 fn stalled_tenant() -> Tenant {
     let declared = json!({
         "apiVersion": "albatross.aero/v1alpha1",
@@ -87,7 +102,7 @@ fn stalled_tenant() -> Tenant {
 }
 
 #[test]
-fn alerts_and_dashboard_ask_for_what_the_operator_exports() {
+fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
     let metrics = Metrics::new();
     metrics.written("apply", "Deployment");
     metrics.reconciled("Tenant", "settled", 0.1);
@@ -98,6 +113,7 @@ fn alerts_and_dashboard_ask_for_what_the_operator_exports() {
     let exported = metrics.text().unwrap();
     let counted = "albatross_operator_tenants{ready=\"False\",reason=\"HostConflict\"} 1";
     assert!(exported.contains(counted), "{exported}");
+    let exported = exported + &of_runtimes();
     let samples = exported.lines().filter(|line| !line.starts_with('#'));
     let samples: Vec<BTreeSet<&str>> = samples.map(|line| words(line).collect()).collect();
     let mut asked = BTreeSet::new();
@@ -107,13 +123,14 @@ fn alerts_and_dashboard_ask_for_what_the_operator_exports() {
             let labels = words(labels.split_once(')').unwrap().0);
             let sample = samples.iter().find(|sample| sample.contains(name));
             let sample = sample.unwrap_or_else(|| panic!("{name} of {expression}"));
-            for label in labels {
+            // Prometheus itself says in which namespace it asked.
+            for label in labels.filter(|label| *label != "namespace") {
                 assert!(sample.contains(label), "{label} of {expression}");
             }
             asked.insert(name.to_owned());
         }
     }
-    assert_eq!(asked.len(), 5, "each metric is asked for: {asked:?}");
+    assert_eq!(asked.len(), 7, "each metric is asked for: {asked:?}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod reactions;
 mod read_model;
 mod rebuild;
 mod rebuild_live;
+mod size;
 mod sqlite;
 mod track_store;
 mod upgrade;

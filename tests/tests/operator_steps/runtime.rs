@@ -54,6 +54,25 @@ pub async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
 }
 
 #[tokio::test]
+async fn limits_reach_the_runtime_and_are_taken_away_again() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    let limits = json!({"limits": {"pilots": 20, "storage": "1.5Gi"}});
+    platform.airline("limited", limits).await;
+    let told = || platform.runtimes.of("limited").state["tenant"]["limits"].clone();
+    let all = json!({"pilots": 20, "pirepsPerDay": null, "storageBytes": 1_610_612_736});
+    assert_eq!(told(), all);
+    let change = json!({"limits": {"pilots": 20, "storage": null}});
+    platform.change("limited", change).await;
+    until("the runtime is told", async || {
+        told()["storageBytes"].is_null()
+    })
+    .await;
+    platform.remove("limited").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_record_from_a_backup_goes_on_counting_from_where_the_runtime_is() {
     let platform = Platform::new().await;
     let operator = platform.operator().await;

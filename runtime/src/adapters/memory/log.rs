@@ -42,6 +42,16 @@ impl MemoryLog {
         }
     }
 
+    /// In bytes: events, and the keys that stand beside them.
+    pub fn size(&self) -> usize {
+        let state = self.state();
+        let events = state.events.iter();
+        let events =
+            events.map(|it| size_of::<RecordedEvent>() + it.payload.len() + it.actor.len());
+        let keys = state.subject_keys.values().map(Vec::len);
+        events.sum::<usize>() + keys.sum::<usize>()
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

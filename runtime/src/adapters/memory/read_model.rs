@@ -36,6 +36,13 @@ impl MemoryReadModel {
         Self::default()
     }
 
+    /// In bytes: the documents with their rows.
+    pub fn size(&self) -> usize {
+        let state = self.state();
+        let rows = state.tables.values().flat_map(BTreeMap::values);
+        rows.map(|row| size_of::<Row>() + row.document.len()).sum()
+    }
+
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

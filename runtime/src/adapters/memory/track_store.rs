@@ -39,6 +39,14 @@ impl MemoryTracks {
         Self::default()
     }
 
+    /// In bytes: samples, packed or not.
+    pub fn size(&self) -> usize {
+        let state = self.state();
+        let samples: usize = state.flights.values().map(BTreeMap::len).sum();
+        let packed: usize = state.packed.values().map(Vec::len).sum();
+        samples * size_of::<Sample>() + packed
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -124,6 +124,9 @@ impl Fleet {
         if let Some(most) = limits.pireps_per_day {
             println!("  limit  {most} flights a day (UTC)");
         }
+        if let Some(most) = limits.storage_bytes {
+            println!("  limit  {most} bytes of storage");
+        }
         for (email, link) in &summary.links {
             println!("  admin  {email} logs in once with");
             println!("         {}", link.expose_secret());

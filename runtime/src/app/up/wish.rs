@@ -68,6 +68,7 @@ impl Wish<'_> {
                 limits: Limits {
                     pilots: declared(tenant.limits.pilots),
                     pireps_per_day: declared(tenant.limits.pireps_per_day),
+                    storage_bytes: tenant.limits.storage_bytes,
                 },
             },
             admins,

@@ -87,6 +87,10 @@ impl Accounts {
             approval_required: false,
             pilots_reached: self.pilots_reached(&order.command).await?,
         };
+        let full = match &order.command {
+            UserCommand::Register(new) if !new.machine => limits::full(&self.shared).await,
+            _ => None,
+        };
         let (user, mut beside) = (order.user, order.beside);
         beside.claims.extend(turn);
         let now = self.shared.now();
@@ -94,6 +98,7 @@ impl Accounts {
             .expecting(order.expected)
             .requested(order.request)
             .correlated(order.correlation_id)
+            .unless(full)
             .beside(move |state, events| {
                 let mut all = beside.clone();
                 if events.iter().any(changes_standing) {

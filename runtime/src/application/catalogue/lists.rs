@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
+use crate::application::limits;
 use crate::application::shared::Shared;
 use crate::application::views::TenantView;
 use crate::application::write::{WriteOptions, Written};
@@ -57,7 +58,8 @@ impl Lists {
         let order = Order::<Tenant>::new(tenant, command, identity.actor(), ())
             .expecting(options.if_match)
             .requested(named.map(|named| named.request(false)))
-            .correlated(options.correlation_id);
+            .correlated(options.correlation_id)
+            .unless(limits::full(&self.shared).await);
         let done = self.shared.commands.execute(order).await;
         let written = self
             .shared

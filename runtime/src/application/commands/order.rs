@@ -5,6 +5,7 @@ use uuid::Uuid;
 use crate::application::commands::outcome::Loaded;
 use crate::domain::actor::Actor;
 use crate::domain::aggregate::Aggregate;
+use crate::domain::refusal::Refusal;
 use crate::ports::credentials::CredentialChange;
 use crate::ports::event_store::{ClaimChange, ClientRequest};
 
@@ -30,6 +31,7 @@ pub struct Order<A: Aggregate> {
     pub command_id: Option<Uuid>,
     pub causation_id: Option<Uuid>,
     pub correlation_id: Option<Uuid>,
+    pub hindrance: Option<Refusal>,
     pub beside: BesideOf<A>,
 }
 
@@ -51,6 +53,7 @@ impl<A: Aggregate> Order<A> {
             command_id: None,
             causation_id: None,
             correlation_id: None,
+            hindrance: None,
             beside: Box::new(|_, _| Beside::default()),
         }
     }
@@ -92,6 +95,13 @@ impl<A: Aggregate> Order<A> {
     #[must_use]
     pub fn correlated(mut self, id: impl Into<Option<Uuid>>) -> Self {
         self.correlation_id = id.into();
+        self
+    }
+
+    /// Nothing is written; what was done before is still answered, and what the rules do not permit is refused by them.
+    #[must_use]
+    pub fn unless(mut self, hindrance: Option<Refusal>) -> Self {
+        self.hindrance = hindrance;
         self
     }
 
