@@ -32,13 +32,15 @@ pub enum ConditionType {
     AdminsReady,
     /// The operator leaves the tenant alone.
     Suspended,
+    /// The operator's image has changed, and it is not this tenant's turn to be moved to it.
+    UpgradePending,
     /// Deletion waits for something; the message names it.
     DeletionBlocked,
 }
 
 impl ConditionType {
     /// Every type there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Ready,
         Self::Reconciling,
         Self::Stalled,
@@ -49,6 +51,7 @@ impl ConditionType {
         Self::RuntimeAvailable,
         Self::AdminsReady,
         Self::Suspended,
+        Self::UpgradePending,
         Self::DeletionBlocked,
     ];
 
@@ -65,6 +68,7 @@ impl ConditionType {
             Self::RuntimeAvailable => "RuntimeAvailable",
             Self::AdminsReady => "AdminsReady",
             Self::Suspended => "Suspended",
+            Self::UpgradePending => "UpgradePending",
             Self::DeletionBlocked => "DeletionBlocked",
         }
     }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
-use serde::Deserialize;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
+use serde::{Deserialize, Deserializer};
 
 /// Command line and environment of the operator.
 #[derive(Debug, Parser)]
@@ -55,6 +57,8 @@ pub struct OperatorConfig {
     pub servers: Servers,
     #[serde(default)]
     pub defaults: Defaults,
+    #[serde(default)]
+    pub rollout: Rollout,
     /// The hosting team; becomes PlatformAdmin in every tenant.
     #[serde(default)]
     pub platform_admins: Vec<PlatformAdmin>,
@@ -178,6 +182,17 @@ pub struct Defaults {
     pub trusted_proxies: Vec<String>,
 }
 
+/// How tenants without a version of their own are moved to another `defaults.image`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Rollout {
+    /// So many are moved at once.
+    pub max_concurrent: u16,
+    /// Labels of the Tenants that are moved before all others.
+    #[serde(deserialize_with = "selector")]
+    pub canary_selector: Option<Selector>,
+}
+
 /// Names of servers.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -265,6 +280,9 @@ impl OperatorConfig {
         }
         self.check_placement()?;
         check_cidrs("defaults.trustedProxies", &self.defaults.trusted_proxies)?;
+        if self.rollout.max_concurrent == 0 {
+            return Err(invalid("rollout.maxConcurrent", "must be at least 1"));
+        }
         if self.concurrency == 0 {
             return Err(invalid("concurrency", "must be at least 1"));
         }
@@ -327,6 +345,18 @@ impl Servers {
     /// The Redis server of that name.
     pub fn redis_named(&self, name: Option<&str>) -> Option<&RedisServer> {
         self.redis.iter().find(|s| Some(s.name.as_str()) == name)
+    }
+}
+
+impl Rollout {
+    /// The most tenants that are moved at once.
+    pub fn most(&self) -> usize {
+        usize::from(self.max_concurrent)
+    }
+
+    pub fn is_canary(&self, labels: &BTreeMap<String, String>) -> bool {
+        let canaries = self.canary_selector.as_ref();
+        canaries.is_some_and(|selector| selector.matches(labels))
     }
 }
 
@@ -406,6 +436,15 @@ impl Default for Defaults {
     }
 }
 
+impl Default for Rollout {
+    fn default() -> Self {
+        Self {
+            max_concurrent: 5,
+            canary_selector: None,
+        }
+    }
+}
+
 impl Default for Resources {
     fn default() -> Self {
         let map = |pairs: [(&str, &str); 2]| {
@@ -449,6 +488,19 @@ fn default_postgres_port() -> u16 {
 
 fn default_postgres_database() -> String {
     "postgres".to_owned()
+}
+
+/// An empty one would select everybody, and most likely is a misspelt one.
+fn selector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Selector>, D::Error> {
+    let refused = |problem: String| serde::de::Error::custom(format!("canarySelector: {problem}"));
+    let Some(declared) = Option::<LabelSelector>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let selector = Selector::try_from(declared).map_err(|cause| refused(cause.to_string()))?;
+    if selector.selects_all() {
+        return Err(refused("set matchLabels or matchExpressions".to_owned()));
+    }
+    Ok(Some(selector))
 }
 
 fn invalid(field: &str, problem: &str) -> ConfigError {
@@ -528,9 +580,27 @@ servers:
         assert_eq!(config.runtime_url, "http://{service}.{namespace}.svc:8081");
     }
 
+    #[test]
+    fn canaries_are_those_whose_labels_match_and_nobody_unless_it_is_said() {
+        let labels = BTreeMap::from([("stage".to_owned(), "early".to_owned())]);
+        let config = |line: &str| OperatorConfig::parse(&format!("{MINIMAL}{line}\n")).unwrap();
+        for nobody in ["", "rollout: {canarySelector: null}"] {
+            assert!(!config(nobody).rollout.is_canary(&labels));
+        }
+        let line = "rollout: {canarySelector: {matchLabels: {stage: early}}}";
+        assert!(config(line).rollout.is_canary(&labels));
+        assert!(!config(line).rollout.is_canary(&BTreeMap::new()));
+    }
+
     #[rstest]
     #[case("serverz: {}", "serverz")]
     #[case("concurrency: 0", "concurrency: must be at least 1")]
+    #[case("rollout: {maxConcurrent: 0}", "rollout.maxConcurrent")]
+    #[case("rollout: {canarySelector: {matchLabel: {a: b}}}", "set matchLabels")]
+    #[case(
+        "rollout: {canarySelector: {matchExpressions: [{key: a, operator: Is}]}}",
+        "canarySelector"
+    )]
     #[case("defaults: {placement: {redis: r1}}", "no server is named `r1`")]
     #[case(
         "defaults: {trustedProxies: [10.0.0.1]}",

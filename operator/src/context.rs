@@ -18,6 +18,7 @@ pub mod system;
 pub mod tenant_states;
 pub mod token;
 pub mod triggers;
+pub mod upgrade;
 pub mod writer;
 
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub struct Context {
     pub servers: servers::ServerAccess,
     pub runtime: runtime::RuntimeClient,
     pub memory: memory::Memory,
+    /// Held by who asks for a turn in the rollout until it is written down: two must not take the same one.
+    pub turns: tokio::sync::Mutex<()>,
     pub backoff: backoff::Backoff,
     pub triggers: Arc<triggers::Triggers>,
     pub events: Recorder,

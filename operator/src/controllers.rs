@@ -33,6 +33,7 @@ use crate::context::triggers::{Triggered, Triggers};
 use crate::context::writer::Writer;
 use crate::leader::Candidate;
 use crate::server::{self, Readiness};
+use crate::tenant::fleet::Upgrades;
 use crate::{api_key, names, tenant};
 
 /// How long caches that are filled anew are waited for, before all is looked at.
@@ -122,6 +123,12 @@ fn context(
     };
     let caches = Caches::start(&client, namespace, &triggers, tasks);
     metrics.add(TenantStates(caches.tenants.clone()));
+    metrics.add(Upgrades {
+        tenants: caches.tenants.clone(),
+        secrets: caches.secrets.clone(),
+        namespace: namespace.to_owned(),
+        config: config.clone(),
+    });
     Ok(Context {
         caches,
         servers: ServerAccess::new(
@@ -135,6 +142,7 @@ fn context(
         events: Recorder::new(client.clone(), reporter),
         runtime: RuntimeClient::new(http),
         memory: Memory::default(),
+        turns: tokio::sync::Mutex::default(),
         backoff: Backoff::new(entropy.clone()),
         namespace: namespace.to_owned(),
         clock: Arc::new(SystemClock),

@@ -11,6 +11,7 @@ pub mod error;
 pub mod expose;
 pub mod external;
 pub mod finalize;
+pub mod fleet;
 pub mod hibernation;
 pub mod identity;
 pub mod image;
@@ -19,9 +20,11 @@ pub mod part;
 pub mod preview;
 pub mod refusal;
 pub mod replicas;
+pub mod rollout;
 pub mod runtime;
 pub mod status;
 pub mod trouble;
+pub mod upgrade;
 pub mod validate;
 
 use std::sync::Arc;
@@ -47,7 +50,7 @@ use crate::tenant::validate::Plan;
 
 /// Looked at again after this long, even if no watch said anything.
 const STEADY: Duration = Duration::from_secs(600);
-/// The same for a tenant that others are in the way of.
+/// The same for a tenant that others are in the way of, or come before.
 const REFUSED: Duration = Duration::from_secs(60);
 /// The same while something is under way.
 const WAITING: Duration = Duration::from_secs(30);
@@ -61,6 +64,8 @@ enum Outcome {
     /// For a pod that starts and cannot be told yet.
     Starting,
     Refused,
+    /// As it is to be until its turn in the rollout comes.
+    Queued,
     Failing,
 }
 
@@ -70,7 +75,7 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     let outcome = run(&tenant, &ctx).await;
     let label = match &outcome {
         Ok(Outcome::Settled) => "settled",
-        Ok(Outcome::Waiting | Outcome::Starting) => "waiting",
+        Ok(Outcome::Waiting | Outcome::Starting | Outcome::Queued) => "waiting",
         Ok(Outcome::Refused) => "refused",
         Ok(Outcome::Failing) => "failing",
         Err(_) => "error",
@@ -85,7 +90,7 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
             ctx.backoff.forget(&key);
             ctx.backoff.spread(match settled {
                 Outcome::Waiting => WAITING,
-                Outcome::Refused => REFUSED,
+                Outcome::Refused | Outcome::Queued => REFUSED,
                 Outcome::Settled | Outcome::Starting | Outcome::Failing => STEADY,
             })
         }
@@ -115,7 +120,7 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
     }
     let generation = tenant.metadata.generation.unwrap_or_default();
     let world = dereference::read(tenant, ctx).await?;
-    let plan = match validate::validate(tenant, &world, &ctx.config) {
+    let mut plan = match validate::validate(tenant, &world, &ctx.config) {
         Ok(plan) => plan,
         Err(refusal) => {
             let now = ctx.clock.now();
@@ -127,13 +132,14 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
         }
     };
     if plan.tenant.suspend || plan.tenant.mode == Mode::Observe {
+        upgrade::keep(&mut plan, &world.record);
         return observe(tenant, &plan, &world, ctx).await;
     }
     ctx.writer.finalizer(tenant, true).await?;
     let serves = runtime::serves(&plan, ctx);
     let mut claimed = claim::claim(tenant, &plan, &world.record, serves, ctx).await?;
     announce(tenant, &plan, &claimed, ctx).await?;
-    let worked = work(&plan, &world, &mut claimed, ctx).await;
+    let worked = work(&mut plan, &world, &mut claimed, ctx).await;
     let facts = match worked {
         Ok(facts) => facts,
         Err(error) => {
@@ -141,19 +147,20 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
             return Err(error);
         }
     };
-    report(tenant, &plan, &claimed, &facts, ctx).await
+    report(tenant, &plan, &mut claimed, &facts, ctx).await
 }
 
 /// Everything between the claim and the report.
 async fn work(
-    plan: &Plan,
+    plan: &mut Plan,
     world: &World,
     claimed: &mut Claimed,
     ctx: &Context,
 ) -> Result<Facts, Error> {
     let Claimed { record, desired } = claimed;
-    let name = plan.tenant.name.as_str();
     let hibernation = hibernation::decide(plan, record, ctx).await?;
+    let turn = upgrade::take_turn(plan, record, ctx).await?;
+    let (plan, name) = (&*plan, plan.tenant.name.as_str());
     let asleep = hibernation.asleep;
     let external = external::provision(plan, record, ctx).await?;
     let mut exposure = expose::unexposed();
@@ -194,6 +201,7 @@ async fn work(
     let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
     facts.exposure = exposure;
     facts.starting = starting;
+    facts.turn = turn;
     let api = runtime::deployment(plan, names::API, ctx);
     let available = trouble::explain(facts.available, names::API, api.as_ref(), plan, ctx);
     facts.available = available.await?;
@@ -212,7 +220,7 @@ async fn observe(
         Record::Present(record) => (
             apply::migrated(plan, record),
             record.desired_number,
-            record.hibernated,
+            record.images.hibernated,
         ),
         Record::Absent | Record::Unreadable(_) => (None, 0, false),
     };
@@ -266,6 +274,7 @@ fn facts(
         runtime: runtime::answer(plan, ctx).map(|answer| (answer.version, answer.schema_version)),
         suspended: plan.tenant.suspend,
         starting: false,
+        turn: None,
         planned: None,
     }
 }
@@ -292,10 +301,11 @@ async fn announce(
 async fn report(
     tenant: &Tenant,
     plan: &Plan,
-    claimed: &Claimed,
+    claimed: &mut Claimed,
     facts: &Facts,
     ctx: &Context,
 ) -> Result<Outcome, Error> {
+    let concluded = upgrade::conclude(plan, &mut claimed.record, facts, ctx).await?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
     status::write(tenant, ctx, |status| {
@@ -303,7 +313,11 @@ async fn report(
         status::observed(status, facts, generation, now);
     })
     .await?;
+    if concluded {
+        upgrade::call(ctx);
+    }
     Ok(match facts.worst() {
+        None if facts.turn.is_some() => Outcome::Queued,
         None => Outcome::Settled,
         Some(part::State::Stalled) => Outcome::Refused,
         Some(part::State::Failing) => Outcome::Failing,

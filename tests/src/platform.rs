@@ -20,7 +20,7 @@ use crate::chart;
 use crate::servers::{Servers, servers};
 
 pub use self::operator::Operator;
-pub use self::runtimes::{Key, Runtime, Runtimes};
+pub use self::runtimes::{Key, Migration, Runtime, Runtimes};
 pub use self::servers::{Ways, bare};
 pub use self::tenants::{CLIENTS, condition};
 pub use self::world::Outside;
@@ -136,6 +136,19 @@ impl Platform {
     /// When the API server refuses an object.
     pub async fn install(&self) {
         chart::install(&self.client, &self.objects).await;
+    }
+
+    /// Changes the operator's configuration, which it reads when it starts.
+    ///
+    /// # Panics
+    /// When the file cannot be read or written.
+    pub fn configure(&self, change: impl FnOnce(&mut Value)) {
+        let file = self.configuration();
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        let mut configuration = serde_yaml_ng::from_str(&text).expect("YAML");
+        change(&mut configuration);
+        let text = serde_yaml_ng::to_string(&configuration).expect("YAML");
+        std::fs::write(&file, text).expect("a written configuration");
     }
 
     /// The operator's configuration file.

@@ -56,10 +56,14 @@ reasons! {
     WaitingForRuntime,
     /// Hibernation waits until no flight is airborne.
     WaitingForFlights,
+    /// Others come before it in the rollout of the operator's image.
+    WaitingForRollout,
     /// The resource is being deleted.
     Deleting,
 
     // Failing, may mend by itself.
+    /// A tenant did not become ready at the operator's image: nobody else is moved to it before it is.
+    RolloutStopped,
     /// The PostgreSQL server does not answer or refuses.
     DatabaseUnreachable,
     /// The RabbitMQ server does not answer or refuses.

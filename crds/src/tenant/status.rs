@@ -56,7 +56,7 @@ pub struct TenantStatus {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub plan: Vec<PlannedChange>,
     /// State in parts: Ready, Reconciling, Stalled, DatabaseReady, BrokerReady, CacheReady, SchemaReady,
-    /// RuntimeAvailable, AdminsReady, Suspended, DeletionBlocked.
+    /// RuntimeAvailable, AdminsReady, Suspended, UpgradePending, DeletionBlocked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::context::ledger::Ledger;
 use crate::context::system::{Entropy, random};
 use crate::context::token;
+use crate::context::upgrade::Images;
 use crate::names::{self, ExternalNames};
 
 /// What the operator knows about a tenant and nobody else does.
@@ -32,12 +33,10 @@ pub struct TenantRecord {
     pub desired_digest: String,
     /// The state that a pod must know before it is ready: the newest one when no pod could be told of it.
     pub required_desired: u64,
-    /// Image whose migrations the database has.
-    pub migrated_image: Option<String>,
+    /// What its pods run, if any do.
+    pub images: Images,
     /// Digest of what each external system was last seen to have, so that a new leader need not ask it.
     pub provisioned: BTreeMap<String, String>,
-    /// Whether the tenant's pods were put to rest, and have not been woken since.
-    pub hibernated: bool,
     /// Admins by e-mail address.
     pub links: BTreeMap<String, AdminLink>,
     /// Who was erased, in whatever copy of the database.
@@ -119,9 +118,8 @@ impl TenantRecord {
             desired_number: 0,
             desired_digest: String::new(),
             required_desired: 0,
-            migrated_image: None,
+            images: Images::default(),
             provisioned: BTreeMap::new(),
-            hibernated: false,
             links: BTreeMap::new(),
             erased: Ledger::default(),
             erased_digest: String::new(),
@@ -180,9 +178,8 @@ impl TenantRecord {
                 Some(_) => reader.parsed("requiredDesired", |text| text.parse().ok())?,
                 None => 0,
             },
-            migrated_image: reader.optional("migratedImage"),
+            images: Images::of(secret),
             provisioned: reader.noted("provisioned"),
-            hibernated: reader.optional("hibernated").is_some(),
             links: reader.parsed("adminLinks", |text| serde_json::from_str(text).ok())?,
             erased: reader.ledger()?,
             erased_digest: reader.optional("erasedDigest").unwrap_or_default(),
@@ -236,9 +233,8 @@ impl TenantRecord {
             desired_number,
             desired_digest,
             required_desired,
-            migrated_image,
+            images,
             provisioned,
-            hibernated,
             links,
             erased,
             erased_digest,
@@ -270,15 +266,14 @@ impl TenantRecord {
             ("desiredNumber", Some(desired_number.to_string())),
             ("desiredDigest", Some(desired_digest.clone())),
             ("requiredDesired", Some(required_desired.to_string())),
-            ("migratedImage", migrated_image.clone()),
             ("provisioned", (!provisioned.is_empty()).then_some(noted)),
-            ("hibernated", hibernated.then(|| "true".to_owned())),
             ("adminLinks", Some(links)),
             ("erased", (!erased.is_empty()).then(|| erased.to_string())),
             ("erasedDigest", Some(erased_digest.clone())),
         ];
         pairs
             .into_iter()
+            .chain(images.data())
             .filter_map(|(key, value)| Some((key.to_owned(), ByteString(value?.into_bytes()))))
             .collect()
     }
@@ -341,6 +336,7 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use crate::context::system::SystemEntropy;
+    use crate::context::upgrade::Upgrade;
 
     fn record() -> TenantRecord {
         let mut record = TenantRecord::generate(
@@ -362,7 +358,14 @@ mod tests {
         record.required_desired = 5;
         let provisioned = ("database".to_owned(), "digest".to_owned());
         record.provisioned.extend([provisioned]);
-        record.hibernated = true;
+        record.images = Images {
+            migrated: Some("albatross:1".to_owned()),
+            upgrade: Some(Upgrade {
+                image: "albatross:2".to_owned(),
+                failed: true,
+            }),
+            hibernated: true,
+        };
         record.erased.extend([Uuid::from_u128(7)]);
         record
     }
@@ -374,7 +377,7 @@ mod tests {
         let read = TenantRecord::from_secret(&secret).unwrap();
         assert_eq!(read.data(), record.data());
         assert_eq!(read.servers, record.servers);
-        assert!(read.hibernated);
+        assert_eq!(read.images, record.images);
         assert_eq!(read.provisioned, record.provisioned);
         assert_eq!(read.erased, record.erased);
         assert_eq!(read.pepper().len(), 32);

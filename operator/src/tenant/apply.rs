@@ -207,7 +207,7 @@ pub async fn migrate(
     match outcome(&live) {
         JobOutcome::Running => Ok(migrating(plan)),
         JobOutcome::Complete => {
-            record.migrated_image = Some(plan.image.clone());
+            record.images.migrated = Some(plan.image.clone());
             claim::store(record, &plan.tenant.name, ctx).await?;
             Ok(migrated(plan, record).unwrap_or_else(|| migrating(plan)))
         }
@@ -245,7 +245,7 @@ pub fn contention(plan: &Plan, ctx: &Context) -> Part {
 
 /// How the schema is doing according to the record, if the migration has run.
 pub fn migrated(plan: &Plan, record: &TenantRecord) -> Option<Part> {
-    (record.migrated_image.as_ref() == Some(&plan.image)).then(|| {
+    (record.images.migrated.as_ref() == Some(&plan.image)).then(|| {
         Part::done(
             Reason::UpToDate,
             format!("the database has the schema of {}", plan.image),

@@ -79,12 +79,8 @@ pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> 
 pub async fn record(tenant: &str, ctx: &Context) -> Result<Record, kube::Error> {
     let name = names::record_secret(tenant);
     let cached = ctx.caches.secret(&ctx.namespace, &name);
-    let remembered = ctx.memory.of(tenant).record;
-    if let (Some(cached), Some(remembered)) = (&cached, remembered)
-        && newer(
-            &remembered.resource_version,
-            &cached.metadata.resource_version,
-        )
+    if let Some(cached) = &cached
+        && let Some(remembered) = remembered(tenant, cached, ctx)
     {
         return Ok(Record::Present(Box::new((*remembered).clone())));
     }
@@ -100,6 +96,16 @@ pub async fn record(tenant: &str, ctx: &Context) -> Result<Record, kube::Error> 
         Some(Ok(record)) => Record::Present(Box::new(record)),
         Some(Err(cause)) => Record::Unreadable(cause),
     })
+}
+
+/// As last written by this process, if the cache does not show it yet.
+pub fn remembered(tenant: &str, cached: &Secret, ctx: &Context) -> Option<Arc<TenantRecord>> {
+    let remembered = ctx.memory.of(tenant).record?;
+    let (ours, shown) = (
+        &remembered.resource_version,
+        &cached.metadata.resource_version,
+    );
+    newer(ours, shown).then_some(remembered)
 }
 
 async fn namespace(tenant: &Tenant, ctx: &Context) -> Result<Option<Arc<Namespace>>, kube::Error> {

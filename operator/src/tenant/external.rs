@@ -74,7 +74,7 @@ async fn note(plan: &Plan, record: &mut TenantRecord, ctx: &Context) -> Result<(
         return Ok(());
     }
     record.provisioned = all;
-    match record.migrated_image {
+    match record.images.migrated {
         Some(_) => claim::store(record, &plan.tenant.name, ctx).await,
         None => Ok(()),
     }

@@ -27,14 +27,14 @@ pub async fn decide(
     ctx: &Context,
 ) -> Result<Hibernation, Error> {
     let decided = match plan.tenant.hibernate {
-        Hibernate::WhenLanded if !record.hibernated => landed(plan, record, ctx).await,
+        Hibernate::WhenLanded if !record.images.hibernated => landed(plan, record, ctx).await,
         declared => settled(declared != Hibernate::Never),
     };
-    if decided.asleep != record.hibernated {
+    if decided.asleep != record.images.hibernated {
         if decided.asleep {
             last_erasures(plan, record, ctx).await;
         }
-        record.hibernated = decided.asleep;
+        record.images.hibernated = decided.asleep;
         claim::store(record, &plan.tenant.name, ctx).await?;
     }
     if decided.asleep {

@@ -187,7 +187,9 @@ fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DynamicObject>
     let declared: Option<DeploymentSpec> = part_of(deployment, "spec");
     let live = declared.and_then(|spec| spec.replicas).unwrap_or(1);
     let replicas = replicas.unwrap_or(live);
-    let seen = status.observed_generation >= deployment.metadata.generation && live == replicas;
+    // What is said of the pods before is no word about these.
+    let is_current = status.observed_generation >= deployment.metadata.generation;
+    let seen = is_current && live == replicas;
     let counts = [
         status.updated_replicas.unwrap_or(0),
         status.available_replicas.unwrap_or(0),
@@ -203,7 +205,7 @@ fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DynamicObject>
     let message = format!(
         "Deployment {name}: {updated} of {replicas} pods are up to date, {available} are available"
     );
-    match not_progressing(&status) {
+    match not_progressing(&status).filter(|_| is_current) {
         Some(cause) => Part::failing(Reason::RuntimeUnavailable, format!("{message}; {cause}")),
         None => waiting(message),
     }

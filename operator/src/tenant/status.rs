@@ -37,6 +37,8 @@ pub struct Facts {
     pub suspended: bool,
     /// A pod starts that cannot be told its state yet.
     pub starting: bool,
+    /// What it waits for to be moved to the operator's image.
+    pub turn: Option<Part>,
     /// What would be done for a tenant that is only observed.
     pub planned: Option<Vec<PlannedChange>>,
 }
@@ -153,16 +155,24 @@ pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: 
         set(ConditionType::Reconciling, no, reason, "");
         set(ConditionType::Stalled, yes, reason, &message);
     }
-    let (suspended, yes) = (ConditionType::Suspended, ConditionStatus::True);
+    let (pending, yes) = (ConditionType::UpgradePending, ConditionStatus::True);
+    if let Some(turn) = &facts.turn {
+        set(pending, yes, turn.reason, &turn.message);
+    }
+    let suspended = ConditionType::Suspended;
     if facts.suspended {
         let message = "spec.suspend is true: nothing is changed";
         set(suspended, yes, Reason::Suspended, message);
     } else if planned.is_some() {
         let message = "spec.mode is Observe: nothing is changed";
         set(suspended, yes, Reason::Observing, message);
-    } else {
-        drop(set);
+    }
+    drop(set);
+    if !facts.suspended && planned.is_none() {
         conditions::remove(&mut status.conditions, suspended);
+    }
+    if facts.turn.is_none() {
+        conditions::remove(&mut status.conditions, pending);
     }
 }
 
@@ -327,6 +337,7 @@ pub async fn write(
     }
     ctx.writer.status(tenant, &after).await?;
     tell_transition(tenant, &before, &after, ctx).await;
+    tell_stopped(tenant, &before, &after, ctx).await;
     Ok(())
 }
 
@@ -364,13 +375,31 @@ async fn tell_transition(
         // Steps on the way are told in the status alone: an event is a write more.
         return;
     }
+    let kind = match status.as_str() {
+        "False" => EventType::Warning,
+        _ => EventType::Normal,
+    };
+    publish(tenant, kind, reason, &message, ctx).await;
+}
+
+/// Whoever waits is told once that the rollout has stopped.
+async fn tell_stopped(tenant: &Tenant, before: &TenantStatus, after: &TenantStatus, ctx: &Context) {
+    let stopped = |status: &TenantStatus| {
+        let pending = conditions::find(&status.conditions, ConditionType::UpgradePending);
+        let stopped = pending.filter(|it| it.reason == Reason::RolloutStopped.as_str());
+        stopped.map(|it| it.message.clone())
+    };
+    if let (None, Some(message)) = (stopped(before), stopped(after)) {
+        let reason = Reason::RolloutStopped.to_string();
+        publish(tenant, EventType::Warning, reason, &message, ctx).await;
+    }
+}
+
+async fn publish(tenant: &Tenant, kind: EventType, reason: String, note: &str, ctx: &Context) {
     let event = Event {
-        type_: match status.as_str() {
-            "False" => EventType::Warning,
-            _ => EventType::Normal,
-        },
+        type_: kind,
         reason,
-        note: Some(message.chars().take(1000).collect()),
+        note: Some(note.chars().take(1000).collect()),
         action: "Reconcile".to_owned(),
         secondary: None,
     };
@@ -411,6 +440,7 @@ mod tests {
             runtime: Some(("0.1.0".to_owned(), 5)),
             suspended: false,
             starting: false,
+            turn: None,
             planned: None,
         }
     }
@@ -532,6 +562,19 @@ mod tests {
         ));
         observed(&mut status, &facts(), 3, fixtures::NOW.parse().unwrap());
         assert!(conditions::find(&status.conditions, ConditionType::Suspended).is_none());
+    }
+
+    #[test]
+    fn who_waits_for_an_upgrade_is_ready_and_told_until_it_goes() {
+        let mut waiting = facts();
+        waiting.turn = Some(Part::waiting(Reason::WaitingForRollout, "later"));
+        let mut status = after(&waiting);
+        assert_eq!(ready(&status), ("True".to_owned(), "Available".to_owned()));
+        let pending = ConditionType::UpgradePending;
+        let told = conditions::find(&status.conditions, pending).unwrap();
+        assert_eq!(told.reason, "WaitingForRollout");
+        observed(&mut status, &facts(), 2, fixtures::NOW.parse().unwrap());
+        assert!(conditions::find(&status.conditions, pending).is_none());
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
     let image = image::choose(
         valid.version.as_deref(),
         &config.defaults.image,
-        record.and_then(|record| record.migrated_image.as_deref()),
+        record.and_then(|record| record.images.migrated.as_deref()),
     )?;
     let endpoint = endpoint(&valid);
     Ok(Plan {

@@ -1,5 +1,6 @@
 //! Says of every pod what a node would say if all went well: migrations succeed, everything else runs, and is ready once
-//! the runtime has been told the state that its environment asks for. Only pods of a runtime that is ill end again and again.
+//! the runtime has been told the state that its environment asks for. Only pods of a runtime that is ill end again and
+//! again, and a migration ends as the test wants it.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::platform::runtimes::{All, known};
+use crate::platform::runtimes::{All, Migration, known};
 
 pub fn start(client: &Client, runtimes: All) -> AbortOnDropHandle<()> {
     let client = client.clone();
@@ -38,10 +39,17 @@ fn is_new(pod: &Pod) -> bool {
 }
 
 async fn run(client: &Client, pod: &Pod, runtimes: &All) {
-    if label(pod, "component") == "migrate" {
-        return tell(client, pod, json!({"phase": "Succeeded"})).await;
-    }
     let runtime = || known(runtimes, label(pod, "tenant"));
+    if label(pod, "component") == "migrate" {
+        while runtime().migration == Migration::Hangs {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let ended = match runtime().migration {
+            Migration::Fails => failed(pod),
+            Migration::Succeeds | Migration::Hangs => json!({"phase": "Succeeded"}),
+        };
+        return tell(client, pod, ended).await;
+    }
     if runtime().is_ill {
         return tell(client, pod, crashing(pod)).await;
     }
@@ -77,6 +85,20 @@ fn running(ready: bool) -> Value {
     let ready =
         json!({"type": "Ready", "status": status, "lastTransitionTime": "2026-01-01T00:00:00Z"});
     json!({"phase": "Running", "conditions": [ready]})
+}
+
+/// Long ago, so that nobody waits before it is tried again.
+fn failed(pod: &Pod) -> Value {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let statuses = containers.map(|container| {
+        let at = "2026-01-01T00:00:00Z";
+        let ended = json!({"exitCode": 1, "reason": "Error", "startedAt": at, "finishedAt": at});
+        json!({
+            "name": container.name, "image": container.image, "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"terminated": ended},
+        })
+    });
+    json!({"phase": "Failed", "containerStatuses": statuses.collect::<Vec<_>>()})
 }
 
 fn crashing(pod: &Pod) -> Value {

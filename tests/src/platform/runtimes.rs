@@ -40,6 +40,17 @@ pub struct Runtime {
     pub refuses_keys: bool,
     /// Its pods end again and again, and are never ready.
     pub is_ill: bool,
+    pub migration: Migration,
+}
+
+/// What becomes of a tenant's next migration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Migration {
+    #[default]
+    Succeeds,
+    Fails,
+    /// Until it is to succeed or to fail.
+    Hangs,
 }
 
 /// A key of a runtime.

@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use albatross::adapters::memory;
 use albatross::application::airline::Airline;
 use albatross_crds::Tenant;
+use albatross_operator::config::OperatorConfig;
 use albatross_operator::context::metrics::Metrics;
 use albatross_operator::context::tenant_states::TenantStates;
+use albatross_operator::tenant::fleet::Upgrades;
+use albatross_tests::chart::configuration;
 use albatross_tests::parts::parts;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -109,7 +112,14 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
     metrics.called("postgres", true);
     let (tenants, mut writer) = reflector::store();
     writer.apply_watcher_event(&Event::Apply(stalled_tenant()));
-    metrics.add(TenantStates(tenants));
+    metrics.add(TenantStates(tenants.clone()));
+    let configuration = configuration(&render(&[]).unwrap()).to_owned();
+    metrics.add(Upgrades {
+        tenants,
+        secrets: reflector::store().0,
+        namespace: "albatross-system".to_owned(),
+        config: OperatorConfig::parse(&configuration).unwrap(),
+    });
     let exported = metrics.text().unwrap();
     let counted = "albatross_operator_tenants{ready=\"False\",reason=\"HostConflict\"} 1";
     assert!(exported.contains(counted), "{exported}");
@@ -130,7 +140,7 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
             asked.insert(name.to_owned());
         }
     }
-    assert_eq!(asked.len(), 7, "each metric is asked for: {asked:?}");
+    assert_eq!(asked.len(), 8, "each metric is asked for: {asked:?}");
 }
 
 #[test]

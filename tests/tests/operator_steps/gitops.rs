@@ -53,6 +53,7 @@ fn facts(states: [State; PARTS], suspended: bool) -> Facts {
         runtime: None,
         suspended,
         starting: false,
+        turn: None,
         planned: None,
     }
 }

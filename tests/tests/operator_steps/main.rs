@@ -28,6 +28,7 @@ mod outages;
 mod recorded_names;
 mod refusals;
 mod restarts;
+mod rollout;
 mod rotation;
 mod runtime;
 mod serving;

@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use serde_json::json;
 
-async fn image(platform: &Platform, tenant: &str) -> String {
+pub async fn image(platform: &Platform, tenant: &str) -> String {
     let namespace = format!("albatross-{tenant}");
     let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
     let pod = deployments.get("api").await.unwrap().spec.unwrap().template;

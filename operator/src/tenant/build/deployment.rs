@@ -77,7 +77,7 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
 
 /// `replicas` are none where an autoscaler decides it.
 fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: Option<i32>) -> Deployment {
-    let asleep = input.record.hibernated.then_some(0);
+    let asleep = input.record.images.hibernated.then_some(0);
     Deployment {
         metadata: input.meta(pod.component),
         spec: Some(DeploymentSpec {
@@ -162,7 +162,7 @@ mod tests {
             [api(&input, &secret), worker(&input, &secret).unwrap()]
         };
         let awake = built(&record);
-        record.hibernated = true;
+        record.images.hibernated = true;
         for (mut asleep, awake) in built(&record).into_iter().zip(awake) {
             let replicas = &mut asleep.spec.as_mut().unwrap().replicas;
             assert_eq!(replicas.take(), Some(0));
@@ -177,7 +177,7 @@ mod tests {
             let plan = fixtures::plan(json!({"api": {"autoscaling": autoscaling}}));
             let mut record = fixtures::record(&plan);
             for (asleep, expected) in [(false, None), (true, Some(0))] {
-                record.hibernated = asleep;
+                record.images.hibernated = asleep;
                 let input = fixtures::input(&plan, &record);
                 let built = api(&input, &secret::api(&input));
                 assert_eq!(built.spec.unwrap().replicas, expected);
