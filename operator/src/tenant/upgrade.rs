@@ -103,9 +103,7 @@ pub async fn conclude(
 /// An upgrade that failed stays so until the tenant is Ready, also while its migration is tried again.
 fn outcome(upgrade: Option<&Upgrade>, image: &str, facts: &Facts) -> Option<Upgrade> {
     let upgrade = upgrade?;
-    if facts.worst().is_none() {
-        return None;
-    }
+    facts.worst()?;
     let is_its = upgrade.image == image;
     let fails =
         facts.schema.reason == Reason::MigrationFailed || facts.rollout.state == State::Failing;
