@@ -34,6 +34,7 @@ const WAITING: Duration = Duration::from_secs(30);
 pub struct Error(#[from] kube::Error);
 
 /// Brings one ApiKey closer to what is declared.
+#[tracing::instrument(name = "reconcile", skip_all, fields(kind = "ApiKey", namespace = key.namespace(), name = key.name_any()))]
 pub async fn reconcile(key: Arc<ApiKey>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = std::time::Instant::now();
     let outcome = run(&key, &ctx).await;

@@ -70,6 +70,9 @@ pub struct OperatorConfig {
     /// Filter of the log, e.g. `info` or `albatross_operator=debug,info`.
     #[serde(default = "default_log")]
     pub log: String,
+    /// The collector that traces are sent to, by OTLP over HTTP: `http://host:4318`.
+    #[serde(default)]
+    pub otlp: Option<String>,
     /// Where a tenant's internal API is. `{service}` (of pods that serve, or of pods that start), its `{clusterIP}`,
     /// `{namespace}` and `{tenant}` are filled in; outside the cluster, where its DNS does not reach, use
     /// `http://{clusterIP}:8081`.
@@ -287,6 +290,9 @@ impl OperatorConfig {
             return Err(invalid("concurrency", "must be at least 1"));
         }
         self.leader_election.check()?;
+        if let Some(collector) = &self.otlp {
+            check_url("otlp", collector, &["http", "https"])?;
+        }
         check_url(
             "runtimeUrl",
             &self.runtime_url.replace(['{', '}'], ""),

@@ -9,3 +9,4 @@ pub mod names;
 pub mod provision;
 pub mod server;
 pub mod tenant;
+pub mod traces;

@@ -4,12 +4,15 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use albatross_operator::config::{Args, Command, OperatorConfig};
+use albatross_operator::traces::{Traces, asked_each_time};
 use albatross_operator::{controllers, server};
 use anyhow::Context;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,9 +29,11 @@ async fn main() -> anyhow::Result<()> {
     let config = OperatorConfig::read(&args.config)?;
     let filter = args.log.as_deref().unwrap_or(&config.log);
     let filter = EnvFilter::try_new(filter).context("the log filter is not valid")?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stdout().is_terminal())
+    let traces = config.otlp.as_deref().map(Traces::to).transpose()?;
+    let log = tracing_subscriber::fmt::layer().with_ansi(std::io::stdout().is_terminal());
+    tracing_subscriber::registry()
+        .with(log.with_filter(asked_each_time(filter)))
+        .with(traces.as_ref().map(Traces::layer))
         .init();
     let client = client().await.context("no way to the API server")?;
     let stop = CancellationToken::new();
@@ -41,7 +46,11 @@ async fn main() -> anyhow::Result<()> {
         }
         on_signal.cancel();
     });
-    controllers::run(args, config, client, stop).await
+    let ended = controllers::run(args, config, client, stop).await;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(|| traces.end()).await?;
+    }
+    ended
 }
 
 async fn client() -> anyhow::Result<kube::Client> {

@@ -70,6 +70,7 @@ enum Outcome {
 }
 
 /// Brings one tenant closer to what is declared.
+#[tracing::instrument(name = "reconcile", skip_all, fields(kind = "Tenant", name = tenant.name_any()))]
 pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = std::time::Instant::now();
     let outcome = run(&tenant, &ctx).await;

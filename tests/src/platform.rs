@@ -54,6 +54,8 @@ pub struct Setting {
     pub log: &'static str,
     /// Tenants, and keys, that it works on at once.
     pub concurrency: u16,
+    /// Where it sends traces.
+    pub otlp: Option<String>,
 }
 
 impl Setting {
@@ -72,6 +74,7 @@ impl Setting {
             lease_seconds: 15,
             log: "albatross_operator=debug,info",
             concurrency: 8,
+            otlp: None,
         }
     }
 
@@ -91,6 +94,7 @@ impl Setting {
             "leaderElection": {"leaseSeconds": self.lease_seconds, "renewSeconds": 1},
             "concurrency": self.concurrency,
             "log": self.log,
+            "otlp": self.otlp,
             "runtimeUrl": format!("{}/{{tenant}}/{{service}}", self.runtimes_url),
         }})
     }

@@ -75,6 +75,7 @@ const OPERATOR: Edges = &[
             "albatross_crds",
         ],
     ),
+    ("traces", &["names"]),
 ];
 
 const CRATES: [&str; 5] = [

@@ -7,6 +7,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::context::ledger::MOST;
@@ -220,10 +221,16 @@ async fn answer<T: DeserializeOwned>(
     request: RequestBuilder,
     token: &SecretString,
 ) -> Result<T, RuntimeError> {
-    let response = request
+    let (client, request) = request
         .bearer_auth(token.expose_secret())
         .timeout(TIMEOUT)
-        .send()
+        .build_split();
+    let request = request.map_err(|cause| RuntimeError::Refused(root_cause(&cause)))?;
+    let span =
+        tracing::debug_span!("call", method = %request.method(), path = request.url().path());
+    let response = client
+        .execute(request)
+        .instrument(span)
         .await
         .map_err(|cause| RuntimeError::Unreachable(root_cause(&cause)))?;
     let status = response.status();

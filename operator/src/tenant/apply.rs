@@ -114,6 +114,7 @@ fn of_workloads(workloads: Workloads) -> (Vec<Wanted>, Option<Wanted>) {
 }
 
 /// Applies what differs.
+#[tracing::instrument(name = "apply", level = "debug", skip_all)]
 pub async fn apply(tenant: &str, wanted: &[Wanted], ctx: &Context) -> Result<(), Error> {
     for object in wanted {
         if object.is_secret() {
@@ -190,6 +191,7 @@ async fn tell_altered(tenant: &str, copy: &str, ctx: &Context) {
 }
 
 /// Runs the image's migration unless the record says that it has run.
+#[tracing::instrument(name = "migrate", level = "debug", skip_all)]
 pub async fn migrate(
     plan: &Plan,
     record: &mut TenantRecord,
@@ -294,6 +296,7 @@ fn outcome(job: &DynamicObject) -> JobOutcome {
 }
 
 /// Deletes what the operator once applied for the tenant and wants no longer.
+#[tracing::instrument(name = "prune", level = "debug", skip_all)]
 pub async fn prune(
     plan: &Plan,
     wanted: &Applicable,

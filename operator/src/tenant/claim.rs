@@ -23,6 +23,7 @@ pub struct Claimed {
 
 /// Makes the record, or changes it where the plan asks for it; stores it only when it differs. `serves`: whether a pod
 /// can be told what changes.
+#[tracing::instrument(name = "claim", level = "debug", skip_all)]
 pub async fn claim(
     tenant: &Tenant,
     plan: &Plan,

@@ -52,6 +52,7 @@ pub struct Elsewhere {
 }
 
 /// Reads the record, the namespace and the other tenants.
+#[tracing::instrument(name = "dereference", level = "debug", skip_all)]
 pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> {
     let record = record(&tenant.name_any(), ctx).await?;
     let namespace = namespace(tenant, ctx).await?;

@@ -10,6 +10,7 @@ use crate::tenant::error::Error;
 use crate::tenant::part::Part;
 
 /// A cluster without the Gateway API runs the airline all the same.
+#[tracing::instrument(name = "expose", level = "debug", skip_all)]
 pub async fn expose(route: Option<&Wanted>, ctx: &Context) -> Result<Part, Error> {
     let Some(route) = route else {
         return Ok(unexposed());

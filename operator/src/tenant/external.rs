@@ -138,6 +138,7 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
     }
 }
 
+#[tracing::instrument(level = "debug", skip(plan, record, ctx))]
 async fn ensure(
     system: System,
     plan: &Plan,

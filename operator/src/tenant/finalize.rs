@@ -30,6 +30,7 @@ pub enum Progress {
 }
 
 /// Takes the tenant down as far as possible now.
+#[tracing::instrument(name = "finalize", level = "debug", skip_all)]
 pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error> {
     if !tenant
         .finalizers()

@@ -21,6 +21,7 @@ pub struct Hibernation {
 }
 
 /// Decides, and writes it down before a pod is stopped or started for it.
+#[tracing::instrument(name = "hibernation", level = "debug", skip_all)]
 pub async fn decide(
     plan: &Plan,
     record: &mut TenantRecord,

@@ -86,6 +86,7 @@ pub fn service(plan: &Plan, ctx: &Context) -> Option<&'static str> {
 }
 
 /// Tells the runtime its state behind `service`; says whether it knows its admins.
+#[tracing::instrument(name = "tell", level = "debug", skip_all)]
 pub async fn tell(
     plan: &Plan,
     record: &mut TenantRecord,

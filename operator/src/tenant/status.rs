@@ -324,6 +324,7 @@ fn resources(record: &TenantRecord) -> Vec<ExternalResource> {
 }
 
 /// Writes the status if it differs, and an event if readiness has changed.
+#[tracing::instrument(name = "status", level = "debug", skip_all)]
 pub async fn write(
     tenant: &Tenant,
     ctx: &Context,

@@ -33,6 +33,7 @@ mod rotation;
 mod runtime;
 mod serving;
 mod stampede;
+mod traces;
 mod unready;
 mod version;
 mod waking;
