@@ -3,15 +3,18 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::serve::{Listener, ListenerExt};
-use http::Request;
+use http::header::CONNECTION;
+use http::{HeaderValue, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -49,13 +52,18 @@ pub async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listener.with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Answers until the shutdown begins; requests that have begun are finished.
+/// Answers until the shutdown begins; requests that have begun are finished. From its announcement on clients are told to
+/// come back on another connection, which leads to another process.
 pub fn spawn(listener: TcpListener, router: Router, shutdown: &Shutdown) {
     spawn_with(PATIENCE, listener, router, shutdown);
 }
 
 fn spawn_with(patience: Patience, listener: TcpListener, router: Router, shutdown: &Shutdown) {
     let (begun, tasks) = (shutdown.begun.clone(), shutdown.tasks.clone());
+    let announced = shutdown.announced.clone();
+    let parting = announced.clone();
+    let part = move |request, next| say_goodbye(parting.clone(), request, next);
+    let router = router.layer(from_fn(part));
     let mut listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
             tracing::trace!(%error, "a connection keeps its delay");
@@ -72,9 +80,10 @@ fn spawn_with(patience: Patience, listener: TcpListener, router: Router, shutdow
                 () = begun.cancelled() => return,
                 accepted = next(&mut listener) => accepted,
             };
-            let (router, begun) = (router.clone(), begun.clone());
+            let router = router.clone();
+            let (announced, begun) = (announced.clone(), begun.clone());
             tasks.spawn(async move {
-                answer(patience, io, peer, router, begun).await;
+                answer(patience, io, peer, router, announced, begun).await;
                 drop(place);
             });
         }
@@ -86,6 +95,7 @@ async fn answer(
     io: TcpStream,
     peer: SocketAddr,
     router: Router,
+    announced: CancellationToken,
     begun: CancellationToken,
 ) {
     let asked = Arc::new(Asked::new());
@@ -109,7 +119,7 @@ async fn answer(
     let mut connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     // hyper's own time-out begins only once it knows the version of HTTP, and HTTP/2 has none.
     let mut silent = pin!(asked.silence(patience));
-    let mut ending = false;
+    let (mut ending, mut told) = (false, false);
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -127,6 +137,15 @@ async fn answer(
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }
+            () = announced.cancelled(), if !told => {
+                told = true;
+                // HTTP/2 has a frame for it, which loses no request that is on its way (RFC 9113, 6.8); a connection of HTTP/1
+                // is told by its next answer.
+                if asked.is_multiplexed() {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
             () = begun.cancelled(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
@@ -135,11 +154,23 @@ async fn answer(
     }
 }
 
-/// When a connection was last asked for something.
+/// The next answer of a connection of HTTP/1 is its last (RFC 9112, 9.6).
+async fn say_goodbye(announced: CancellationToken, request: Request, next: Next) -> Response {
+    let is_multiplexed = request.version() > Version::HTTP_11;
+    let mut response = next.run(request).await;
+    if announced.is_cancelled() && !is_multiplexed {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+/// When and how a connection was last asked for something.
 struct Asked {
     connected: Instant,
     /// Milliseconds after that; 0 before the first time.
     last: AtomicU64,
+    multiplexed: AtomicBool,
 }
 
 impl Asked {
@@ -147,10 +178,18 @@ impl Asked {
         Self {
             connected: Instant::now(),
             last: AtomicU64::new(0),
+            multiplexed: AtomicBool::new(false),
         }
     }
 
-    fn note(&self) {
+    /// By HTTP/2: several requests at once.
+    fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, version: Version) {
+        let multiplexed = version > Version::HTTP_11;
+        self.multiplexed.store(multiplexed, Ordering::Relaxed);
         let after = self.connected.elapsed().as_millis().max(1);
         let after = u64::try_from(after).unwrap_or(u64::MAX);
         self.last.store(after, Ordering::Relaxed);
@@ -181,7 +220,7 @@ struct FromPeer<S> {
     asked: Arc<Asked>,
 }
 
-impl<B, S: Service<Request<B>>> Service<Request<B>> for FromPeer<S> {
+impl<B, S: Service<http::Request<B>>> Service<http::Request<B>> for FromPeer<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -190,8 +229,8 @@ impl<B, S: Service<Request<B>>> Service<Request<B>> for FromPeer<S> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> S::Future {
-        self.asked.note();
+    fn call(&mut self, mut request: http::Request<B>) -> S::Future {
+        self.asked.note(request.version());
         request.extensions_mut().insert(ConnectInfo(self.peer));
         self.inner.call(request)
     }
@@ -319,6 +358,49 @@ mod tests {
             .await
             .unwrap();
         assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_during_the_notice_is_answered_and_told_to_come_back_on_another_connection()
+     {
+        let (address, shutdown) = serve(LONG, LONG).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let peer = stream.local_addr().unwrap().to_string();
+        stream.write_all(request("/").as_bytes()).await.unwrap();
+        let before = read_until(&mut stream, &peer).await;
+        assert!(!before.contains("connection: close"), "{before}");
+        shutdown.announced.cancel();
+        stream.write_all(request("/").as_bytes()).await.unwrap();
+        let last = read_until(&mut stream, "").await;
+        assert!(last.contains("connection: close"), "{last}");
+        assert!(last.ends_with(&peer), "{last}");
+        // Whoever has not heard of it comes in as before.
+        let mut other = TcpStream::connect(address).await.unwrap();
+        other.write_all(request("/").as_bytes()).await.unwrap();
+        let answer = read_until(&mut other, "").await;
+        assert!(answer.contains("200 OK"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_http_2_is_told_at_once() {
+        let (address, shutdown) = serve(LONG, LONG).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let peer = stream.local_addr().unwrap().to_string();
+        stream.write_all(HTTP_2).await.unwrap();
+        let mut answer = Vec::new();
+        while !String::from_utf8_lossy(&answer).contains(&peer) {
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+        }
+        shutdown.announced.cancel();
+        // A frame of type GOAWAY with eight bytes.
+        let goodbye = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+        let told = async {
+            while !answer.windows(goodbye.len()).any(|it| it == goodbye) {
+                assert!(stream.read_buf(&mut answer).await.unwrap() > 0);
+            }
+        };
+        let told = tokio::time::timeout(LONG, told).await;
+        told.expect("the server says goodbye");
     }
 
     #[tokio::test]
