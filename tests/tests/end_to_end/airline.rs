@@ -1,0 +1,128 @@
+//! Airlines on the cluster, declared by `kubectl` as the examples are.
+
+use std::process::Command;
+
+use albatross_tests::airline::Caller;
+use albatross_tests::kubectl::{PortForward, kubectl, secret};
+use tokio::sync::Mutex;
+
+pub const CLIENTS: &str = "airline-clients";
+/// The cluster is one: tests that change the same tenants take turns.
+pub static CLUSTER: Mutex<()> = Mutex::const_new(());
+
+pub fn example(file: &str) -> String {
+    format!("{}/../examples/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `kubectl apply -f examples/`, and both airlines are Ready.
+pub fn examples_are_ready() {
+    kubectl(&["apply", "--filename", &example("")]);
+    for tenant in ["tenant/skyways", "tenant/nordwind"] {
+        kubectl(&["wait", "--for=condition=Ready", tenant, "--timeout=180s"]);
+    }
+    for key in ["apikey/skyways-acars", "apikey/nordwind-acars"] {
+        let wait = ["wait", "--for=condition=Ready", key, "--timeout=120s"];
+        kubectl(&[&["--namespace", CLIENTS][..], &wait[..]].concat());
+    }
+}
+
+/// What an earlier run retained has another name.
+pub fn unique(name: &str) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("{name}-{}", &id[..8])
+}
+
+pub fn apply_renamed(file: &str, from: &str, to: &str) {
+    apply_changed(file, &[(from, to)]);
+}
+
+/// An example with some of its text replaced.
+fn apply_changed(file: &str, replacements: &[(&str, &str)]) {
+    let mut manifest = std::fs::read_to_string(example(file)).expect("an example");
+    for (from, to) in replacements {
+        assert!(manifest.contains(from), "{file} has no {from:?}");
+        manifest = manifest.replace(from, to);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(file);
+    std::fs::write(&path, manifest).expect("a written manifest");
+    kubectl(&["apply", "--filename", &path.to_string_lossy()]);
+}
+
+pub fn entry(entries: &[(String, String)], key: &str) -> String {
+    let found = entries.iter().find(|(name, _)| name == key);
+    found.unwrap_or_else(|| panic!("no {key}")).1.clone()
+}
+
+/// An airline of one test, declared as an example is, under a name of its own.
+pub struct Airline {
+    pub name: String,
+    pub namespace: String,
+    forward: PortForward,
+    pub key: String,
+}
+
+impl Airline {
+    pub fn declared_like(tenant: &str) -> Self {
+        Self::declared(tenant, &[])
+    }
+
+    /// As an example is, but for its name and what is replaced.
+    pub fn declared(tenant: &str, replacements: &[(&str, &str)]) -> Self {
+        let name = unique(tenant);
+        kubectl(&["apply", "--filename", &example("00-namespace.yaml")]);
+        let number = if tenant == "skyways" { 0 } else { 1 };
+        let renamed = (tenant, name.as_str());
+        let changed = [replacements, &[renamed]].concat();
+        apply_changed(&format!("1{number}-{tenant}.yaml"), &changed);
+        apply_changed(&format!("2{number}-{tenant}-acars.yaml"), &[renamed]);
+        let resource = format!("tenant/{name}");
+        kubectl(&["wait", "--for=condition=Ready", &resource, "--timeout=180s"]);
+        let key = format!("apikey/{name}-acars");
+        let wait = ["wait", "--for=condition=Ready", &key, "--timeout=120s"];
+        kubectl(&[&["--namespace", CLIENTS][..], &wait[..]].concat());
+        let namespace = format!("albatross-{name}");
+        Self {
+            forward: PortForward::to(&namespace, "api", 8080),
+            key: entry(&secret(CLIENTS, &format!("{name}-acars")), "key"),
+            namespace,
+            name,
+        }
+    }
+
+    pub fn remove(self) {
+        let key = format!("apikey/{}-acars", self.name);
+        kubectl(&["--namespace", CLIENTS, "delete", &key, "--timeout=120s"]);
+        kubectl(&["delete", &format!("tenant/{}", self.name), "--timeout=120s"]);
+    }
+
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.forward.port)
+    }
+
+    pub fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.forward.port)
+    }
+
+    pub fn client(&self) -> Caller {
+        Caller::with_key(&self.address(), &self.host(), &self.key)
+    }
+
+    /// The first administrator, by the one-time link of the tenant's Secret.
+    pub async fn admin(&self) -> Caller {
+        let links = secret(&self.namespace, "albatross-admin-links");
+        Caller::by_link(&self.address(), &self.host(), &links[0].1).await
+    }
+
+    /// Files the recorded flight by the example client; returns the PIREP's id.
+    pub fn file_a_flight(&self) -> String {
+        let output = Command::new(example("file-a-flight"))
+            .args(["--url", &self.address(), "--key", &self.key])
+            .output()
+            .expect("Node runs the example client");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the flight was not filed: {said}");
+        let url = String::from_utf8_lossy(&output.stdout);
+        url.trim().rsplit('/').next().unwrap_or_default().to_owned()
+    }
+}
