@@ -12,8 +12,9 @@ use albatross_tests::faults::{Call, Fault, SHARED};
 use albatross_tests::wait::until_in;
 use futures::future::join_all;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -170,6 +171,13 @@ async fn the_operator_starts_in_spite_of_a_fault_at_any_call_that_is_for_no_tena
             .delete("albatross-operator", &DeleteParams::default())
             .await;
         deleted.unwrap();
+        // What is noted there is not asked of the servers again.
+        let secrets: Api<Secret> = Api::namespaced(world.platform.client.clone(), NAMESPACE);
+        let forget = Patch::Merge(json!({"data": {"provisioned": null}}));
+        let forgotten = secrets
+            .patch("tenant-steady", &PatchParams::default(), &forget)
+            .await;
+        forgotten.unwrap();
         let began = Instant::now();
         world
             .run(async |world| {
