@@ -8,6 +8,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 DEMO ?=
+FOR ?= 60
 # Servers that are built for one machine and for an image alike: static, so that a scratch image can hold them.
 TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
@@ -15,7 +16,7 @@ RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
 PEERS := $(CARGO_TARGET_DIR)/peers
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
-.PHONY: help run ui build image check fmt test soak bench bench-operator cluster cluster-down generate
+.PHONY: help run ui build image check fmt test soak fuzz bench bench-operator cluster cluster-down generate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +48,11 @@ test: ## Everything, against real servers and a real cluster; installs what it n
 
 soak: ## A thousand simulated storms, a thousand kills under load, outages of minutes, every fault at every call of the operator; prints what it saw
 	tests/soak
+
+fuzz: ## Feed each decoder what a fuzzer thinks of, for FOR seconds each; takes a nightly compiler
+	command -v cargo-fuzz > /dev/null || cargo install --locked cargo-fuzz
+	for target in event archive track; do \
+		cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target -- -max_total_time=$(FOR) || exit; done
 
 bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 asks the cluster of KUBECONFIG too
 	tests/prepare
