@@ -10,6 +10,7 @@ pub mod chain;
 mod combiner;
 pub mod erasures;
 mod failure;
+pub mod known_head;
 mod lanes;
 mod limits;
 pub mod memory;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use albatross::adapters::memory::{MemoryFeed, MemoryLog, MemoryReadModel, MemoryWakeUps};
 use albatross::adapters::rabbitmq::RabbitFeed;
+use albatross::adapters::{migrate, open};
 use albatross::application::relay::{LANE, Relay, RelayMetrics};
 use albatross::application::wake_ups;
 use albatross::ports::event_bus::{Feed, FeedMessage, Hint, WakeUps};
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 use lapin::options::BasicGetOptions;
 use lapin::{Connection, ConnectionProperties};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -318,12 +320,12 @@ async fn a_process_hears_of_what_another_appended_and_tells_it_no_further() {
                 position: 1,
             })
             .await;
-        *woken.borrow() == 1 && *one.appended().borrow() == 1
+        woken.borrow().position == 1 && one.appended().borrow().position == 1
     })
     .await;
     append(&*one).await;
     append(&*one).await;
-    within("a wake-up", woken.wait_for(|position| *position == 2))
+    within("a wake-up", woken.wait_for(|head| head.position == 2))
         .await
         .unwrap();
     let unknown_epoch = Hint::Appended {
@@ -343,5 +345,45 @@ async fn a_process_hears_of_what_another_appended_and_tells_it_no_further() {
         of_two, 1,
         "a position is told by the process that appended it, once"
     );
-    assert_eq!(*woken.borrow(), 2);
+    assert_eq!(woken.borrow().position, 2);
+}
+
+/// Positions begin anew below those that both processes know.
+#[tokio::test]
+async fn processes_wake_each_other_after_their_log_was_restored() {
+    let database = servers().await.database().await;
+    migrate(&database.url).await.unwrap();
+    let hints: Arc<dyn WakeUps> = Arc::new(MemoryWakeUps::new());
+    let stop = CancellationToken::new();
+    let mut processes = Vec::new();
+    for _ in 0..2 {
+        let log = open(&database.url).await.unwrap().events;
+        let (events, hints, stop) = (log.clone(), hints.clone(), stop.clone());
+        processes.push(log);
+        tokio::spawn(async move { wake_ups::run(events, hints, &stop).await });
+    }
+    let [one, other] = &processes[..] else {
+        unreachable!()
+    };
+    let mut woken = other.appended();
+    let before = woken.borrow().epoch;
+    until("both listen", async || {
+        append(&**one).await;
+        woken.borrow().position > 2
+    })
+    .await;
+
+    let mut storage = PgConnection::connect(&database.url).await.unwrap();
+    let restore = "BEGIN; TRUNCATE log.events, log.log_chain; \
+         UPDATE log.log_epoch SET epoch = gen_random_uuid(); COMMIT";
+    sqlx::raw_sql(restore).execute(&mut storage).await.unwrap();
+    // As every lane does from time to time.
+    one.head().await.unwrap();
+    append(&**one).await;
+    let head = within("a wake-up", woken.wait_for(|head| head.epoch != before));
+    head.await.unwrap();
+    append(&**one).await;
+    within("a wake-up", woken.wait_for(|head| head.position == 2))
+        .await
+        .unwrap();
 }

@@ -51,7 +51,13 @@ pub fn is_plain(append: &Append) -> bool {
 
 /// About the bytes that an append writes.
 pub fn weight(append: &Append) -> usize {
-    append.events.iter().map(|e| e.payload.len() + 256).sum()
+    let events = append.events.iter();
+    events.map(|event| event_weight(&event.payload)).sum()
+}
+
+/// About the bytes that an event with this payload takes.
+pub fn event_weight(payload: &[u8]) -> usize {
+    payload.len() + 256
 }
 
 /// The append's events as they will stand in the log behind `head`.

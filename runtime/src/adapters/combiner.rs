@@ -12,7 +12,8 @@ use crate::ports::event_store::StoreError;
 
 /// Commands that wait beyond these make their callers wait.
 const QUEUE: usize = 1_024;
-const MAX_COMMANDS: usize = 256;
+/// Of one batch.
+pub const MAX_COMMANDS: usize = 256;
 const MAX_WEIGHT: usize = 4 * 1024 * 1024;
 
 /// What executes batches: all commands of a batch in one transaction.

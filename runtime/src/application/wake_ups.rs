@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::ports::event_bus::{Hint, WakeUps};
-use crate::ports::event_store::EventStore;
+use crate::ports::event_store::{EventStore, Head};
 
 /// Hints are worth no longer wait.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,19 +28,19 @@ async fn run_forever(events: Arc<dyn EventStore>, wake_ups: Arc<dyn WakeUps>) {
     let mut appended = events.appended();
     let mut hints = wake_ups.subscribe();
     let mut pump = Pump {
-        known: 0,
-        epoch: None,
+        known: Head::default(),
+        present: appended.clone(),
         events,
         wake_ups,
     };
     loop {
         tokio::select! {
             Ok(()) = appended.changed() => {
-                let position = *appended.borrow_and_update();
-                pump.tell(position).await;
+                let head = *appended.borrow_and_update();
+                pump.tell(head).await;
             }
             hint = hints.recv() => match hint {
-                Ok(Hint::Appended { epoch, position }) => pump.hear(epoch, position).await,
+                Ok(Hint::Appended { epoch, position }) => pump.hear(Head { epoch, position }).await,
                 Ok(Hint::Notice { .. }) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
@@ -49,41 +49,47 @@ async fn run_forever(events: Arc<dyn EventStore>, wake_ups: Arc<dyn WakeUps>) {
 }
 
 struct Pump {
+    /// The highest position that was told or heard: each is told by the process that appended it, once.
+    known: Head,
+    present: watch::Receiver<Head>,
     events: Arc<dyn EventStore>,
     wake_ups: Arc<dyn WakeUps>,
-    /// The highest position that was told or heard: each is told by the process that appended it, once.
-    known: i64,
-    epoch: Option<Uuid>,
 }
 
 impl Pump {
-    async fn tell(&mut self, position: i64) {
-        if position > self.known
-            && let Some(epoch) = self.epoch().await
-        {
-            self.known = position;
+    async fn tell(&mut self, head: Head) {
+        if self.is_news(head) {
+            self.known = head;
+            let Head { epoch, position } = head;
             self.wake_ups
                 .publish(Hint::Appended { epoch, position })
                 .await;
         }
     }
 
-    /// A hint of another epoch is about a log that this process does not read.
-    async fn hear(&mut self, epoch: Uuid, position: i64) {
-        if position > self.known && self.epoch().await == Some(epoch) {
-            self.known = position;
-            self.events.hint(position);
+    /// Of another epoch, it is about a log that this process does not read, or about its own that was restored.
+    async fn hear(&mut self, head: Head) {
+        if self.epoch_is_present(head).await && self.is_news(head) {
+            self.known = head;
+            self.events.hint(head.position);
         }
     }
 
-    async fn epoch(&mut self) -> Option<Uuid> {
-        if self.epoch.is_none() {
-            let head = timeout(PATIENCE, self.events.head()).await;
-            match head.unwrap_or_else(|silence| Err(silence.into())) {
-                Ok(head) => self.epoch = Some(head.epoch),
-                Err(error) => tracing::debug!(%error, "a wake-up is dropped: the log is away"),
+    fn is_news(&self, head: Head) -> bool {
+        head.epoch != self.known.epoch || head.position > self.known.position
+    }
+
+    async fn epoch_is_present(&self, head: Head) -> bool {
+        if self.present.borrow().epoch == head.epoch {
+            return true;
+        }
+        let present = timeout(PATIENCE, self.events.head()).await;
+        match present.unwrap_or_else(|silence| Err(silence.into())) {
+            Ok(present) => present.epoch == head.epoch,
+            Err(error) => {
+                tracing::debug!(%error, "a wake-up is dropped: the log is away");
+                false
             }
         }
-        self.epoch
     }
 }

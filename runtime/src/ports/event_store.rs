@@ -120,7 +120,7 @@ pub struct RecordedEvent {
 }
 
 /// The end of the log. A restore changes the epoch, and with it every cursor becomes void.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     pub epoch: Uuid,
     pub position: i64,
@@ -188,8 +188,9 @@ pub trait EventStore: Send + Sync {
     /// The keys that exist among `subjects`; an erased subject has none.
     async fn subject_keys(&self, subjects: &[Uuid]) -> Result<Vec<SubjectKey>, StoreError>;
 
-    /// The highest position that this process knows to be committed; a hint, never the truth.
-    fn appended(&self) -> watch::Receiver<i64>;
+    /// The highest position that this process knows to be committed; a hint, never the truth. [`EventStore::head`] notices a
+    /// restore, and lowers it.
+    fn appended(&self) -> watch::Receiver<Head>;
 
     /// Raises [`EventStore::appended`] after another process said that the log has grown.
     fn hint(&self, position: i64);

@@ -135,7 +135,7 @@ impl EventStore for Shared {
         self.log.subject_keys(subjects).await
     }
 
-    fn appended(&self) -> watch::Receiver<i64> {
+    fn appended(&self) -> watch::Receiver<Head> {
         self.log.appended()
     }
 

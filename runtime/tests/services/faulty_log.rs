@@ -113,7 +113,7 @@ impl EventStore for FaultyLog {
         self.inner.subject_keys(subjects).await
     }
 
-    fn appended(&self) -> watch::Receiver<i64> {
+    fn appended(&self) -> watch::Receiver<Head> {
         self.inner.appended()
     }
 

@@ -190,7 +190,7 @@ async fn a_dropped_caller_does_not_cancel_its_append(
     }
     // The next append to the stream comes behind the first one.
     storage.events.append(append(stream, 1, 1)).await.unwrap();
-    assert!(*watch.borrow_and_update() >= 1);
+    assert!(watch.borrow_and_update().position >= 1);
     assert_eq!(
         storage.events.read_stream(stream, 0).await.unwrap().len(),
         2

@@ -362,17 +362,17 @@ async fn whoever_watches_learns_of_appends_and_hints(
 ) {
     let storage = storage(adapter).await;
     let mut watch = storage.events.appended();
-    assert_eq!(*watch.borrow_and_update(), 0);
+    assert_eq!(watch.borrow_and_update().position, 0);
     storage
         .events
         .append(append(Uuid::new_v4(), 0, 3))
         .await
         .unwrap();
     watch.changed().await.unwrap();
-    assert_eq!(*watch.borrow_and_update(), 3);
+    assert_eq!(watch.borrow_and_update().position, 3);
     storage.events.hint(2);
     assert!(!watch.has_changed().unwrap(), "a hint never lowers it");
     storage.events.hint(9);
     watch.changed().await.unwrap();
-    assert_eq!(*watch.borrow_and_update(), 9);
+    assert_eq!(watch.borrow_and_update().position, 9);
 }

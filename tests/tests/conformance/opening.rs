@@ -18,7 +18,7 @@ async fn a_second_start_finds_everything_as_it_was() {
     let head = storage.events.head().await.unwrap();
     let again = open(&storage.url).await.unwrap();
     assert_eq!(again.events.head().await.unwrap(), head);
-    assert_eq!(*again.events.appended().borrow(), 3);
+    assert_eq!(again.events.appended().borrow().position, 3);
     assert_eq!(migrate(&storage.url).await.unwrap(), again.schema_version);
     let appended = again.events.append(append(stream, 3, 1)).await.unwrap();
     assert_eq!(appended.position, 4);

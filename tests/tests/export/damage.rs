@@ -111,6 +111,21 @@ type Damage = fn(&mut Vec<String>);
     "the last commit is missing"
 )]
 #[case::something_behind(|lines: &mut Vec<String>| lines.push("{}".to_owned()), "something follows the end")]
+#[case::without_end(
+    |lines: &mut Vec<String>| {
+        let event = lines[1].clone();
+        lines.splice(1..1, std::iter::repeat_n(event, 40_000));
+    },
+    "no commit holds so much"
+)]
+#[case::tracks_without_end(
+    |lines: &mut Vec<String>| {
+        let at = nth(lines, "track", 0);
+        let track = lines[at].clone();
+        lines.splice(at..at, std::iter::repeat_n(track, 300));
+    },
+    "no commit holds so much"
+)]
 #[case::unknown_line(
     |lines: &mut Vec<String>| lines.insert(3, r#"{"secret":{}}"#.to_owned()),
     "is not as it was written: unknown variant `secret`"

@@ -9,12 +9,16 @@ use crate::adapters::archive::error::ArchiveError;
 use crate::adapters::archive::format::{
     AnyHeader, CommitLine, EndLine, Header, Line, MAX_LINE_BYTES, VERSION,
 };
+use crate::adapters::batch::event_weight;
 use crate::adapters::chain::{Commit, Verified};
+use crate::adapters::combiner::MAX_COMMANDS;
 use crate::adapters::packing;
-use crate::ports::event_store::SubjectKey;
+use crate::ports::event_store::{MAX_APPEND_BYTES, RecordedEvent, SubjectKey};
 
 /// Of every export, whatever its format.
 const BEGINNING: &[u8] = b"{\"export\":";
+/// No commit weighs as much: it holds one append, or several that weigh no more than the largest payloads of one.
+const MAX_COMMIT_WEIGHT: usize = 2 * MAX_APPEND_BYTES;
 
 /// A commit, and the keys and tracks of the streams that begin in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,10 +98,18 @@ impl<R: BufRead> Reader<R> {
     /// At the first line or position that is not as it was written, and where the file is cut off.
     pub fn next_commit(&mut self) -> Result<Option<Archived>, ArchiveError> {
         let (mut events, mut keys, mut tracks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut weight = 0;
         while !self.ended {
+            if weight > MAX_COMMIT_WEIGHT || keys.len().max(tracks.len()) > MAX_COMMANDS {
+                return Err(self.fault("no commit holds so much"));
+            }
             let before = self.digest.clone();
             match self.line()? {
-                Line::Event(event) => events.push(event.into()),
+                Line::Event(event) => {
+                    let event = RecordedEvent::from(event);
+                    weight += event_weight(&event.payload);
+                    events.push(event);
+                }
                 Line::Key(key) => keys.push(key.into()),
                 Line::Track(track) => {
                     let packed = track.samples.0;

@@ -55,10 +55,10 @@ impl EventStore for MemoryLog {
 
     async fn head(&self) -> Result<Head, StoreError> {
         let state = self.state();
-        Ok(Head {
+        Ok(self.known.read(Head {
             epoch: state.epoch,
             position: state.events.len() as i64,
-        })
+        }))
     }
 
     async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
@@ -93,16 +93,12 @@ impl EventStore for MemoryLog {
         Ok(subjects.iter().filter_map(key).collect())
     }
 
-    fn appended(&self) -> watch::Receiver<i64> {
-        self.appended.subscribe()
+    fn appended(&self) -> watch::Receiver<Head> {
+        self.known.watch()
     }
 
     fn hint(&self, position: i64) {
-        self.appended.send_if_modified(|known| {
-            let grown = position > *known;
-            *known = position.max(*known);
-            grown
-        });
+        self.known.raise(position);
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::adapters::known_head::KnownHead;
 use crate::ports::credentials::{Credential, CredentialChange, CredentialKind};
-use crate::ports::event_store::{ChainLink, RecordedEvent, RecordedRequest};
+use crate::ports::event_store::{ChainLink, Head, RecordedEvent, RecordedRequest};
 
 /// The log of one tenant with its credentials.
 pub struct MemoryLog {
-    pub(super) appended: watch::Sender<i64>,
+    pub(super) known: KnownHead,
     /// Shared with an import that has begun.
     pub(super) state: Arc<Mutex<State>>,
 }
@@ -33,8 +33,10 @@ pub(super) struct State {
 impl MemoryLog {
     /// An empty log. Its epoch is given, so that two logs can be told apart.
     pub fn new(epoch: Uuid) -> Self {
+        let known = KnownHead::default();
+        known.read(Head { epoch, position: 0 });
         Self {
-            appended: watch::Sender::new(0),
+            known,
             state: Arc::new(Mutex::new(State {
                 epoch,
                 ..State::default()

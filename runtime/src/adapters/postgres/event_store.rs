@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::adapters::combiner::Combiner;
+use crate::adapters::known_head::KnownHead;
 use crate::adapters::limits;
 use crate::adapters::page::page;
 use crate::adapters::postgres::append::Appender;
@@ -25,7 +26,7 @@ pub struct PostgresLog {
     pub(super) pool: Connections,
     appends: Combiner<Appender>,
     streams: Combiner<StreamReader>,
-    appended: watch::Sender<i64>,
+    known: KnownHead,
 }
 
 impl PostgresLog {
@@ -34,10 +35,9 @@ impl PostgresLog {
             appends: Combiner::start(Appender::new(database.writer)),
             streams: Combiner::start(StreamReader::new(database.pool.clone())),
             pool: database.pool,
-            appended: watch::Sender::new(0),
+            known: KnownHead::default(),
         };
-        let head = log.head().await.map_err(OpenError::Unreadable)?;
-        log.hint(head.position);
+        log.head().await.map_err(OpenError::Unreadable)?;
         Ok(log)
     }
 }
@@ -81,10 +81,10 @@ impl EventStore for PostgresLog {
         let sql =
             "SELECT epoch, (SELECT coalesce(max(position), 0) FROM log.events) FROM log.log_epoch";
         let row = query(sql).fetch_one(&self.pool).await?;
-        Ok(Head {
+        Ok(self.known.read(Head {
             epoch: row.try_get(0)?,
             position: row.try_get(1)?,
-        })
+        }))
     }
 
     async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
@@ -127,15 +127,11 @@ impl EventStore for PostgresLog {
             .await?)
     }
 
-    fn appended(&self) -> watch::Receiver<i64> {
-        self.appended.subscribe()
+    fn appended(&self) -> watch::Receiver<Head> {
+        self.known.watch()
     }
 
     fn hint(&self, position: i64) {
-        self.appended.send_if_modified(|known| {
-            let grown = position > *known;
-            *known = position.max(*known);
-            grown
-        });
+        self.known.raise(position);
     }
 }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::adapters::combiner::Combiner;
+use crate::adapters::known_head::KnownHead;
 use crate::adapters::limits;
 use crate::adapters::page::page;
 use crate::adapters::sqlite::append::Appender;
@@ -21,7 +22,7 @@ use crate::ports::event_store::{
 pub struct SqliteLog {
     pub(super) database: Database,
     combiner: Combiner<Appender>,
-    appended: watch::Sender<i64>,
+    known: KnownHead,
 }
 
 impl SqliteLog {
@@ -29,10 +30,9 @@ impl SqliteLog {
         let log = Self {
             combiner: Combiner::start(Appender::new(database.clone())),
             database,
-            appended: watch::Sender::new(0),
+            known: KnownHead::default(),
         };
-        let head = log.head().await.map_err(OpenError::Unreadable)?;
-        log.hint(head.position);
+        log.head().await.map_err(OpenError::Unreadable)?;
         Ok(log)
     }
 }
@@ -81,10 +81,10 @@ impl EventStore for SqliteLog {
     async fn head(&self) -> Result<Head, StoreError> {
         let sql = "SELECT epoch, (SELECT coalesce(max(position), 0) FROM events) FROM log_epoch";
         let row = sqlx::query(sql).fetch_one(&self.database.reader).await?;
-        Ok(Head {
+        Ok(self.known.read(Head {
             epoch: row.try_get(0)?,
             position: row.try_get(1)?,
-        })
+        }))
     }
 
     async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
@@ -132,15 +132,11 @@ impl EventStore for SqliteLog {
         Ok(found)
     }
 
-    fn appended(&self) -> watch::Receiver<i64> {
-        self.appended.subscribe()
+    fn appended(&self) -> watch::Receiver<Head> {
+        self.known.watch()
     }
 
     fn hint(&self, position: i64) {
-        self.appended.send_if_modified(|known| {
-            let grown = position > *known;
-            *known = position.max(*known);
-            grown
-        });
+        self.known.raise(position);
     }
 }

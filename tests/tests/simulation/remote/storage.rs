@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use albatross::adapters::known_head::KnownHead;
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind, Credentials};
 use albatross::ports::event_store::{
     Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
@@ -28,7 +29,7 @@ macro_rules! remote {
 pub struct RemoteLog {
     inner: Arc<dyn EventStore>,
     link: Link,
-    appended: watch::Sender<i64>,
+    known: KnownHead,
     sabotaged: bool,
 }
 
@@ -38,10 +39,10 @@ impl RemoteLog {
         let log = Self {
             inner: servers.log.clone(),
             link,
-            appended: watch::Sender::new(0),
+            known: KnownHead::default(),
             sabotaged: servers.sabotage == Some(Sabotage::LostAppend),
         };
-        log.hint(log.head().await?.position);
+        log.head().await?;
         Ok(log)
     }
 }
@@ -53,7 +54,7 @@ impl EventStore for RemoteLog {
         let (inner, link) = (self.inner.clone(), self.link.clone());
         if self.sabotaged && append.expected_version == 1 && append.request.is_some() {
             let version = append.expected_version + append.events.len() as i32;
-            let position = *self.appended.borrow();
+            let position = self.known.watch().borrow().position;
             return Ok(Appended { version, position });
         }
         let appending = tokio::spawn(async move {
@@ -92,7 +93,8 @@ impl EventStore for RemoteLog {
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
-        remote!(self, log => log.head())
+        let head: Result<Head, StoreError> = remote!(self, log => log.head());
+        Ok(self.known.read(head?))
     }
 
     async fn chain_after(&self, position: i64, limit: usize) -> Result<Vec<ChainLink>, StoreError> {
@@ -114,16 +116,12 @@ impl EventStore for RemoteLog {
         remote!(self, log => log.subject_keys(&subjects))
     }
 
-    fn appended(&self) -> watch::Receiver<i64> {
-        self.appended.subscribe()
+    fn appended(&self) -> watch::Receiver<Head> {
+        self.known.watch()
     }
 
     fn hint(&self, position: i64) {
-        self.appended.send_if_modified(|known| {
-            let grown = position > *known;
-            *known = position.max(*known);
-            grown
-        });
+        self.known.raise(position);
     }
 }
 
