@@ -6,6 +6,8 @@ use albatross_tests::airline::Caller;
 use albatross_tests::processes::{Process, Site};
 use albatross_tests::wait::until;
 use reqwest::{Response, StatusCode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Executor};
 use uuid::Uuid;
 
 use crate::audit;
@@ -106,4 +108,56 @@ async fn a_disk_that_cannot_be_written_is_told_and_left_as_it_is() {
     let _process = up(&site, &disk).await;
     let filed = file(&caller(&site, &disk), Uuid::nil()).await;
     assert_eq!(filed.status(), StatusCode::OK, "it is there");
+}
+
+/// Somebody who has logged in with the link that the first start prints.
+async fn logged_in(site: &Site, process: &Process) -> Caller {
+    let said = process.stdout();
+    let link = said.split_whitespace().find(|word| word.contains('#'));
+    Caller::by_link(
+        &site.address(),
+        &site.host("skyways"),
+        link.expect("a link"),
+    )
+    .await
+}
+
+async fn log(disk: &Disk) -> SqliteConnection {
+    let file = disk.path().join("skyways/log.db");
+    let options = SqliteConnectOptions::new().filename(file);
+    options.connect().await.expect("the log opens")
+}
+
+/// Each request of theirs would note that they were here, as their last one was long ago.
+#[tokio::test]
+async fn whoever_is_logged_in_reads_while_nothing_can_be_written() {
+    let (site, disk) = site_on_a_disk().await;
+    let process = up(&site, &disk).await;
+    let person = logged_in(&site, &process).await;
+    let key = caller(&site, &disk);
+    let mut log = log(&disk).await;
+    let an_hour_ago = "UPDATE credentials SET last_used_at = last_used_at - 3600000000";
+    log.execute(an_hour_ago).await.expect("the log is written");
+
+    log.execute("BEGIN IMMEDIATE")
+        .await
+        .expect("the lock is free");
+    assert_eq!(person.status_of("/me").await, StatusCode::OK);
+    until("the lock is found", async || {
+        process
+            .stderr()
+            .contains("a session's last use was not noted")
+    })
+    .await;
+    assert_eq!(person.status_of("/pireps").await, StatusCode::OK);
+    log.execute("ROLLBACK")
+        .await
+        .expect("the lock is given back");
+
+    disk.fill();
+    load::until_refused(&key).await;
+    assert_eq!(person.status_of("/me").await, StatusCode::OK);
+    assert_eq!(person.status_of("/pireps").await, StatusCode::OK);
+    disk.free();
+    assert_eq!(file(&key, Uuid::nil()).await.status(), StatusCode::CREATED);
 }
