@@ -23,7 +23,7 @@ use crate::application::shared::Shared;
 use crate::ports::event_store::{Head, StoreError};
 
 /// Whoever is slower than this reads the log instead.
-const WAITING: usize = 1_024;
+const WAITING: usize = 256;
 /// Whoever was away for longer than this many events begins anew.
 const MOST_MISSED: i64 = 10_000;
 const PAGE: usize = 500;

@@ -73,7 +73,7 @@ impl Desired {
         self.execute(TenantCommand::RecordDesired { number })
             .await?;
         self.catch_up().await?;
-        self.shared.declared.invalidate(&()).await;
+        self.shared.declared.forget();
         tracing::info!(number, "desired state applied");
         Ok(DesiredReport {
             refused_keys,

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use moka::future::Cache as Recent;
 use uuid::{Builder, Uuid};
 
 use crate::application::commands::{CommandError, Commands, Done, Logged};
-use crate::application::declared::{Declared, KNOWN_FOR};
+use crate::application::declared::LastDeclared;
 use crate::application::error::ServiceError;
 use crate::application::events::{DecodedEvent, EventReader};
 use crate::application::flight::Flight;
@@ -77,7 +76,7 @@ pub struct Shared {
     pub reader: EventReader,
     pub projections: Projections,
     /// What the airline says of itself, as was read not long ago.
-    pub declared: Recent<(), Declared>,
+    pub declared: LastDeclared,
     /// How much its data takes, as was measured not long ago.
     pub room: Room,
 }
@@ -117,7 +116,7 @@ impl Shared {
             entropy: parts.entropy,
             pepper: Pepper::new(parts.pepper),
             passwords: parts.passwords,
-            declared: Recent::builder().time_to_live(KNOWN_FOR).build(),
+            declared: LastDeclared::default(),
             room: Room::new(parts.storage),
         })
     }

@@ -6,7 +6,8 @@ use tokio::sync::broadcast;
 use crate::ports::event_bus::{Feed, FeedMessage, Hint, WakeUps};
 use crate::ports::event_store::StoreError;
 
-const CAPACITY: usize = 1_024;
+/// Made at once, and per airline. Whoever lags looks for itself.
+const CAPACITY: usize = 128;
 
 /// Hints for a tenant that has one process only.
 pub struct MemoryWakeUps {

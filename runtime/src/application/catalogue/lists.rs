@@ -67,7 +67,7 @@ impl Lists {
             .await?;
         // From here on this process goes by it.
         let declared = written.entity.entity.clone().into();
-        self.shared.declared.insert((), declared).await;
+        self.shared.declared.remember(declared);
         Ok(written)
     }
 }
