@@ -131,7 +131,9 @@ pub struct RedisServer {
     pub name: String,
     /// `redis://host:port` or `rediss://host:port`.
     pub url: String,
-    pub admin_secret: String,
+    /// There is one unless `acl` is `external`.
+    #[serde(default)]
+    pub admin_secret: Option<String>,
     #[serde(default)]
     pub acl: Acl,
     pub egress: Egress,
@@ -144,7 +146,7 @@ pub enum Acl {
     /// The operator: one ACL user per tenant, limited to its prefix.
     #[default]
     Managed,
-    /// Someone else, per tenant.
+    /// Someone else, who puts the account of each tenant into a Secret; the operator has none.
     External,
     /// Nobody: tenants share the account of `adminSecret`, kept apart by prefix alone.
     None,
@@ -396,13 +398,16 @@ impl RabbitmqServer {
 impl RedisServer {
     fn check(&self, field: &str) -> Result<(), ConfigError> {
         check_url(&format!("{field}.url"), &self.url, &["redis", "rediss"])?;
-        if self.acl == Acl::External {
-            return Err(invalid(
-                &format!("{field}.acl"),
-                "`external` is not supported by this version; use `managed` or `none`",
-            ));
-        }
-        self.egress.check(field)
+        let problem = match (self.acl, &self.admin_secret) {
+            (Acl::External, Some(_)) => {
+                "has no use with `acl: external`: every tenant has an account of its own"
+            }
+            (Acl::Managed | Acl::None, None) => "is needed unless `acl` is `external`",
+            (Acl::External, None) | (Acl::Managed | Acl::None, Some(_)) => {
+                return self.egress.check(field);
+            }
+        };
+        Err(invalid(&format!("{field}.adminSecret"), problem))
     }
 }
 
@@ -535,7 +540,7 @@ fn check_url(field: &str, text: &str, schemes: &[&str]) -> Result<(), ConfigErro
             format!("`{text}` must start with {}://", schemes.join(":// or "))
         }
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            "must not hold credentials; they belong in the adminSecret".to_owned()
+            "must not hold credentials; they belong in a Secret".to_owned()
         }
         Ok(url) if url.host_str().is_none_or(str::is_empty) => format!("`{text}` names no host"),
         Ok(_) => return Ok(()),
@@ -642,10 +647,32 @@ servers:
         assert!(error.to_string().contains(expected), "{error}");
     }
 
+    #[rstest]
+    #[case("adminSecret: s", None)]
+    #[case("adminSecret: s, acl: none", None)]
+    #[case("acl: external", None)]
+    #[case("acl: external, adminSecret: s", Some("has no use"))]
+    #[case("acl: managed", Some("is needed"))]
+    #[case("acl: none", Some("is needed"))]
+    fn the_operator_has_an_account_on_redis_unless_others_make_the_users(
+        #[case] accounts: &str,
+        #[case] problem: Option<&str>,
+    ) {
+        let server =
+            format!("{{name: a, url: redis://h:1, egress: {{cidrs: [10.0.0.7/32]}}, {accounts}}}");
+        let parsed = OperatorConfig::parse(&format!("{MINIMAL}  redis:\n    - {server}\n"));
+        let error = parsed.err().map(|error| error.to_string());
+        assert_eq!(error.is_some(), problem.is_some(), "{error:?}");
+        if let (Some(error), Some(problem)) = (error, problem) {
+            let field = "servers.redis[0].adminSecret";
+            assert!(error.contains(field) && error.contains(problem), "{error}");
+        }
+    }
+
     #[test]
     fn credentials_do_not_belong_in_a_url() {
         let error = check_url("servers.redis[0].url", "redis://u:p@h:1", &["redis"]).unwrap_err();
-        assert!(error.to_string().contains("adminSecret"), "{error}");
+        assert!(error.to_string().contains("in a Secret"), "{error}");
         assert!(!error.to_string().contains("u:p"), "{error}");
     }
 }

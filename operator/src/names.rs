@@ -88,6 +88,11 @@ pub fn record_secret(tenant: &str) -> String {
     format!("tenant-{tenant}")
 }
 
+/// The Secret with the tenant's account on a Redis server whose accounts somebody else makes, in the operator's namespace.
+pub fn redis_account_secret(tenant: &str) -> String {
+    format!("redis-account-{tenant}")
+}
+
 /// The Secret that holds an ApiKey's key before it is published, in the operator's namespace.
 pub fn pending_secret(api_key_uid: &str) -> String {
     format!("apikey-{api_key_uid}")

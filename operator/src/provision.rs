@@ -4,6 +4,7 @@
 //! when it carries the tenant's identity, and `drop` touches nothing else.
 
 pub mod error;
+pub mod percent;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;

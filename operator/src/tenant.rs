@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod build;
+pub mod cache_account;
 pub mod claim;
 pub mod connections;
 pub mod dereference;
@@ -216,7 +217,7 @@ async fn observe(
     world: &World,
     ctx: &Context,
 ) -> Result<Outcome, Error> {
-    let external = external::observe(&plan.servers, ctx).await;
+    let external = external::observe(plan, &world.record, ctx).await;
     let (schema, number, asleep) = match &world.record {
         Record::Present(record) => (
             apply::migrated(plan, record),
@@ -263,7 +264,12 @@ fn facts(
     let pods = runtime::pods(plan, hibernation.asleep, ctx);
     Facts {
         external,
-        schema: schema.unwrap_or_else(|| later(Reason::Provisioning, "waiting for the database")),
+        schema: schema.unwrap_or_else(|| {
+            later(
+                Reason::Provisioning,
+                "waiting for the database and the pods' accounts",
+            )
+        }),
         available: pods.available,
         rollout: pods.rollout,
         admins: admins

@@ -56,6 +56,8 @@ reasons! {
     WaitingForRuntime,
     /// Hibernation waits until no flight is airborne.
     WaitingForFlights,
+    /// Whoever makes the accounts on the Redis server has not given the tenant's yet.
+    WaitingForCacheAccount,
     /// Others come before it in the rollout of the operator's image.
     WaitingForRollout,
     /// The resource is being deleted.

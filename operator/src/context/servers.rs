@@ -71,12 +71,21 @@ impl ServerAccess {
     }
 
     pub async fn redis(&self, server: &RedisServer) -> Result<Redis, ProvisionError> {
-        let account = self.account(&server.name, &server.admin_secret).await?;
-        Ok(Redis::new(server, &account))
+        Ok(Redis::new(server, self.redis_account(server).await?))
     }
 
-    /// The account of `adminSecret`: what tenants use themselves where Redis has no users.
-    pub async fn account(&self, server: &str, secret: &str) -> Result<Credentials, ProvisionError> {
+    /// The operator's account, if it has one: what tenants use themselves where Redis has no users.
+    pub async fn redis_account(
+        &self,
+        server: &RedisServer,
+    ) -> Result<Option<Credentials>, ProvisionError> {
+        match &server.admin_secret {
+            Some(secret) => Ok(Some(self.account(&server.name, secret).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn account(&self, server: &str, secret: &str) -> Result<Credentials, ProvisionError> {
         if let Some(account) = lock(&self.accounts).get(secret) {
             return Ok(account.clone());
         }
@@ -95,12 +104,7 @@ impl ServerAccess {
             })?
             .ok_or_else(|| unusable(format!("its adminSecret `{secret}` does not exist")))?;
         let read = |key: &str| {
-            found
-                .data
-                .as_ref()
-                .and_then(|data| data.get(key))
-                .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
-                .map(|text| text.trim_end_matches('\n').to_owned())
+            text(&found, key)
                 .ok_or_else(|| unusable(format!("its adminSecret `{secret}` has no `{key}`")))
         };
         let account = Credentials {
@@ -134,7 +138,9 @@ impl ServerAccess {
                 lock(&self.accounts).clear();
                 self.check(server).await
             }
-            ProvisionError::Foreign { .. } | ProvisionError::Refused { .. } => Err(cause.clone()),
+            ProvisionError::Foreign { .. }
+            | ProvisionError::NoAccount { .. }
+            | ProvisionError::Refused { .. } => Err(cause.clone()),
         }
     }
 
@@ -197,6 +203,13 @@ impl ServerAccess {
             }
         }
     }
+}
+
+/// A value of a Secret, without the end of line that an editor leaves.
+pub fn text(secret: &Secret, key: &str) -> Option<String> {
+    let bytes = secret.data.as_ref()?.get(key)?;
+    let text = String::from_utf8(bytes.0.clone()).ok()?;
+    Some(text.trim_end_matches('\n').to_owned())
 }
 
 fn key(server: ServerRef<'_>) -> String {

@@ -24,6 +24,17 @@ pub enum ProvisionError {
         action: String,
         cause: String,
     },
+    /// Whoever makes the accounts on this server has not given the tenant's yet.
+    #[error(
+        "the tenant's account on {server} is awaited in Secret `{secret}`: {problem}; its keys and channels begin with \
+         `{prefix}`"
+    )]
+    NoAccount {
+        server: String,
+        secret: String,
+        problem: String,
+        prefix: String,
+    },
     /// Something of that name exists and belongs to someone else; it is never touched.
     #[error("{object} exists on {server} and is not this tenant's; it is left alone")]
     Foreign { server: String, object: String },

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::config::RabbitmqServer;
 use crate::provision::error::{Credentials, ProvisionError};
+use crate::provision::percent::encoded;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Pods of a tenant hold few connections; more than this is a fault or an attack.
@@ -85,8 +86,8 @@ impl Rabbitmq {
 
     /// Makes vhost, user, permissions and limits, or brings them back to what is wanted.
     pub async fn ensure(&self, wanted: &Vhost<'_>) -> Result<(), ProvisionError> {
-        let vhost = path_segment(wanted.vhost);
-        let user = path_segment(wanted.user);
+        let vhost = encoded(wanted.vhost);
+        let user = encoded(wanted.user);
         match self.own_vhost(wanted).await? {
             Some(found) => self.start(&vhost, &found).await?,
             None => {
@@ -117,9 +118,9 @@ impl Rabbitmq {
     /// Drops the tenant's vhost and user; what is gone already is fine.
     pub async fn drop(&self, gone: &Vhost<'_>) -> Result<(), ProvisionError> {
         if self.own_vhost(gone).await?.is_some() {
-            self.delete(&format!("users/{}", path_segment(gone.user)))
+            self.delete(&format!("users/{}", encoded(gone.user)))
                 .await?;
-            self.delete(&format!("vhosts/{}", path_segment(gone.vhost)))
+            self.delete(&format!("vhosts/{}", encoded(gone.vhost)))
                 .await?;
         }
         Ok(())
@@ -129,7 +130,7 @@ impl Rabbitmq {
     async fn start(&self, vhost: &str, found: &VhostAnswer) -> Result<(), ProvisionError> {
         let states = found.cluster_state.iter();
         for (node, _) in states.filter(|(_, state)| *state != "running") {
-            let path = format!("vhosts/{vhost}/start/{}", path_segment(node));
+            let path = format!("vhosts/{vhost}/start/{}", encoded(node));
             let response = self.send(Method::POST, &path, None).await?;
             self.accepted(response, &path).await?;
         }
@@ -138,7 +139,7 @@ impl Rabbitmq {
 
     /// The vhost, if there is one; an error if it is not the tenant's.
     async fn own_vhost(&self, wanted: &Vhost<'_>) -> Result<Option<VhostAnswer>, ProvisionError> {
-        let path = format!("vhosts/{}", path_segment(wanted.vhost));
+        let path = format!("vhosts/{}", encoded(wanted.vhost));
         match self.get::<VhostAnswer>(&path).await? {
             None => Ok(None),
             Some(found) if found.description == wanted.tenant_id.to_string() => Ok(Some(found)),
@@ -151,7 +152,7 @@ impl Rabbitmq {
 
     /// Writes the user only when password or tags differ: a write ends the user's cached log-ins.
     async fn ensure_user(&self, wanted: &Vhost<'_>) -> Result<(), ProvisionError> {
-        let path = format!("users/{}", path_segment(wanted.user));
+        let path = format!("users/{}", encoded(wanted.user));
         if let Some(found) = self.get::<UserAnswer>(&path).await?
             && found.hashing_algorithm.ends_with("sha256")
             && hash_matches(&found.password_hash, wanted.password)
@@ -248,10 +249,10 @@ pub fn url(server: &RabbitmqServer, vhost: &str, user: &str, password: &str) -> 
         .unwrap_or(("amqp", &server.amqp));
     format!(
         "{scheme}://{}:{}@{}/{}",
-        path_segment(user),
-        path_segment(password),
+        encoded(user),
+        encoded(password),
         rest.trim_end_matches('/'),
-        path_segment(vhost)
+        encoded(vhost)
     )
 }
 
@@ -281,19 +282,6 @@ fn no_tags(tags: &Value) -> bool {
         Value::Array(list) => list.is_empty(),
         _ => true,
     }
-}
-
-/// Names may hold any character, and `/` is the name of a vhost of its own.
-fn path_segment(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 /// "Connection refused" rather than "error sending request".

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError};
+use redis::{
+    AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult,
+};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::config::RedisServer;
 use crate::provision::error::{Credentials, ProvisionError};
+use crate::provision::percent::encoded;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -34,12 +37,12 @@ const COMMANDS: [&str; 17] = [
     "punsubscribe",
 ];
 
-/// A Redis server, seen with the operator's account.
+/// A Redis server, seen with an account: the operator's, or a tenant's that it only tries.
 #[derive(Debug, Clone)]
 pub struct Redis {
     server: String,
     url: String,
-    admin: Credentials,
+    account: Option<Credentials>,
 }
 
 /// What a tenant has on the server.
@@ -52,17 +55,26 @@ pub struct CacheUser<'a> {
 }
 
 impl Redis {
-    pub fn new(server: &RedisServer, admin: &Credentials) -> Self {
+    pub fn new(server: &RedisServer, account: Option<Credentials>) -> Self {
         Self {
             server: format!("Redis server `{}`", server.name),
             url: server.url.clone(),
-            admin: admin.clone(),
+            account,
         }
     }
 
-    /// Tells one start of the server from another: users that are in no ACL file vanish with a restart.
+    /// Tells one start of the server from another: users that are in no ACL file vanish with a restart. Without an
+    /// account it says only that the server answers.
     pub async fn incarnation(&self) -> Result<String, ProvisionError> {
         let mut connection = self.connect().await?;
+        if self.account.is_none() {
+            return match redis::cmd("PING").exec_async(&mut connection).await {
+                Err(cause) if !is_for_want_of_an_account(&cause) => {
+                    Err(self.refused("answer", &cause))
+                }
+                _ => Ok(String::new()),
+            };
+        }
         let info: String = redis::cmd("INFO")
             .arg("server")
             .query_async(&mut connection)
@@ -70,6 +82,15 @@ impl Redis {
             .map_err(|cause| self.refused("describe itself", &cause))?;
         let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
         Ok(run_id.unwrap_or_default().trim().to_owned())
+    }
+
+    /// Whether the server lets the account in.
+    pub async fn log_in(&self) -> Result<(), ProvisionError> {
+        let user = self.account.as_ref().map_or("", |it| it.username.as_str());
+        match self.open().await {
+            Ok(_) => Ok(()),
+            Err(cause) => Err(self.refused(&format!("let `{user}` in"), &cause)),
+        }
     }
 
     /// Makes the user, or brings it back to what is wanted.
@@ -148,24 +169,23 @@ impl Redis {
 
     async fn connect(&self) -> Result<MultiplexedConnection, ProvisionError> {
         let unreachable = |cause: RedisError| ProvisionError::unreachable(&self.server, cause);
-        let info = self
-            .url
-            .as_str()
-            .into_connection_info()
-            .map_err(unreachable)?;
-        let settings = info
-            .redis_settings()
-            .clone()
-            .set_username(&self.admin.username)
-            .set_password(self.admin.password.expose_secret());
+        self.open().await.map_err(unreachable)
+    }
+
+    async fn open(&self) -> RedisResult<MultiplexedConnection> {
+        let info = self.url.as_str().into_connection_info()?;
+        let mut settings = info.redis_settings().clone();
+        if let Some(account) = &self.account {
+            settings = settings
+                .set_username(&account.username)
+                .set_password(account.password.expose_secret());
+        }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT));
-        Client::open(info.set_redis_settings(settings))
-            .map_err(unreachable)?
+        Client::open(info.set_redis_settings(settings))?
             .get_multiplexed_async_connection_with_config(&config)
             .await
-            .map_err(unreachable)
     }
 
     fn refused(&self, action: &str, cause: &RedisError) -> ProvisionError {
@@ -195,18 +215,55 @@ fn rules(user: &CacheUser<'_>) -> Vec<String> {
     rules
 }
 
+fn is_for_want_of_an_account(cause: &RedisError) -> bool {
+    matches!(cause.code(), Some("NOAUTH" | "NOPERM"))
+}
+
 /// The URL by which the tenant's runtime connects.
-pub fn url(server: &RedisServer, user: &str, password: &str) -> String {
+pub fn url(server: &RedisServer, account: &Credentials) -> String {
     let (scheme, rest) = server
         .url
         .split_once("://")
         .unwrap_or(("redis", &server.url));
+    let user = encoded(&account.username);
+    let password = encoded(account.password.expose_secret());
     format!("{scheme}://{user}:{password}@{rest}")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::config::{Acl, Egress};
+
+    proptest! {
+        #[test]
+        fn whatever_an_account_holds_is_what_the_runtime_reads(user in ".+", password in ".+") {
+            let server = RedisServer {
+                name: "main".to_owned(),
+                url: "rediss://cache.example:6380/3".to_owned(),
+                admin_secret: None,
+                acl: Acl::External,
+                egress: Egress::default(),
+            };
+            let account = Credentials { username: user.clone(), password: password.clone().into() };
+            let read = url(&server, &account).into_connection_info().unwrap();
+            prop_assert_eq!(read.redis_settings().username(), Some(user.as_str()));
+            prop_assert_eq!(read.redis_settings().password(), Some(password.as_str()));
+            prop_assert_eq!(read.redis_settings().db(), 3);
+        }
+    }
+
+    #[test]
+    fn whoever_makes_users_by_hand_is_told_what_a_tenant_may_do() {
+        let operating = include_str!("../../../docs/operating.md");
+        let told: Vec<&str> = operating.split(['`', ' ', '\n']).collect();
+        for command in COMMANDS {
+            let rule = format!("+{command}");
+            assert!(told.contains(&rule.as_str()), "{rule}");
+        }
+    }
 
     #[test]
     fn a_user_starts_from_nothing_and_never_sees_its_password_sent() {

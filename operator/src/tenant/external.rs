@@ -10,13 +10,15 @@ use crate::context::record::{TenantRecord, TenantSecrets};
 use crate::context::servers::ServerRef;
 use crate::context::system::random;
 use crate::context::token::fingerprint;
-use crate::provision::error::ProvisionError;
+use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::postgres::{Database, Login};
 use crate::provision::rabbitmq::Vhost;
-use crate::provision::redis::CacheUser;
+use crate::provision::redis::{CacheUser, Redis};
 use crate::provision::scram;
+use crate::tenant::cache_account;
 use crate::tenant::claim;
 use crate::tenant::connections::OF_MIGRATION;
+use crate::tenant::dereference::Record;
 use crate::tenant::error::Error;
 use crate::tenant::part::Part;
 use crate::tenant::validate::{Placement, Plan};
@@ -81,12 +83,20 @@ async fn note(plan: &Plan, record: &mut TenantRecord, ctx: &Context) -> Result<(
 }
 
 /// How the servers are doing, changing nothing.
-pub async fn observe(placement: &Placement, ctx: &Context) -> External {
+pub async fn observe(plan: &Plan, record: &Record, ctx: &Context) -> External {
     let look = async |system: System| {
-        let Some(server) = system.server(placement) else {
+        let Some(server) = system.server(&plan.servers) else {
             return system.not_configured();
         };
-        match ctx.servers.health(server).await {
+        if let Err(cause) = ctx.servers.health(server).await {
+            return system.failed(&cause);
+        }
+        let account = match record {
+            Record::Present(record) => account(system, plan, record, ctx).await,
+            // Nobody could make one before the tenant has its names.
+            Record::Absent | Record::Unreadable(_) => Ok(None),
+        };
+        match account {
             Ok(_) => system.done(server),
             Err(cause) => system.failed(&cause),
         }
@@ -106,8 +116,13 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
         Ok(incarnation) => incarnation,
         Err(cause) => return system.failed(&cause),
     };
+    let account = match account(system, plan, record, ctx).await {
+        Ok(account) => account,
+        Err(cause) => return system.failed(&cause),
+    };
+    let account = account.as_ref();
     let wanted = Provisioned {
-        what: wanted(&incarnation, system, server, plan, record),
+        what: wanted(&incarnation, system, server, plan, record, account),
         period: period(record, ctx),
     };
     let name = &plan.tenant.name;
@@ -119,12 +134,12 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
     let is_noted = known.is_none() && record.provisioned.get(system.key()) == Some(&wanted.what);
     let mut ensured = match is_noted {
         true => Ok(()),
-        false => ensure(system, plan, record, ctx).await,
+        false => ensure(system, plan, record, account, ctx).await,
     };
     if let Err(cause) = &ensured
         && ctx.servers.failed(server, cause).await.is_ok()
     {
-        ensured = ensure(system, plan, record, ctx).await;
+        ensured = ensure(system, plan, record, account, ctx).await;
     }
     match ensured {
         Ok(()) => {
@@ -138,17 +153,31 @@ async fn step(system: System, plan: &Plan, record: &TenantRecord, ctx: &Context)
     }
 }
 
-#[tracing::instrument(level = "debug", skip(plan, record, ctx))]
+/// The account of the tenant's pods on its cache; none of any other system.
+async fn account(
+    system: System,
+    plan: &Plan,
+    record: &TenantRecord,
+    ctx: &Context,
+) -> Result<Option<Credentials>, ProvisionError> {
+    match system {
+        System::Cache => cache_account::read(plan, record, ctx).await,
+        System::Database | System::Broker => Ok(None),
+    }
+}
+
+#[tracing::instrument(level = "debug", skip(plan, record, account, ctx))]
 async fn ensure(
     system: System,
     plan: &Plan,
     record: &TenantRecord,
+    account: Option<&Credentials>,
     ctx: &Context,
 ) -> Result<(), ProvisionError> {
     match system {
         System::Database => ensure_database(plan, record, ctx).await,
         System::Broker => ensure_vhost(plan, record, ctx).await,
-        System::Cache => ensure_cache_user(plan, record, ctx).await,
+        System::Cache => ensure_cache_user(plan, record, account, ctx).await,
     }
 }
 
@@ -159,25 +188,26 @@ fn wanted(
     server: ServerRef<'_>,
     plan: &Plan,
     record: &TenantRecord,
+    account: Option<&Credentials>,
 ) -> String {
     let TenantSecrets {
         migrate_password,
         app_password,
         broker_password,
-        cache_password,
         ..
     } = &record.secrets;
+    let user = account.map_or("", |it| it.username.as_str());
     let (passwords, connections) = match system {
         System::Database => (vec![migrate_password, app_password], plan.connections),
         System::Broker => (vec![broker_password], 0),
-        System::Cache => (vec![cache_password], 0),
+        System::Cache => (account.into_iter().map(|it| &it.password).collect(), 0),
     };
     let passwords: Vec<_> = passwords
         .into_iter()
         .map(ExposeSecret::expose_secret)
         .collect();
     fingerprint(format!(
-        "{incarnation} {server:?} {:?} {connections} {passwords:?}",
+        "{incarnation} {server:?} {:?} {connections} {user}{passwords:?}",
         record.names
     ))
 }
@@ -232,14 +262,19 @@ async fn ensure_vhost(
 async fn ensure_cache_user(
     plan: &Plan,
     record: &TenantRecord,
+    account: Option<&Credentials>,
     ctx: &Context,
 ) -> Result<(), ProvisionError> {
-    match &plan.servers.redis {
-        Some(server) if server.acl == Acl::Managed => {
+    let Some(server) = &plan.servers.redis else {
+        return Ok(());
+    };
+    match server.acl {
+        Acl::Managed => {
             let redis = ctx.servers.redis(server).await?;
             redis.ensure(&cache_user(record)).await
         }
-        _ => Ok(()),
+        Acl::External => Redis::new(server, account.cloned()).log_in().await,
+        Acl::None => Ok(()),
     }
 }
 
@@ -337,9 +372,37 @@ impl System {
             ProvisionError::Foreign { .. } => {
                 Part::stalled(Reason::ResourceConflict, cause.to_string())
             }
+            ProvisionError::NoAccount { .. } => {
+                Part::waiting(Reason::WaitingForCacheAccount, cause.to_string())
+            }
             ProvisionError::Unreachable { .. } | ProvisionError::Refused { .. } => {
                 Part::failing(reason, cause.to_string())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tenant::fixtures;
+
+    #[test]
+    fn another_account_is_another_state_to_bring_about() {
+        let plan = fixtures::plan(json!({"placement": {"redis": "given"}}));
+        let record = fixtures::record(&plan);
+        let digest = |username: &str, password: &str| {
+            let account = Credentials {
+                username: username.to_owned(),
+                password: password.to_owned().into(),
+            };
+            let server = ServerRef::Redis("given");
+            wanted("1", System::Cache, server, &plan, &record, Some(&account))
+        };
+        assert_eq!(digest("ada", "old"), digest("ada", "old"));
+        assert_ne!(digest("ada", "old"), digest("ada", "new"));
+        assert_ne!(digest("ada", "old"), digest("grace", "old"));
     }
 }

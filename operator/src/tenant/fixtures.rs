@@ -9,6 +9,7 @@ use crate::config::OperatorConfig;
 use crate::context::record::TenantRecord;
 use crate::context::system::Entropy;
 use crate::tenant::build::input::Input;
+use crate::tenant::cache_account;
 use crate::tenant::dereference::{Record, Surroundings, World};
 use crate::tenant::desired;
 use crate::tenant::validate::{Plan, validate};
@@ -42,6 +43,7 @@ servers:
       egress: {podSelector: {app: rabbitmq}, namespaceSelector: {name: brokers}}
   redis:
     - {name: main, url: redis://cache.example:6379, adminSecret: cache, egress: {cidrs: [10.0.0.7/32]}}
+    - {name: given, url: rediss://given.example:6380, acl: external, egress: {cidrs: [10.0.0.8/32]}}
 platformAdmins: [{email: ops@platform.example, displayName: Ops}]
 ",
     )
@@ -91,6 +93,6 @@ pub fn input<'a>(plan: &'a Plan, record: &'a TenantRecord) -> Input<'a> {
         plan,
         record,
         operator_namespace: "albatross-system",
-        shared_cache_account: None,
+        cache_account: Some(cache_account::own(record)),
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 
+use crate::config::Acl;
 use crate::context::Context;
 use crate::context::record::TenantRecord;
 use crate::names;
@@ -82,7 +83,7 @@ pub fn identity(status: &mut TenantStatus, plan: &Plan, record: &TenantRecord) {
         names::TENANT_LABEL,
         plan.tenant.name
     ));
-    status.resources = resources(record);
+    status.resources = resources(plan, record);
     if status.api.is_none() {
         status.api = Some(ApiStatus::default());
     }
@@ -282,7 +283,8 @@ fn setter(
     }
 }
 
-fn resources(record: &TenantRecord) -> Vec<ExternalResource> {
+/// What the operator makes; an account that it is given is none of it.
+fn resources(plan: &Plan, record: &TenantRecord) -> Vec<ExternalResource> {
     let of = |kind, server: &Option<String>, name: &str| {
         server.as_ref().map(|server| ExternalResource {
             kind,
@@ -291,7 +293,10 @@ fn resources(record: &TenantRecord) -> Vec<ExternalResource> {
         })
     };
     let postgres = Some(record.servers.postgres.clone());
-    let (rabbitmq, redis) = (&record.servers.rabbitmq, &record.servers.redis);
+    let rabbitmq = &record.servers.rabbitmq;
+    let redis = plan.servers.redis.as_ref();
+    let redis = redis.filter(|server| server.acl == Acl::Managed);
+    let redis = &redis.map(|server| server.name.clone());
     let names = &record.names;
     [
         of(ExternalResourceKind::Database, &postgres, &names.database),
@@ -470,6 +475,18 @@ mod tests {
             fixtures::NOW.parse().unwrap(),
         );
         insta::assert_yaml_snapshot!(status);
+    }
+
+    #[test]
+    fn a_user_that_others_make_is_no_resource_of_the_operators() {
+        let made = |redis: &str| {
+            let plan = fixtures::plan(json!({"placement": {"redis": redis}}));
+            let resources = resources(&plan, &fixtures::record(&plan));
+            let mut kinds = resources.iter().map(|resource| resource.kind);
+            kinds.any(|kind| kind == ExternalResourceKind::CacheUser)
+        };
+        assert!(made("main"));
+        assert!(!made("given"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use albatross_operator::tenant::apply::Applicable;
 use albatross_operator::tenant::build::input::Input;
 use albatross_operator::tenant::dereference::{Record, Surroundings, World};
 use albatross_operator::tenant::validate::{Plan, validate};
-use albatross_operator::tenant::{build, desired, external};
+use albatross_operator::tenant::{build, cache_account, desired, external};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::Platform;
 use futures::{StreamExt, stream};
@@ -161,7 +161,10 @@ impl Bare {
         let postgres = Postgres::new(&plan.servers.postgres, &self.postgres);
         let broker = plan.servers.rabbitmq.as_ref().unwrap();
         let rabbitmq = Rabbitmq::new(broker, &self.rabbitmq, self.http.clone());
-        let redis = Redis::new(plan.servers.redis.as_ref().unwrap(), &self.redis);
+        let redis = Redis::new(
+            plan.servers.redis.as_ref().unwrap(),
+            Some(self.redis.clone()),
+        );
         tokio::join!(
             until_done(async || postgres.ensure(&database).await),
             until_done(async || rabbitmq.ensure(&vhost).await),
@@ -183,7 +186,7 @@ impl Bare {
             plan: &plan,
             record: &record,
             operator_namespace: NAMESPACE,
-            shared_cache_account: None,
+            cache_account: Some(cache_account::own(&record)),
         };
         let set = Applicable::new(build::build(&input));
         let stored = Wanted::new(&record.to_secret(name, NAMESPACE));

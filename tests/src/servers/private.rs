@@ -62,6 +62,14 @@ impl PrivateServer {
         &self.addresses["DATABASE_URL"]
     }
 
+    /// Of an account that may do everything.
+    ///
+    /// # Panics
+    /// When it is no Redis.
+    pub fn redis_url(&self) -> &str {
+        &self.addresses["REDIS_URL"]
+    }
+
     /// A new, empty database.
     ///
     /// # Panics

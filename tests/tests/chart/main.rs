@@ -393,6 +393,37 @@ fn a_misspelt_value_is_refused_by_name() {
     );
 }
 
+/// Settings of a Redis server, and what is said against them.
+#[test]
+fn the_operator_has_an_account_on_redis_unless_others_make_the_users() {
+    let redis = |setting: &str| format!("config.servers.redis[0].{setting}");
+    let server = [
+        "name=main",
+        "url=rediss://cache:6380",
+        "egress.cidrs[0]=192.0.2.2/32",
+    ];
+    for (accounts, refused) in [
+        (&["adminSecret=redis"][..], None),
+        (&["adminSecret=redis", "acl=none"], None),
+        (&["acl=external"], None),
+        (&["adminSecret=redis", "acl=external"], Some("adminSecret")),
+        (&["acl=managed"], Some("adminSecret")),
+        (&[], Some("adminSecret")),
+        (&["acl=somebody"], Some("external")),
+    ] {
+        let settings: Vec<String> = server.iter().chain(accounts).map(|it| redis(it)).collect();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        match (render(&settings), refused) {
+            (Ok(objects), None) => {
+                let text = chart::configuration(&objects);
+                albatross_operator::config::OperatorConfig::parse(text).unwrap();
+            }
+            (Err(error), Some(field)) => assert!(error.contains(field), "{accounts:?}: {error}"),
+            (answer, _) => panic!("{accounts:?}: {:?}", answer.map(drop)),
+        }
+    }
+}
+
 #[test]
 fn a_release_without_postgresql_is_refused() {
     let error = helm(&["template", "albatross", CHART]).unwrap_err();

@@ -6,6 +6,7 @@ mod adoption;
 mod api_keys;
 mod api_server_outages;
 mod autoscaling;
+mod cache_accounts;
 mod contention;
 mod definitions;
 mod deletion;

@@ -14,8 +14,8 @@ pub struct Input<'a> {
     pub plan: &'a Plan,
     pub record: &'a TenantRecord,
     pub operator_namespace: &'a str,
-    /// The account that tenants share on a Redis server without users.
-    pub shared_cache_account: Option<Credentials>,
+    /// The account of the tenant's pods on its Redis server, if it is on one.
+    pub cache_account: Option<Credentials>,
 }
 
 impl Input<'_> {

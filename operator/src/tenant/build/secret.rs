@@ -6,7 +6,6 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::ExposeSecret;
 
-use crate::config::Acl;
 use crate::context::record::AdminLink;
 use crate::context::runtime::AdminRole;
 use crate::names;
@@ -46,8 +45,8 @@ pub fn api(input: &Input<'_>) -> Secret {
         );
         environment.push(("AMQP_URL", url));
     }
-    if let Some(url) = redis_url(input) {
-        environment.push(("REDIS_URL", url));
+    if let (Some(server), Some(account)) = (&plan.servers.redis, &input.cache_account) {
+        environment.push(("REDIS_URL", redis::url(server, account)));
         environment.push(("ALBATROSS_REDIS_PREFIX", record.names.cache_prefix.clone()));
     }
     secret(input, names::API_SECRET, environment)
@@ -109,24 +108,6 @@ fn common(input: &Input<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn redis_url(input: &Input<'_>) -> Option<String> {
-    let server = input.plan.servers.redis.as_ref()?;
-    let record = input.record;
-    match (server.acl, &input.shared_cache_account) {
-        (Acl::None, Some(account)) => Some(redis::url(
-            server,
-            &account.username,
-            account.password.expose_secret(),
-        )),
-        (Acl::None, None) => None,
-        (Acl::Managed | Acl::External, _) => Some(redis::url(
-            server,
-            &record.names.cache_user,
-            record.secrets.cache_password.expose_secret(),
-        )),
-    }
-}
-
 fn links(input: &Input<'_>, wanted: AdminRole) -> Vec<(String, String)> {
     let admins = desired::admins(input.plan);
     let origin = input.plan.public_url.trim_end_matches('/');
@@ -163,6 +144,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::provision::error::Credentials;
     use crate::tenant::fixtures;
 
     fn shown(secret: &Secret) -> BTreeMap<String, String> {
@@ -178,6 +160,22 @@ mod tests {
         let record = fixtures::record(&plan);
         let input = fixtures::input(&plan, &record);
         insta::assert_yaml_snapshot!((shown(&api(&input)), shown(&migrate(&input))));
+    }
+
+    #[test]
+    fn an_account_that_somebody_else_has_made_is_given_to_the_pods_in_place_of_the_own() {
+        let plan = fixtures::plan(json!({"placement": {"redis": "given"}}));
+        let record = fixtures::record(&plan);
+        let mut input = fixtures::input(&plan, &record);
+        input.cache_account = Some(Credentials {
+            username: "sky ways".to_owned(),
+            password: "p@ss:w/ord".to_owned().into(),
+        });
+        let environment = shown(&api(&input));
+        let of_redis = environment
+            .iter()
+            .filter(|(name, _)| name.contains("REDIS"));
+        insta::assert_yaml_snapshot!(of_redis.collect::<BTreeMap<_, _>>());
     }
 
     #[test]
