@@ -27,7 +27,7 @@ struct Elsewhere {
     way: Proxy,
     url: String,
     admin: MultiplexedConnection,
-    /// Users that its owner has made.
+    /// How often its owner has made or changed a user.
     made: u64,
 }
 
@@ -50,10 +50,20 @@ impl Elsewhere {
 
     async fn make(&mut self, user: &str, prefix: &str) {
         let (password, keys) = (format!(">{PASSWORD}"), format!("~{prefix}*"));
-        let mut make = redis::cmd("ACL");
-        make.arg("SETUSER").arg(user);
-        make.arg(&["on", &password, &keys, "-@all", "+get", "+set"]);
-        make.exec_async(&mut self.admin).await.unwrap();
+        let rules = ["on", &password, &keys, "-@all", "+get", "+set"];
+        self.set(user, &rules).await;
+    }
+
+    /// Whoever logs in as nobody may do everything.
+    async fn hold_nobody_back(&mut self) {
+        let rules = ["on", "nopass", "~*", "&*", "+@all"];
+        self.set("default", &rules).await;
+    }
+
+    async fn set(&mut self, user: &str, rules: &[&str]) {
+        let mut set = redis::cmd("ACL");
+        let set = set.arg("SETUSER").arg(user).arg(rules);
+        set.exec_async(&mut self.admin).await.unwrap();
         self.made += 1;
     }
 
@@ -165,6 +175,8 @@ async fn an_airline_waits_for_its_account_and_its_pods_get_it_and_every_later_on
         told.message.contains(SECRET) && told.message.contains(&prefix),
         "{told:?}"
     );
+    // It has seen a server that turns it away. Whatever it does from now on shows.
+    elsewhere.hold_nobody_back().await;
     give(&platform, USER, None).await;
     says(&platform, "it has no `password`").await;
     assert!(platform.secret(HOME, "albatross-api").await.is_none());
