@@ -78,7 +78,8 @@ impl Setting {
         }
     }
 
-    fn values(&self) -> Value {
+    /// The release's values.
+    pub fn values(&self) -> Value {
         let each = |entry: fn(&str, &Ways) -> Value| -> Vec<Value> {
             let ways = self.ways.iter();
             ways.map(|(name, ways)| entry(name, ways)).collect()
@@ -106,6 +107,17 @@ impl Platform {
     /// # Panics
     /// When something is missing.
     pub async fn with(setting: Setting) -> Self {
+        let platform = Self::without_release(setting).await;
+        platform.install().await;
+        platform.create_accounts().await;
+        platform
+    }
+
+    /// Leaves the chart, and the accounts in its namespace, to the test.
+    ///
+    /// # Panics
+    /// When something is missing.
+    pub async fn without_release(setting: Setting) -> Self {
         let client = setting.api_server.client();
         let objects = chart::render(&setting.values(), &[]);
         let objects = objects.unwrap_or_else(|error| panic!("the chart is refused: {error}"));
@@ -121,8 +133,6 @@ impl Platform {
         let configuration = chart::configuration(&platform.objects);
         let written = std::fs::write(platform.configuration(), configuration);
         written.expect("a written configuration");
-        platform.install().await;
-        platform.create_accounts().await;
         platform
     }
 
