@@ -62,6 +62,9 @@ pub struct OperatorConfig {
     /// The hosting team; becomes PlatformAdmin in every tenant.
     #[serde(default)]
     pub platform_admins: Vec<PlatformAdmin>,
+    /// Who may ask tenants' pods for metrics.
+    #[serde(default)]
+    pub metrics_from: Vec<Peers>,
     /// How many tenants, and how many API keys, are worked on at once.
     #[serde(default = "default_concurrency")]
     pub concurrency: u16,
@@ -106,7 +109,8 @@ pub struct PostgresServer {
     pub database: String,
     /// Most connections that all tenants on this server may hold together.
     pub connection_budget: i32,
-    pub egress: Egress,
+    /// What tenants' pods must be allowed to connect to in order to reach it.
+    pub egress: Peers,
     #[serde(default)]
     pub tls: Tls,
 }
@@ -121,7 +125,7 @@ pub struct RabbitmqServer {
     /// `http://host:port` of the management API: what the operator talks to.
     pub management: String,
     pub admin_secret: String,
-    pub egress: Egress,
+    pub egress: Peers,
 }
 
 /// A Redis server.
@@ -136,7 +140,7 @@ pub struct RedisServer {
     pub admin_secret: Option<String>,
     #[serde(default)]
     pub acl: Acl,
-    pub egress: Egress,
+    pub egress: Peers,
 }
 
 /// Who makes the Redis users.
@@ -160,13 +164,13 @@ pub enum Tls {
     Require,
 }
 
-/// What tenants' pods must be allowed to connect to in order to reach a server: addresses, or pods of this cluster.
+/// Who is on the other side of a connection: addresses, or pods of this cluster.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Egress {
+pub struct Peers {
     #[serde(default)]
     pub cidrs: Vec<String>,
-    /// Labels of the server's pods.
+    /// Labels of the pods.
     #[serde(default)]
     pub pod_selector: BTreeMap<String, String>,
     /// Labels of the namespace of those pods.
@@ -285,6 +289,9 @@ impl OperatorConfig {
         }
         self.check_placement()?;
         check_cidrs("defaults.trustedProxies", &self.defaults.trusted_proxies)?;
+        for (i, peers) in self.metrics_from.iter().enumerate() {
+            peers.check(&format!("metricsFrom[{i}]"))?;
+        }
         if self.rollout.max_concurrent == 0 {
             return Err(invalid("rollout.maxConcurrent", "must be at least 1"));
         }
@@ -379,7 +386,7 @@ impl PostgresServer {
                 "must be at least 1",
             ));
         }
-        self.egress.check(field)
+        self.egress.check(&format!("{field}.egress"))
     }
 }
 
@@ -391,7 +398,7 @@ impl RabbitmqServer {
             &self.management,
             &["http", "https"],
         )?;
-        self.egress.check(field)
+        self.egress.check(&format!("{field}.egress"))
     }
 }
 
@@ -404,22 +411,22 @@ impl RedisServer {
             }
             (Acl::Managed | Acl::None, None) => "is needed unless `acl` is `external`",
             (Acl::External, None) | (Acl::Managed | Acl::None, Some(_)) => {
-                return self.egress.check(field);
+                return self.egress.check(&format!("{field}.egress"));
             }
         };
         Err(invalid(&format!("{field}.adminSecret"), problem))
     }
 }
 
-impl Egress {
+impl Peers {
     fn check(&self, field: &str) -> Result<(), ConfigError> {
         if self.cidrs.is_empty() && self.pod_selector.is_empty() {
             return Err(invalid(
-                &format!("{field}.egress"),
-                "set cidrs or podSelector: without one no pod could reach the server",
+                field,
+                "set cidrs or podSelector: without one it names nobody",
             ));
         }
-        check_cidrs(&format!("{field}.egress.cidrs"), &self.cidrs)
+        check_cidrs(&format!("{field}.cidrs"), &self.cidrs)
     }
 }
 
@@ -617,6 +624,9 @@ servers:
         "defaults: {trustedProxies: [10.0.0.1]}",
         "defaults.trustedProxies: `10.0.0.1`"
     )]
+    #[case("metricsFrom: [{namespaceSelector: {a: b}}]", "metricsFrom[0]")]
+    #[case("metricsFrom: [{podSelectr: {a: b}}]", "podSelectr")]
+    #[case("metricsFrom: [{cidrs: [10.0.0.1]}]", "metricsFrom[0].cidrs")]
     #[case("leaderElection: {leaseSeconds: 5, renewSeconds: 4}", "leaseSeconds")]
     #[case("runtimeUrl: api", "runtimeUrl")]
     fn a_bad_field_is_named(#[case] line: &str, #[case] expected: &str) {

@@ -314,7 +314,7 @@ mod tests {
             amqp: "amqp://mq.example:5672".to_owned(),
             management: "http://mq.example:15672".to_owned(),
             admin_secret: "s".to_owned(),
-            egress: crate::config::Egress::default(),
+            egress: crate::config::Peers::default(),
         };
         assert_eq!(
             url(&server, "a/b", "u", "p@"),

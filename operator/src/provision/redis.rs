@@ -235,7 +235,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Acl, Egress};
+    use crate::config::{Acl, Peers};
 
     proptest! {
         #[test]
@@ -245,7 +245,7 @@ mod tests {
                 url: "rediss://cache.example:6380/3".to_owned(),
                 admin_secret: None,
                 acl: Acl::External,
-                egress: Egress::default(),
+                egress: Peers::default(),
             };
             let account = Credentials { username: user.clone(), password: password.clone().into() };
             let read = url(&server, &account).into_connection_info().unwrap();

@@ -44,6 +44,9 @@ servers:
   redis:
     - {name: main, url: redis://cache.example:6379, adminSecret: cache, egress: {cidrs: [10.0.0.7/32]}}
     - {name: given, url: rediss://given.example:6380, acl: external, egress: {cidrs: [10.0.0.8/32]}}
+metricsFrom:
+  - {podSelector: {app: prometheus}, namespaceSelector: {name: monitoring}}
+  - {cidrs: [10.0.0.8/32]}
 platformAdmins: [{email: ops@platform.example, displayName: Ops}]
 ",
     )

@@ -9,7 +9,9 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
-use crate::config::{OperatorConfig, PlatformAdmin, PostgresServer, RabbitmqServer, RedisServer};
+use crate::config::{
+    OperatorConfig, Peers, PlatformAdmin, PostgresServer, RabbitmqServer, RedisServer,
+};
 use crate::context::record::{PlacedOn, TenantRecord};
 use crate::names;
 use crate::tenant::connections::connections_of;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub ingress_class: Option<String>,
     /// CIDRs, with commas between them; empty when nobody is trusted.
     pub trusted_proxies: String,
+    /// Who may ask the pods for metrics.
+    pub metrics_from: Vec<Peers>,
     pub platform_admins: Vec<PlatformAdmin>,
     /// URL at which the airline answers, as others in the cluster or outside use it.
     pub endpoint: String,
@@ -79,6 +83,7 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
         image,
         ingress_class: config.defaults.ingress_class.clone(),
         trusted_proxies: config.defaults.trusted_proxies.join(","),
+        metrics_from: config.metrics_from.clone(),
         platform_admins: config.platform_admins.clone(),
         public_url: public_url(&valid, &endpoint),
         endpoint,

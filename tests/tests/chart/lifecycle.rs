@@ -86,7 +86,12 @@ impl Helm {
         });
         rewrite(&chart, "values.yaml", |values| {
             let values = values.as_object_mut().unwrap();
-            for value in ["serviceMonitor", "prometheusRule", "dashboard"] {
+            for value in [
+                "serviceMonitor",
+                "podMonitor",
+                "prometheusRule",
+                "dashboard",
+            ] {
                 values.remove(value).unwrap();
             }
         });

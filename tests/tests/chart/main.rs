@@ -5,6 +5,7 @@
 mod lifecycle;
 mod monitoring;
 mod rights;
+mod scraping;
 
 use albatross_tests::api_server::api_server;
 use albatross_tests::can_i::may;

@@ -1,4 +1,4 @@
-//! What the chart has for those who look at the operator from outside: `helm test`, a dashboard, alerts.
+//! What the chart has for those who look at operator and airlines from outside: `helm test`, a dashboard, alerts.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +22,16 @@ use serde_json::{Value, json};
 
 use crate::render;
 
-const ALL: [&str; 3] = [
+pub const ALL: [&str; 6] = [
+    "config.metricsFrom[0].podSelector.app=prometheus",
+    "config.metricsFrom[1].cidrs[0]=192.0.2.20/32",
+    "podMonitor.enabled=true",
     "serviceMonitor.enabled=true",
     "prometheusRule.enabled=true",
     "dashboard.enabled=true",
 ];
 
-fn find<'a>(objects: &'a [DynamicObject], kind: &str, name: &str) -> Option<&'a DynamicObject> {
+pub fn find<'a>(objects: &'a [DynamicObject], kind: &str, name: &str) -> Option<&'a DynamicObject> {
     objects.iter().find(|object| {
         let types = object.types.as_ref();
         types.is_some_and(|types| types.kind == kind) && object.name_any() == name
@@ -38,6 +41,7 @@ fn find<'a>(objects: &'a [DynamicObject], kind: &str, name: &str) -> Option<&'a 
 #[test]
 fn what_needs_prometheus_or_grafana_is_there_when_it_is_asked_for() {
     let kinds = [
+        ("PodMonitor", "albatross-tenants"),
         ("ServiceMonitor", "albatross-operator"),
         ("PrometheusRule", "albatross-operator"),
         ("ConfigMap", "albatross-operator-dashboard"),
@@ -47,7 +51,7 @@ fn what_needs_prometheus_or_grafana_is_there_when_it_is_asked_for() {
         assert!(find(&without, kind, name).is_none(), "{kind}");
         assert!(find(&with, kind, name).is_some(), "{kind}");
     }
-    let [_, _, dashboard] = kinds.map(|(kind, name)| find(&with, kind, name).unwrap());
+    let [_, _, _, dashboard] = kinds.map(|(kind, name)| find(&with, kind, name).unwrap());
     assert_eq!(dashboard.labels()["grafana_dashboard"], "1");
 }
 
@@ -123,7 +127,10 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
     let exported = metrics.text().unwrap();
     let counted = "albatross_operator_tenants{ready=\"False\",reason=\"HostConflict\"} 1";
     assert!(exported.contains(counted), "{exported}");
-    let exported = exported + &of_runtimes();
+    // Prometheus adds whose they are, see `scraping`.
+    let of_runtimes = of_runtimes();
+    let of_runtimes = of_runtimes.lines().map(|line| format!("{line} tenant\n"));
+    let exported = exported + &of_runtimes.collect::<String>();
     let samples = exported.lines().filter(|line| !line.starts_with('#'));
     let samples: Vec<BTreeSet<&str>> = samples.map(|line| words(line).collect()).collect();
     let mut asked = BTreeSet::new();
@@ -133,8 +140,7 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
             let labels = words(labels.split_once(')').unwrap().0);
             let sample = samples.iter().find(|sample| sample.contains(name));
             let sample = sample.unwrap_or_else(|| panic!("{name} of {expression}"));
-            // Prometheus itself says in which namespace it asked.
-            for label in labels.filter(|label| *label != "namespace") {
+            for label in labels {
                 assert!(sample.contains(label), "{label} of {expression}");
             }
             asked.insert(name.to_owned());
@@ -145,8 +151,7 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
 
 #[test]
 fn the_test_of_the_release_asks_the_operators_service_and_may_do_nothing_else() {
-    let objects = render(&["networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus"]);
-    let objects = objects.unwrap();
+    let objects = render(&["config.metricsFrom[0].podSelector.app=prometheus"]).unwrap();
     let test = find(&objects, "Pod", "albatross-operator-test").unwrap();
     assert_eq!(test.annotations()["helm.sh/hook"], "test");
     let pod: Pod = serde_json::from_value(json!(test)).unwrap();

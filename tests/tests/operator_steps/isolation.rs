@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use albatross_tests::feed::bind_own_queue;
 use albatross_tests::platform::Platform;
-use albatross_tests::wait::recovered;
+use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
 use kube::api::PostParams;
 use lapin::{Connection as AmqpConnection, ConnectionProperties};
@@ -50,6 +51,30 @@ async fn a_tenants_credentials_open_nothing_of_its_neighbour() {
     for name in ["here", "there"] {
         platform.remove(name).await;
     }
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_for_metrics_is_let_in_for_as_long_as_the_platform_says_so() {
+    let platform = Platform::new().await;
+    let policies: Api<NetworkPolicy> =
+        Api::namespaced(platform.client.clone(), "albatross-measured");
+    let let_in = async || policies.get_opt("allow-metrics").await.unwrap();
+    let prometheus = json!({"podSelector": {"app": "prometheus"}});
+    platform.configure(|it| it["metricsFrom"] = json!([prometheus]));
+    let operator = platform.operator().await;
+    platform.airline("measured", json!({})).await;
+    let rules = let_in().await.unwrap().spec.unwrap().ingress;
+    let pods =
+        json!({"podSelector": {"matchLabels": {"app": "prometheus"}}, "namespaceSelector": {}});
+    let port = json!({"port": 8082, "protocol": "TCP"});
+    assert_eq!(json!(rules), json!([{"from": [pods], "ports": [port]}]));
+    operator.stop().await;
+
+    platform.configure(|it| it["metricsFrom"] = json!([]));
+    let operator = platform.operator().await;
+    until("nobody is let in", async || let_in().await.is_none()).await;
+    platform.remove("measured").await;
     operator.stop().await;
 }
 

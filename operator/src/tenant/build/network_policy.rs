@@ -1,4 +1,4 @@
-//! Who may talk to whom: nobody, but for DNS, the tenant's own servers, its callers, and the operator.
+//! Who may talk to whom: nobody, but for DNS, the tenant's own servers, its callers, the operator, and who asks for metrics.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::config::Egress;
+use crate::config::Peers;
 use crate::names;
 use crate::tenant::build::input::Input;
 
@@ -19,12 +19,14 @@ const EGRESS: &str = "Egress";
 const DNS_PORTS: [i32; 2] = [53, 5353];
 
 pub fn all(input: &Input<'_>) -> Vec<NetworkPolicy> {
-    vec![
+    let mut policies = vec![
         default_deny(input),
         allow_dns(input),
         allow_servers(input),
         allow_api(input),
-    ]
+    ];
+    policies.extend(allow_metrics(input));
+    policies
 }
 
 fn default_deny(input: &Input<'_>) -> NetworkPolicy {
@@ -131,6 +133,26 @@ fn allow_api(input: &Input<'_>) -> NetworkPolicy {
     )
 }
 
+/// Of the pods that serve and of those that work; without anybody to let in there is no rule, since an empty one lets in all.
+fn allow_metrics(input: &Input<'_>) -> Option<NetworkPolicy> {
+    let from: Vec<_> = input
+        .plan
+        .metrics_from
+        .iter()
+        .flat_map(policy_peers)
+        .collect();
+    let spec = NetworkPolicySpec {
+        pod_selector: Some(LabelSelector::default()),
+        policy_types: Some(vec![INGRESS.to_owned()]),
+        ingress: Some(vec![NetworkPolicyIngressRule {
+            ports: Some(vec![port(names::PROBE_PORT, "TCP")]),
+            from: Some(from.clone()),
+        }]),
+        ..NetworkPolicySpec::default()
+    };
+    (!from.is_empty()).then(|| policy(input, "allow-metrics", spec))
+}
+
 fn policy(input: &Input<'_>, name: &str, spec: NetworkPolicySpec) -> NetworkPolicy {
     NetworkPolicy {
         metadata: input.meta(name),
@@ -138,8 +160,15 @@ fn policy(input: &Input<'_>, name: &str, spec: NetworkPolicySpec) -> NetworkPoli
     }
 }
 
-fn to_server(egress: &Egress, number: i32) -> NetworkPolicyEgressRule {
-    let addresses = egress.cidrs.iter().map(|cidr| NetworkPolicyPeer {
+fn to_server(egress: &Peers, number: i32) -> NetworkPolicyEgressRule {
+    NetworkPolicyEgressRule {
+        ports: Some(vec![port(number, "TCP")]),
+        to: Some(policy_peers(egress).collect()),
+    }
+}
+
+fn policy_peers(peers: &Peers) -> impl Iterator<Item = NetworkPolicyPeer> {
+    let addresses = peers.cidrs.iter().map(|cidr| NetworkPolicyPeer {
         ip_block: Some(IPBlock {
             cidr: cidr.clone(),
             except: None,
@@ -150,15 +179,12 @@ fn to_server(egress: &Egress, number: i32) -> NetworkPolicyEgressRule {
         match_labels: Some(map.clone()),
         ..LabelSelector::default()
     };
-    let pods = (!egress.pod_selector.is_empty()).then(|| NetworkPolicyPeer {
-        pod_selector: Some(selector(&egress.pod_selector)),
-        namespace_selector: Some(selector(&egress.namespace_selector)),
+    let pods = (!peers.pod_selector.is_empty()).then(|| NetworkPolicyPeer {
+        pod_selector: Some(selector(&peers.pod_selector)),
+        namespace_selector: Some(selector(&peers.namespace_selector)),
         ..NetworkPolicyPeer::default()
     });
-    NetworkPolicyEgressRule {
-        ports: Some(vec![port(number, "TCP")]),
-        to: Some(addresses.chain(pods).collect()),
-    }
+    addresses.chain(pods)
 }
 
 fn port_of(url: &str, tls_scheme: &str, tls_port: i32, plain_port: i32) -> i32 {
@@ -203,5 +229,14 @@ mod tests {
         let plan = fixtures::plan(json!({}));
         let record = fixtures::record(&plan);
         insta::assert_yaml_snapshot!(all(&fixtures::input(&plan, &record)));
+    }
+
+    #[test]
+    fn nobody_is_let_in_to_the_metrics_unless_it_is_said() {
+        let mut plan = fixtures::plan(json!({}));
+        plan.metrics_from.clear();
+        let record = fixtures::record(&plan);
+        let policies = all(&fixtures::input(&plan, &record));
+        assert!(!format!("{policies:?}").contains(&names::PROBE_PORT.to_string()));
     }
 }
