@@ -18,6 +18,9 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Only another process can hold the write lock for longer than a commit.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Of 4 KiB each. Whoever writes so much within few commits takes it into the file by itself; else somebody else does before.
+const LONGEST_WAL_PAGES: u32 = 8_000;
+
 #[derive(Clone)]
 pub struct Database {
     pub writer: Writer,
@@ -41,6 +44,7 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             // What is deleted, a person's data key for one, is not left in pages that are free.
             .pragma("secure_delete", "ON")
+            .pragma("wal_autocheckpoint", LONGEST_WAL_PAGES.to_string())
             .synchronous(synchronous);
         let schema_version = migrate(&writer, migrator)
             .await

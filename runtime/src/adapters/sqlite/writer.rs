@@ -7,7 +7,10 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Error};
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinHandle;
 
+/// Commits after which the write-ahead log is taken into the file: thousands of pages if each is of many events.
+const CHECKPOINT_EVERY: u32 = 250;
 /// An erased person is in no file any more after so many looks, about a minute.
 const TIDY_EVERY: u32 = 12;
 
@@ -15,7 +18,7 @@ const TIDY_EVERY: u32 = 12;
 /// each one that comes back, which costs a single commit as much again as a statement.
 #[derive(Clone)]
 pub struct Writer {
-    options: SqliteConnectOptions,
+    options: Arc<SqliteConnectOptions>,
     idle: Duration,
     slot: Arc<Mutex<Slot>>,
 }
@@ -28,6 +31,10 @@ struct Slot {
     used: bool,
     /// Somebody looks now and then whether it is idle.
     watched: bool,
+    /// Since the write-ahead log was last begun to be taken into the file.
+    commits: u32,
+    /// Takes it there.
+    checkpoint: Option<JoinHandle<()>>,
     closed: bool,
 }
 
@@ -36,7 +43,7 @@ impl Writer {
     pub fn new(options: SqliteConnectOptions, idle: Duration) -> Self {
         let slot = Arc::default();
         Self {
-            options,
+            options: Arc::new(options),
             idle,
             slot,
         }
@@ -56,7 +63,12 @@ impl Writer {
         if !std::mem::replace(&mut slot.watched, true) {
             tokio::spawn(close_when_idle(Arc::downgrade(&self.slot), self.idle));
         }
-        Ok(Writing { connection, slot })
+        let writer = self.clone();
+        Ok(Writing {
+            connection,
+            slot,
+            writer,
+        })
     }
 
     /// A transaction that holds the file's write lock from its beginning.
@@ -70,6 +82,12 @@ impl Writer {
     pub async fn close(&self) {
         let mut slot = self.slot.lock().await;
         slot.closed = true;
+        if let Some(checkpoint) = slot.checkpoint.take() {
+            drop(slot);
+            // Whoever panicked has no connection any more either.
+            let _ = checkpoint.await;
+            slot = self.slot.lock().await;
+        }
         close(&mut slot).await;
     }
 }
@@ -79,6 +97,7 @@ impl Writer {
 pub struct Writing {
     connection: SqliteConnection,
     slot: OwnedMutexGuard<Slot>,
+    writer: Writer,
 }
 
 impl Writing {
@@ -86,8 +105,19 @@ impl Writing {
         let Self {
             connection,
             mut slot,
+            writer,
         } = self;
         slot.connection = Some(connection);
+        slot.commits += 1;
+        let running = slot.checkpoint.as_ref().is_some_and(|it| !it.is_finished());
+        if slot.commits >= CHECKPOINT_EVERY && !running {
+            slot.commits = 0;
+            slot.checkpoint = Some(tokio::spawn(async move {
+                if let Err(error) = checkpoint(&writer).await {
+                    tracing::debug!(%error, "a write-ahead log was not taken into its file");
+                }
+            }));
+        }
     }
 }
 
@@ -152,6 +182,19 @@ async fn close_when_idle(slot: Weak<Mutex<Slot>>, idle: Duration) {
     }
 }
 
+/// Takes the write-ahead log into the file, so that it begins anew. Most of it beside whoever writes, who would wait for the
+/// disk for as long as for tens of commits; what was written meanwhile is little.
+async fn checkpoint(writer: &Writer) -> Result<(), Error> {
+    const TAKE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+    let mut beside = writer.options.connect().await?;
+    let taken = execute(&mut beside, TAKE).await;
+    beside.close().await?;
+    let mut writing = writer.acquire().await?;
+    taken.and(execute(&mut writing, TAKE).await)?;
+    writing.release();
+    Ok(())
+}
+
 /// Empties the write-ahead log, which otherwise keeps what was deleted until something is written over it. Whoever reads
 /// meanwhile is not waited for: then it is emptied the next time.
 async fn tidy(slot: &mut Slot) {
@@ -178,7 +221,7 @@ async fn close(slot: &mut Slot) {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
     use tempfile::TempDir;
 
     use super::*;
@@ -187,7 +230,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let options = SqliteConnectOptions::new()
             .filename(directory.path().join("file.db"))
-            .create_if_missing(true);
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Off)
+            .pragma("wal_autocheckpoint", "0");
         let writer = Writer::new(options, idle);
         let mut writing = writer.acquire().await.unwrap();
         execute(&mut writing, "CREATE TABLE t (n INTEGER)")
@@ -245,10 +291,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_deleted_leaves_the_write_ahead_log_though_others_have_it_open() {
-        let (mut writer, directory) = file(Duration::MAX).await;
-        writer.options = writer.options.journal_mode(SqliteJournalMode::Wal);
+        let (writer, directory) = file(Duration::MAX).await;
         let log = directory.path().join("file.db-wal");
-        writer.slot.lock().await.connection = None;
         let mut writing = writer.acquire().await.unwrap();
         let secret = "CREATE TABLE s (t TEXT); INSERT INTO s VALUES ('a person'); DELETE FROM s";
         execute(&mut writing, secret).await.unwrap();
@@ -264,9 +308,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_write_ahead_log_begins_anew_while_somebody_writes() {
+        let (writer, directory) = file(Duration::MAX).await;
+        let log = directory.path().join("file.db-wal");
+        let mut length = 0;
+        // Frames stay where they are in the file; one that began anew does not grow for a while.
+        let begun_anew = loop {
+            for _ in 0..CHECKPOINT_EVERY {
+                insert(&writer).await.commit().await.unwrap();
+            }
+            let before = std::mem::replace(&mut length, log.metadata().unwrap().len());
+            if length == before {
+                break true;
+            }
+            if length > 64 * 1024 * 1024 {
+                break false;
+            }
+        };
+        assert!(begun_anew);
+    }
+
+    #[tokio::test]
     async fn a_closed_file_is_written_by_nobody() {
-        let (writer, _directory) = file(Duration::MAX).await;
+        let (writer, directory) = file(Duration::MAX).await;
+        for _ in 0..=CHECKPOINT_EVERY {
+            insert(&writer).await.commit().await.unwrap();
+        }
         writer.close().await;
+        let log = directory.path().join("file.db-wal");
+        assert!(!log.exists(), "a checkpoint is over as well");
         assert!(matches!(writer.begin().await, Err(Error::PoolClosed)));
     }
 }
