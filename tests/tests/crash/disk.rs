@@ -7,7 +7,7 @@ use albatross_tests::processes::{Process, Site};
 use albatross_tests::wait::until;
 use reqwest::{Response, StatusCode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor};
 use uuid::Uuid;
 
 use crate::audit;
@@ -122,41 +122,44 @@ async fn logged_in(site: &Site, process: &Process) -> Caller {
     .await
 }
 
-async fn log(disk: &Disk) -> SqliteConnection {
-    let file = disk.path().join("skyways/log.db");
-    let options = SqliteConnectOptions::new().filename(file);
-    options.connect().await.expect("the log opens")
+/// Whoever calls next was here an hour ago: that they are here again is to be noted.
+async fn an_hour_passes(log: &mut SqliteConnection) {
+    let sql = "UPDATE credentials SET last_used_at = last_used_at - 3600000000";
+    log.execute(sql).await.expect("the log is written");
 }
 
-/// Each request of theirs would note that they were here, as their last one was long ago.
 #[tokio::test]
 async fn whoever_is_logged_in_reads_while_nothing_can_be_written() {
-    let (site, disk) = site_on_a_disk().await;
-    let process = up(&site, &disk).await;
+    let site = Site::of(&SKYWAYS);
+    let process = site.up().await;
     let person = logged_in(&site, &process).await;
-    let key = caller(&site, &disk);
-    let mut log = log(&disk).await;
-    let an_hour_ago = "UPDATE credentials SET last_used_at = last_used_at - 3600000000";
-    log.execute(an_hour_ago).await.expect("the log is written");
+    let options = SqliteConnectOptions::new().filename(site.data().join("skyways/log.db"));
+    let mut log = options.connect().await.expect("the log opens");
 
-    log.execute("BEGIN IMMEDIATE")
-        .await
-        .expect("the lock is free");
+    an_hour_passes(&mut log).await;
+    log.execute("BEGIN IMMEDIATE").await.expect("nobody writes");
     assert_eq!(person.status_of("/me").await, StatusCode::OK);
     until("the lock is found", async || {
-        process
-            .stderr()
-            .contains("a session's last use was not noted")
+        process.stderr().contains("last use was not noted")
     })
     .await;
     assert_eq!(person.status_of("/pireps").await, StatusCode::OK);
-    log.execute("ROLLBACK")
-        .await
-        .expect("the lock is given back");
+    log.execute("ROLLBACK").await.expect("a transaction");
 
+    an_hour_passes(&mut log).await;
+    log.close().await.expect("the log is closed");
+    assert!(process.interrupt().await.status.success());
+    let disk = Disk::mounted_on(&site.data(), "root").await;
+    disk.copy_in();
+    let process = up(&site, &disk).await;
+    let key = caller(&site, &disk);
     disk.fill();
     load::until_refused(&key).await;
     assert_eq!(person.status_of("/me").await, StatusCode::OK);
+    until("the full disk is found", async || {
+        process.stderr().contains("last use was not noted")
+    })
+    .await;
     assert_eq!(person.status_of("/pireps").await, StatusCode::OK);
     disk.free();
     assert_eq!(file(&key, Uuid::nil()).await.status(), StatusCode::CREATED);

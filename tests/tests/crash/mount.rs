@@ -76,13 +76,19 @@ impl Disk {
         fs::remove_file(self.path().join("ballast")).expect("the disk was filled");
     }
 
+    /// Takes over what is in the folder that it covers.
+    pub fn copy_in(&self) {
+        copy(&self.mount, &self.path());
+    }
+
     /// Leaves what is on it in the folder that it covered.
     pub fn copy_out(self) {
-        let from = self.path().join(".");
-        let copied = Command::new("cp")
-            .arg("--archive")
-            .args([&from, &self.mount])
-            .status();
-        assert!(copied.expect("cp runs").success());
+        copy(&self.path(), &self.mount);
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let mut copy = Command::new("cp");
+    copy.arg("--archive").arg(from.join(".")).arg(to);
+    assert!(copy.status().expect("cp runs").success());
 }
