@@ -23,8 +23,8 @@ use crate::application::write::{Outcome, WriteOptions, Written};
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use crate::domain::pirep::{
-    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
-    SourceKind,
+    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState, Plan, Report,
+    Source, SourceKind,
 };
 use crate::domain::refusal::Refusal;
 
@@ -149,16 +149,7 @@ impl Pireps {
         let Some(present) = flight.pirep() else {
             return self.file(identity, flight, new, options).await;
         };
-        if flight
-            .read
-            .as_ref()
-            .is_some_and(|it| it.version >= MOST_CHANGES)
-        {
-            let detail = format!(
-                "A PIREP takes {MOST_CHANGES} changes, and this one had them: submit it as it is."
-            );
-            return Err(Refusal::limit("too-many-changes", detail).into());
-        }
+        may_change(&flight)?;
         stays("/bid", present.bid, new.bid)?;
         let (flown, named) = (present.scheduled_flight, new.scheduled_flight);
         stays("/scheduledFlight", flown, named)?;
@@ -226,7 +217,7 @@ impl Pireps {
             credit: accept.credit,
             comment: accept.comment,
         };
-        self.decide(identity, flight, command, options).await
+        self.act(identity, flight, command, options).await
     }
 
     /// The version that was seen is required.
@@ -241,52 +232,29 @@ impl Pireps {
             reason: reject.reason,
             credit: reject.credit,
         };
-        self.decide(identity, flight, command, options).await
+        self.act(identity, flight, command, options).await
     }
 
-    pub async fn pause(
+    /// Whatever else its owner or staff do to it. A decision requires the version that was seen.
+    pub async fn act(
         &self,
         identity: &Identity,
         flight: impl Into<Flight>,
+        command: PirepCommand,
         options: WriteOptions,
     ) -> Answer {
-        let facts = PirepFacts::default();
-        self.change(identity, flight, PirepCommand::Pause, facts, options)
-            .await
-    }
-
-    pub async fn resume(
-        &self,
-        identity: &Identity,
-        flight: impl Into<Flight>,
-        options: WriteOptions,
-    ) -> Answer {
-        let facts = PirepFacts::default();
-        self.change(identity, flight, PirepCommand::Resume, facts, options)
-            .await
-    }
-
-    pub async fn cancel(
-        &self,
-        identity: &Identity,
-        flight: impl Into<Flight>,
-        reason: Option<String>,
-        options: WriteOptions,
-    ) -> Answer {
-        let facts = self.staff_facts().await?;
-        let command = PirepCommand::Cancel { reason };
+        if command.is_decision() && options.if_match.is_none() {
+            return Err(ServiceError::PreconditionRequired);
+        }
+        let flight = self.shared.read_flight(flight).await?;
+        if matches!(
+            command,
+            PirepCommand::Edit(_) | PirepCommand::Comment { .. }
+        ) {
+            may_change(&flight)?;
+        }
+        let facts = self.facts(identity, &flight).await?;
         self.change(identity, flight, command, facts, options).await
-    }
-
-    pub async fn restore(
-        &self,
-        identity: &Identity,
-        flight: impl Into<Flight>,
-        options: WriteOptions,
-    ) -> Answer {
-        let facts = self.staff_facts().await?;
-        self.change(identity, flight, PirepCommand::Restore, facts, options)
-            .await
     }
 
     async fn file(
@@ -343,20 +311,6 @@ impl Pireps {
         })
     }
 
-    async fn decide(
-        &self,
-        identity: &Identity,
-        flight: impl Into<Flight>,
-        command: PirepCommand,
-        options: WriteOptions,
-    ) -> Answer {
-        if options.if_match.is_none() {
-            return Err(ServiceError::PreconditionRequired);
-        }
-        let facts = self.staff_facts().await?;
-        self.change(identity, flight, command, facts, options).await
-    }
-
     async fn change(
         &self,
         identity: &Identity,
@@ -395,16 +349,42 @@ impl Pireps {
         })
     }
 
-    async fn staff_facts(&self) -> Result<PirepFacts, ServiceError> {
+    /// What is allowed goes by these. Settings speak of staff, and a track keeps a draft.
+    async fn facts(
+        &self,
+        identity: &Identity,
+        flight: &Flight,
+    ) -> Result<PirepFacts, ServiceError> {
+        let draft = flight
+            .pirep()
+            .is_some_and(|pirep| pirep.state == PirepState::Draft);
+        Ok(PirepFacts {
+            self_review: identity.actor().reviews() && self.self_review().await?,
+            has_track: draft && self.tracks.has_any(flight.id).await?,
+            fields: self.declared().await.fields,
+            ..PirepFacts::default()
+        })
+    }
+
+    async fn self_review(&self) -> Result<bool, ServiceError> {
         let tenant: Uuid = self.shared.tenant.0;
         let row = self.shared.read_model.get(&TENANTS, tenant).await?;
         let tenant = row.map(|row| document::<TenantView>(&TENANTS, row));
         let tenant = tenant.transpose()?;
-        Ok(PirepFacts {
-            self_review: tenant.is_some_and(|tenant| tenant.entity.settings.self_review),
-            ..PirepFacts::default()
-        })
+        Ok(tenant.is_some_and(|tenant| tenant.entity.settings.self_review))
     }
+}
+
+/// A flight grows by what is said of it, and can be finished all the same.
+fn may_change(flight: &Flight) -> Result<(), ServiceError> {
+    let version = flight.read.as_ref().map_or(0, |read| read.version);
+    if version < MOST_CHANGES {
+        return Ok(());
+    }
+    let detail = format!(
+        "A PIREP takes {MOST_CHANGES} changes, and this one had them: submit or decide it as it is."
+    );
+    Err(Refusal::limit("too-many-changes", detail).into())
 }
 
 /// What a PIREP flies is said when it is filed.

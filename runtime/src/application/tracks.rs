@@ -107,6 +107,12 @@ impl Tracks {
         Ok(tracks.samples(pirep.0, None, MAX_SAMPLES).await?)
     }
 
+    /// Whether any position of it has arrived.
+    pub async fn has_any(&self, pirep: PirepId) -> Result<bool, ServiceError> {
+        let extents = self.shared.tracks.extents(&[pirep.0]).await?;
+        Ok(extents.contains_key(&pirep.0))
+    }
+
     /// Packs the tracks of decided flights; answers how many. One that cannot be packed stays as it is.
     pub async fn pack_decided(&self) -> Result<usize, ServiceError> {
         let mut packed = 0;

@@ -14,6 +14,7 @@ use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::application::identity::Identity;
 use crate::domain::ids::PirepId;
+use crate::domain::pirep::Pirep;
 use crate::domain::roles::{Role, Roles};
 use crate::http::authorisation::decision::{
     Reach, Relation, Shown, check_credential, check_relation, forbidden, reach,
@@ -215,10 +216,12 @@ async fn authorise_flight(
     }
     let id = id_in(path).ok_or_else(Problem::not_found)?;
     let flight = state.airline().pireps.read(PirepId(id)).await?;
+    let own = |pirep: &Pirep| pirep.pilot == identity.user();
     let relation = match flight.owner() {
+        // Also of a draft that was thrown away: who missed the answer to that is given it.
+        _ if flight.pirep().is_some_and(own) => Relation::Own,
         None if rule.owner == Owner::FuturePilot => Relation::Own,
         None => return Err(Problem::not_found()),
-        Some(owner) if owner.pilot == identity.user() => Relation::Own,
         Some(owner) => Relation::Others {
             published: owner.published,
         },

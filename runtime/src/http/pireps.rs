@@ -1,5 +1,6 @@
 //! `/api/v1/pireps`: filing, flying, reading and deciding pilot reports.
 
+pub mod act;
 pub mod decide;
 pub mod entity;
 pub mod file;
@@ -9,6 +10,7 @@ pub mod input;
 pub mod plan;
 pub mod read;
 pub mod sample;
+pub mod talk;
 pub mod track;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -21,4 +23,5 @@ pub fn routes() -> OpenApiRouter<HttpState> {
         .merge(read::routes())
         .merge(fly::routes())
         .merge(decide::routes())
+        .merge(talk::routes())
 }

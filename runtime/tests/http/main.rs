@@ -10,6 +10,7 @@ mod catalogue;
 mod documents;
 mod hostile;
 mod keys;
+mod life_cycle;
 mod limits;
 mod main_job;
 mod matrix;

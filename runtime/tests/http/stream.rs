@@ -102,6 +102,36 @@ async fn everybody_hears_of_what_they_may_read() {
 }
 
 #[tokio::test]
+async fn a_draft_that_is_gone_is_told_to_those_who_saw_it() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let (pilot, stranger) = (stack.pilot("amelia").await, stack.pilot("bob").await);
+    let mut own = Reader::of(&stack, &pilot).await;
+    let mut staff = Reader::of(&stack, &admin).await;
+    let mut others = Reader::of(&stack, &stranger).await;
+    let path = format!("/api/v1/pireps/{}", uuid::Uuid::new_v4());
+    let draft = json!({"intent": "draft", "source": {"kind": "Manual"}});
+    let put = Call::new("PUT", &path).by(&pilot).json(draft);
+    assert_eq!(stack.ask(put).await.status, 201);
+    for reader in [&mut own, &mut staff] {
+        assert_eq!(reader.event().await.0, "PirepDrafted");
+    }
+    let comment = Call::new("POST", &format!("{path}/comments")).by(&pilot);
+    let comment = comment.named().json(json!({"comment": "Never mind"}));
+    assert_eq!(stack.ask(comment).await.status, 200);
+    for reader in [&mut own, &mut staff] {
+        assert_eq!(reader.event().await.0, "PirepCommented");
+    }
+    let discard = Call::new("DELETE", &path).by(&pilot);
+    assert_eq!(stack.ask(discard).await.status, 204);
+    for reader in [&mut own, &mut staff] {
+        assert_eq!(reader.event().await.0, "PirepDiscarded");
+    }
+    stack.flight(&stranger).await;
+    assert_eq!(others.event().await.0, "PirepPrefiled");
+}
+
+#[tokio::test]
 async fn a_reader_goes_on_where_it_was() {
     let stack = Stack::new().await;
     let pilot = stack.pilot("amelia").await;

@@ -9,6 +9,7 @@ use albatross::application::projections::lane::Lane;
 use albatross::application::write::{Idempotency, Outcome, WriteOptions};
 use albatross::domain::bids::LIVES;
 use albatross::domain::ids::{BidId, PirepId, ScheduledFlightId};
+use albatross::domain::pirep::PirepCommand;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use uuid::Uuid;
@@ -75,12 +76,22 @@ async fn a_bid_ends_with_its_flight(stage: Stage) {
     );
     assert_eq!(open(&stage, &bob).await, [second.id]);
     let given_up = filed(&stage, &bob, second.id).await;
-    let cancelled = pireps.cancel(&bob, given_up, None, NONE()).await;
+    let cancelled = pireps
+        .act(
+            &bob,
+            given_up,
+            PirepCommand::Cancel { reason: None },
+            NONE(),
+        )
+        .await;
     cancelled.unwrap();
     assert!(open(&stage, &bob).await.is_empty());
     // A flight is booked again, and what a flight of before does to its bid is nothing to this one.
     let again = made(&stage, &bob, east).await;
-    pireps.cancel(&bob, flown, None, NONE()).await.unwrap();
+    pireps
+        .act(&bob, flown, PirepCommand::Cancel { reason: None }, NONE())
+        .await
+        .unwrap();
     assert_eq!(open(&stage, &bob).await, [again.id]);
     let rebuilt = stage.airline.rebuild(Lane::Flights, &mut |_, _| {}).await;
     rebuilt.unwrap();

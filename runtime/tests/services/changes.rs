@@ -11,7 +11,7 @@ use albatross::application::identity::Identity;
 use albatross::application::pireps::Accept;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
-use albatross::domain::pirep::Credit;
+use albatross::domain::pirep::{Credit, PirepCommand};
 use albatross::domain::roles::{Role, Roles, Scope};
 use albatross::ports::event_bus::WakeUps;
 use futures::{Stream, StreamExt};
@@ -133,18 +133,18 @@ async fn whoever_comes_back_is_told_what_they_missed() {
     drop(stream);
     let pireps = &stage.airline.pireps;
     pireps
-        .pause(&bob, id, WriteOptions::default())
+        .act(&bob, id, PirepCommand::Pause, WriteOptions::default())
         .await
         .unwrap();
     pireps
-        .resume(&bob, id, WriteOptions::default())
+        .act(&bob, id, PirepCommand::Resume, WriteOptions::default())
         .await
         .unwrap();
     let mut stream = subscribe(&stage, &bob, Some((seen.epoch, seen.position))).await;
     assert_eq!(kind(&mut stream).await, "FlightPaused");
     assert_eq!(kind(&mut stream).await, "FlightResumed");
     pireps
-        .pause(&bob, id, WriteOptions::default())
+        .act(&bob, id, PirepCommand::Pause, WriteOptions::default())
         .await
         .unwrap();
     assert_eq!(kind(&mut stream).await, "FlightPaused");

@@ -7,7 +7,9 @@ use albatross::application::pirep_queries::{PirepFilter, PirepSort};
 use albatross::application::pireps::{Accept, FilePirep, Reject, Submit};
 use albatross::application::write::{Idempotency, Outcome, WriteOptions};
 use albatross::domain::ids::PirepId;
-use albatross::domain::pirep::{Credit, Intent, PirepState, Report, Source, SourceKind};
+use albatross::domain::pirep::{
+    Credit, Intent, PirepCommand, PirepState, Report, Source, SourceKind,
+};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use rstest::rstest;
@@ -39,7 +41,7 @@ async fn a_repeated_request_is_answered_as_the_first_time() {
     assert_eq!(first.outcome, Outcome::Created);
     let id = first.entity.id;
     pireps
-        .pause(&bob, id, WriteOptions::default())
+        .act(&bob, id, PirepCommand::Pause, WriteOptions::default())
         .await
         .unwrap();
     let again = pireps
@@ -188,12 +190,24 @@ async fn a_cancelled_flight_is_restored_as_it_was() {
     let id = stage.prefiled(&bob).await.entity.id;
     let pireps = &stage.airline.pireps;
     let options = WriteOptions::default;
-    pireps.pause(&bob, id, options()).await.unwrap();
-    let cancelled = pireps.cancel(&bob, id, None, options()).await.unwrap();
+    pireps
+        .act(&bob, id, PirepCommand::Pause, options())
+        .await
+        .unwrap();
+    let cancelled = pireps
+        .act(&bob, id, PirepCommand::Cancel { reason: None }, options())
+        .await
+        .unwrap();
     assert_eq!(cancelled.entity.pirep.state, PirepState::Cancelled);
-    let restored = pireps.restore(&bob, id, options()).await.unwrap();
+    let restored = pireps
+        .act(&bob, id, PirepCommand::Restore, options())
+        .await
+        .unwrap();
     assert_eq!(restored.entity.pirep.state, PirepState::Paused);
-    let refused = pireps.restore(&bob, id, options()).await.unwrap_err();
+    let refused = pireps
+        .act(&bob, id, PirepCommand::Restore, options())
+        .await
+        .unwrap_err();
     let ServiceError::Refused(refusal) = refused else {
         panic!("{refused:?}")
     };
@@ -207,7 +221,7 @@ async fn a_flight_that_moves_again_is_resumed() {
     let id = stage.prefiled(&bob).await.entity.id;
     let pireps = &stage.airline.pireps;
     pireps
-        .pause(&bob, id, WriteOptions::default())
+        .act(&bob, id, PirepCommand::Pause, WriteOptions::default())
         .await
         .unwrap();
     let mut parked = sample(0, 0);

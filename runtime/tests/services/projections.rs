@@ -19,7 +19,7 @@ use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::codec::TenantKey;
 use albatross::domain::ids::{PirepId, ScheduledFlightId, UserId};
-use albatross::domain::pirep::Credit;
+use albatross::domain::pirep::{Credit, PirepCommand};
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::EventStore;
 use albatross::ports::read_model::{Checkpoint, ReadModel, Row};
@@ -141,15 +141,26 @@ async fn live(stage: &Stage, steps: &[Step]) {
             pireps.get(pilot, id).await.unwrap().version
         };
         let done = match action % 11 {
-            0 => pireps.pause(pilot, id, options()).await,
-            1 => pireps.resume(pilot, id, options()).await,
+            0 => pireps.act(pilot, id, PirepCommand::Pause, options()).await,
+            1 => pireps.act(pilot, id, PirepCommand::Resume, options()).await,
             2 => pireps.submit(pilot, id, Submit::default(), options()).await,
             3 => {
                 pireps
-                    .cancel(pilot, id, Some("weather".to_owned()), options())
+                    .act(
+                        pilot,
+                        id,
+                        PirepCommand::Cancel {
+                            reason: Some("weather".to_owned()),
+                        },
+                        options(),
+                    )
                     .await
             }
-            4 => pireps.restore(pilot, id, options()).await,
+            4 => {
+                pireps
+                    .act(pilot, id, PirepCommand::Restore, options())
+                    .await
+            }
             5 => {
                 let accept = Accept {
                     credit: Credit::Full,
@@ -311,7 +322,7 @@ async fn an_event_that_cannot_be_read_stops_its_lane_and_no_other() {
     let listed = pireps.list(&bob, PirepFilter::default(), page).await;
     let before = listed.unwrap().items[0].id;
     pireps
-        .pause(&bob, before, WriteOptions::default())
+        .act(&bob, before, PirepCommand::Pause, WriteOptions::default())
         .await
         .unwrap();
     log.poisoned.store(0, Ordering::Relaxed);

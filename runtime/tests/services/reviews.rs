@@ -8,7 +8,7 @@ use albatross::application::pireps::{Accept, Reject, Submit};
 use albatross::application::review_policy::POLICY;
 use albatross::application::write::WriteOptions;
 use albatross::domain::ids::PirepId;
-use albatross::domain::pirep::{Credit, Pirep, PirepState, Report};
+use albatross::domain::pirep::{Credit, Pirep, PirepCommand, PirepState, Report};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::review::{Answer, Rule, Rules};
 use albatross::domain::roles::Role;
@@ -253,10 +253,18 @@ async fn whoever_was_first_is_not_overruled() {
     // Cancelled and restored: it stands as submitted, but a person has had it in hand.
     let options = WriteOptions::default;
     pireps
-        .cancel(&scene.bob, again, None, options())
+        .act(
+            &scene.bob,
+            again,
+            PirepCommand::Cancel { reason: None },
+            options(),
+        )
         .await
         .unwrap();
-    pireps.restore(&scene.bob, again, options()).await.unwrap();
+    pireps
+        .act(&scene.bob, again, PirepCommand::Restore, options())
+        .await
+        .unwrap();
     scene.stage.clock.advance(SignedDuration::from_mins(15));
     scene.settle().await;
     for (id, state) in [

@@ -3,7 +3,7 @@
 use albatross::application::error::ServiceError;
 use albatross::application::pireps::Accept;
 use albatross::application::write::WriteOptions;
-use albatross::domain::pirep::Credit;
+use albatross::domain::pirep::{Credit, PirepCommand};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use albatross::ports::track_store::Sample;
@@ -40,7 +40,12 @@ async fn tracks_are_packed_once_their_flights_are_decided() {
         .await
         .unwrap();
     pireps
-        .cancel(&bob, cancelled.entity.id, None, WriteOptions::default())
+        .act(
+            &bob,
+            cancelled.entity.id,
+            PirepCommand::Cancel { reason: None },
+            WriteOptions::default(),
+        )
         .await
         .unwrap();
     stage.airline.catch_up().await.unwrap();

@@ -2,7 +2,7 @@
 
 use albatross::adapters::chain;
 use albatross::application::write::WriteOptions;
-use albatross::domain::pirep::PirepState;
+use albatross::domain::pirep::{PirepCommand, PirepState};
 use albatross::domain::roles::Role;
 use albatross::ports::event_store::{ChainLink, RecordedEvent};
 use albatross_tests::parts::{TENANT_ID, TENANT_KEY};
@@ -90,7 +90,9 @@ async fn an_airline_goes_on_where_its_export_ends(
     let taken = taken.await.map(|_| ()).unwrap_err().to_string();
     assert!(taken.contains("e-mail"), "{taken}");
     let options = WriteOptions::default;
-    let paused = airline.pireps.pause(bob, lived.airborne, options());
+    let paused = airline
+        .pireps
+        .act(bob, lived.airborne, PirepCommand::Pause, options());
     let paused = paused.await.unwrap();
     assert_eq!(paused.entity.pirep.state, PirepState::Paused);
     let late = airline

@@ -12,7 +12,7 @@ use crate::application::shared::Shared;
 use crate::application::views::StoredPirep;
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
-use crate::domain::pirep::PirepState;
+use crate::domain::pirep::{PirepEvent, PirepState};
 
 /// What a subscriber is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +63,17 @@ impl Change {
             | DomainEvent::ScheduledFlight(_)
             | DomainEvent::Bid(_) => return Ok(None),
             DomainEvent::User(_) => ("user", Audience::User),
-            DomainEvent::Pirep(_) => {
+            DomainEvent::Pirep(event) => {
                 let Some(row) = shared.read_model.get(&PIREPS, envelope.stream_id).await? else {
                     return Ok(None);
                 };
                 let pirep = document::<StoredPirep>(&PIREPS, row)?.entity;
                 let (pilot, state) = (pirep.pilot, pirep.state);
+                // Whoever could read a draft is told that it is gone.
+                let state = match **event {
+                    PirepEvent::Discarded => PirepState::Draft,
+                    _ => state,
+                };
                 ("pirep", Audience::Pirep { pilot, state })
             }
         };

@@ -61,6 +61,16 @@ pub enum PirepCommand {
     },
 }
 
+impl PirepCommand {
+    /// Whether it is a verdict of staff or takes one back: they say which version they saw.
+    pub fn is_decision(&self) -> bool {
+        matches!(
+            self,
+            Self::Accept { .. } | Self::Reject { .. } | Self::Reopen { .. }
+        )
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewPirep {
     pub intent: Intent,

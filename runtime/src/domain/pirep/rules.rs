@@ -159,7 +159,7 @@ pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
     Ok(vec![PirepEvent::Edited(edit)])
 }
 
-/// Adds what is new. A repeat that says nothing new is fine in every state.
+/// Adds what is new. A repeat that says nothing new is fine in every state but of a draft that was thrown away.
 pub fn merge(
     pirep: &Pirep,
     plan: Option<&Plan>,
@@ -178,7 +178,8 @@ pub fn merge(
     let own = context.actor.user_id() == Some(pirep.pilot);
     let known = report.as_ref().is_none_or(|new| *new == pirep.report);
     drop_unchanged(pirep, &mut edit);
-    if own && edit == Edit::default() && last_sequence == pirep.last_sequence {
+    let kept = pirep.state != PirepState::Discarded;
+    if own && kept && edit == Edit::default() && last_sequence == pirep.last_sequence {
         return Ok(Vec::new());
     }
     permission::permit(pirep, Action::Merge, context)?;

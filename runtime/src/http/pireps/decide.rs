@@ -12,7 +12,7 @@ use crate::domain::ids::PirepId;
 use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
-use crate::http::pireps::input::{AcceptPirep, RejectPirep};
+use crate::http::pireps::input::{AcceptPirep, RejectPirep, ReopenPirep};
 use crate::http::problem::Problem;
 use crate::http::respond::Entity;
 use crate::http::state::HttpState;
@@ -21,6 +21,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(accept_pirep))
         .routes(routes!(reject_pirep))
+        .routes(routes!(reopen_pirep))
 }
 
 /// Accept a PIREP
@@ -69,6 +70,31 @@ async fn reject_pirep(
         .reject(&known.identity, flight, value.into(), options)
         .await;
     answer(&state, &known, id, rejected).await
+}
+
+/// Reopen a decided PIREP
+///
+/// It is submitted again, and does not count until it is accepted anew. A stale version is answered 412 with the
+/// decision that stands.
+#[utoipa::path(post, path = "/pireps/{id}/reopen", operation_id = "reopenPirep", tag = "review",
+    request_body = ReopenPirep,
+    params(("id" = Uuid, Path, description = "Id of the PIREP"),
+        ("If-Match" = String, Header, description = "ETag of the version that was seen"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+    responses((status = 200, description = "Submitted again", body = Pirep)))]
+async fn reopen_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    flight: Flight,
+    Body { value, bytes }: Body<ReopenPirep>,
+) -> Result<Entity<Pirep>, Problem> {
+    let (id, options) = (flight.id, write.versioned(&bytes)?);
+    let pireps = &state.airline().pireps;
+    let reopened = pireps
+        .act(&known.identity, flight, value.into(), options)
+        .await;
+    answer(&state, &known, id, reopened).await
 }
 
 /// The second of two reviewers is told what the first one decided.

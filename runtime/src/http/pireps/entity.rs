@@ -25,6 +25,8 @@ pub struct Pirep {
     pub state: PirepState,
     /// Set while it is `Submitted`.
     pub awaits: Option<Awaits>,
+    /// What staff asked, until it is answered.
+    pub question: Option<String>,
     pub pilot: PersonRef,
     pub source: Source,
     pub plan: Plan,
@@ -139,6 +141,7 @@ impl From<PirepView> for Pirep {
             awaits: pirep
                 .awaits
                 .filter(|_| pirep.state == PirepState::Submitted),
+            question: pirep.question.and_then(Personal::into_known),
             pilot: person(pirep.pilot, view.pilot_name),
             source: Source {
                 kind: pirep.source.kind,

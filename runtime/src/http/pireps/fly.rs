@@ -8,13 +8,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::application::flight::Flight;
+use crate::domain::pirep::PirepCommand;
 use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
+use crate::http::pireps::act::act;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::{CancelPirep, NoMembers, PositionBatch, SubmitPirep};
 use crate::http::pireps::sample::samples;
 use crate::http::problem::Problem;
-use crate::http::respond::Entity;
+use crate::http::respond::{Done, Entity};
 use crate::http::state::HttpState;
 
 pub fn routes() -> OpenApiRouter<HttpState> {
@@ -25,6 +27,8 @@ pub fn routes() -> OpenApiRouter<HttpState> {
         .routes(routes!(resume_flight))
         .routes(routes!(cancel_pirep))
         .routes(routes!(restore_pirep))
+        .routes(routes!(withdraw_pirep))
+        .routes(routes!(discard_draft))
 }
 
 /// What became of a batch.
@@ -97,11 +101,8 @@ async fn pause_flight(
     flight: Flight,
     Body { bytes, .. }: Body<NoMembers>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let pireps = &state.airline().pireps;
-    let written = pireps
-        .pause(&known.identity, flight, write.options(&bytes))
-        .await?;
-    Ok(Entity::written(written.map(Pirep::from)))
+    let options = write.options(&bytes);
+    act(&state, &known, flight, PirepCommand::Pause, options).await
 }
 
 /// Resume a paused flight
@@ -116,11 +117,8 @@ async fn resume_flight(
     flight: Flight,
     Body { bytes, .. }: Body<NoMembers>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let pireps = &state.airline().pireps;
-    let written = pireps
-        .resume(&known.identity, flight, write.options(&bytes))
-        .await?;
-    Ok(Entity::written(written.map(Pirep::from)))
+    let options = write.options(&bytes);
+    act(&state, &known, flight, PirepCommand::Resume, options).await
 }
 
 /// Cancel a PIREP
@@ -137,11 +135,8 @@ async fn cancel_pirep(
     flight: Flight,
     Body { value, bytes }: Body<CancelPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let pireps = &state.airline().pireps;
-    let written = pireps
-        .cancel(&known.identity, flight, value.reason, write.options(&bytes))
-        .await?;
-    Ok(Entity::written(written.map(Pirep::from)))
+    let (command, options) = (value.into(), write.options(&bytes));
+    act(&state, &known, flight, command, options).await
 }
 
 /// Restore a cancelled PIREP
@@ -158,9 +153,50 @@ async fn restore_pirep(
     flight: Flight,
     Body { bytes, .. }: Body<NoMembers>,
 ) -> Result<Entity<Pirep>, Problem> {
+    let options = write.options(&bytes);
+    act(&state, &known, flight, PirepCommand::Restore, options).await
+}
+
+/// Withdraw a submitted PIREP
+///
+/// It is a draft again, to be corrected and submitted anew. Only what was typed in, not what a program measured.
+#[utoipa::path(post, path = "/pireps/{id}/withdraw", operation_id = "withdrawPirep", tag = "pireps",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 200, description = "A draft again", body = Pirep)))]
+async fn withdraw_pirep(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    flight: Flight,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<Pirep>, Problem> {
+    let options = write.options(&bytes);
+    act(&state, &known, flight, PirepCommand::Withdraw, options).await
+}
+
+/// Discard a draft
+///
+/// Only one that was never submitted and has no track. Nobody is shown it any more, and its id is not free again.
+#[utoipa::path(delete, path = "/pireps/{id}", operation_id = "discardDraft", tag = "pireps",
+    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    responses((status = 204, description = "Discarded")))]
+async fn discard_draft(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    flight: Flight,
+) -> Result<Done, Problem> {
     let pireps = &state.airline().pireps;
-    let written = pireps
-        .restore(&known.identity, flight, write.options(&bytes))
+    let discarded = pireps
+        .act(
+            &known.identity,
+            flight,
+            PirepCommand::Discard,
+            write.options(b""),
+        )
         .await?;
-    Ok(Entity::written(written.map(Pirep::from)))
+    Ok(Done {
+        position: Some(discarded.position),
+    })
 }

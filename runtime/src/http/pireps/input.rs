@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::application::pireps as service;
 use crate::domain::pirep as domain;
-use crate::domain::pirep::{Credit, SourceKind};
+use crate::domain::pirep::{Credit, PirepCommand, SourceKind};
 use crate::http::pireps::plan::{Plan, Report};
 
 /// What a new PIREP is to be.
@@ -84,13 +84,18 @@ pub struct AcceptPirep {
     #[serde(default)]
     pub credit: Option<Credit>,
     #[serde(default)]
+    #[schema(max_length = 2000)]
     pub comment: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RejectPirep {
-    #[schema(example = "Landed at the wrong airport", min_length = 1)]
+    #[schema(
+        example = "Landed at the wrong airport",
+        min_length = 1,
+        max_length = 2000
+    )]
     pub reason: String,
     /// None unless it says otherwise.
     #[serde(default)]
@@ -102,7 +107,51 @@ pub struct RejectPirep {
 pub struct CancelPirep {
     /// Required of staff.
     #[serde(default)]
+    #[schema(max_length = 2000)]
     pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReopenPirep {
+    #[schema(
+        example = "The track has arrived since",
+        min_length = 1,
+        max_length = 2000
+    )]
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AskPirep {
+    #[schema(example = "Why did you divert?", min_length = 1, max_length = 2000)]
+    pub question: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnswerPirep {
+    #[schema(example = "The field was closed", min_length = 1, max_length = 2000)]
+    pub answer: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AppealPirep {
+    #[schema(
+        example = "Please look at the track again",
+        min_length = 1,
+        max_length = 2000
+    )]
+    pub comment: String,
+}
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommentPirep {
+    #[schema(example = "Well flown in that wind", min_length = 1, max_length = 2000)]
+    pub comment: String,
 }
 
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -214,6 +263,54 @@ impl From<RejectPirep> for service::Reject {
         Self {
             reason: body.reason,
             credit: body.credit.unwrap_or(Credit::None),
+        }
+    }
+}
+
+impl From<CancelPirep> for PirepCommand {
+    fn from(body: CancelPirep) -> Self {
+        Self::Cancel {
+            reason: body.reason,
+        }
+    }
+}
+
+impl From<ReopenPirep> for PirepCommand {
+    fn from(body: ReopenPirep) -> Self {
+        Self::Reopen {
+            reason: body.reason,
+        }
+    }
+}
+
+impl From<AskPirep> for PirepCommand {
+    fn from(body: AskPirep) -> Self {
+        Self::Ask {
+            question: body.question,
+        }
+    }
+}
+
+impl From<AnswerPirep> for PirepCommand {
+    fn from(body: AnswerPirep) -> Self {
+        Self::Answer {
+            answer: body.answer,
+        }
+    }
+}
+
+impl From<AppealPirep> for PirepCommand {
+    fn from(body: AppealPirep) -> Self {
+        Self::Appeal {
+            comment: body.comment,
+        }
+    }
+}
+
+impl From<CommentPirep> for PirepCommand {
+    fn from(body: CommentPirep) -> Self {
+        Self::Comment {
+            comment: body.comment,
         }
     }
 }

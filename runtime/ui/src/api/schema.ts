@@ -427,7 +427,13 @@ export interface paths {
          */
         put: operations["putPirep"];
         post?: never;
-        delete?: never;
+        /**
+         * Discard a draft
+         * @description Only one that was never submitted and has no track. Nobody is shown it any more, and its id is not free again.
+         *
+         *     Scope of a key: `pireps:write`.
+         */
+        delete: operations["discardDraft"];
         options?: never;
         head?: never;
         patch?: never;
@@ -455,6 +461,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pireps/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer what staff asked
+         * @description It awaits staff again.
+         *
+         *     Scope of a key: `pireps:write`.
+         */
+        post: operations["answerStaff"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pireps/{id}/appeal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Appeal against a rejection
+         * @description It is submitted again, and awaits staff.
+         *
+         *     Scope of a key: `pireps:write`.
+         */
+        post: operations["appealPirep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pireps/{id}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask the pilot something
+         * @description It awaits the pilot until it is answered; staff may decide it meanwhile.
+         *
+         *     Scope of a key: `review`.
+         */
+        post: operations["askPilot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pireps/{id}/cancel": {
         parameters: {
             query?: never;
@@ -471,6 +543,28 @@ export interface paths {
          *     Scope of a key: `pireps:write`.
          */
         post: operations["cancelPirep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pireps/{id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment on a PIREP
+         * @description In any state, and without any change to it: its history holds what was said.
+         *
+         *     Scope of a key: `pireps:write`.
+         */
+        post: operations["commentPirep"];
         delete?: never;
         options?: never;
         head?: never;
@@ -563,6 +657,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pireps/{id}/reopen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen a decided PIREP
+         * @description It is submitted again, and does not count until it is accepted anew. A stale version is answered 412 with the
+         *     decision that stands.
+         *
+         *     Scope of a key: `review`.
+         */
+        post: operations["reopenPirep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pireps/{id}/restore": {
         parameters: {
             query?: never;
@@ -641,6 +758,28 @@ export interface paths {
         get: operations["getPirepTrack"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pireps/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw a submitted PIREP
+         * @description It is a draft again, to be corrected and submitted anew. Only what was typed in, not what a program measured.
+         *
+         *     Scope of a key: `pireps:write`.
+         */
+        post: operations["withdrawPirep"];
         delete?: never;
         options?: never;
         head?: never;
@@ -961,6 +1100,10 @@ export interface components {
          * @enum {string}
          */
         Answer: "accept" | "hold" | "reject";
+        AnswerPirep: {
+            /** @example The field was closed */
+            answer: string;
+        };
         /** @description An API key without its secret. */
         ApiKey: {
             /** Format: date-time */
@@ -988,6 +1131,14 @@ export interface components {
         };
         ApiKeyList: {
             items: components["schemas"]["ApiKey"][];
+        };
+        AppealPirep: {
+            /** @example Please look at the track again */
+            comment: string;
+        };
+        AskPirep: {
+            /** @example Why did you divert? */
+            question: string;
         };
         /**
          * @description Whose turn it is.
@@ -1058,6 +1209,10 @@ export interface components {
             currentPassword?: string | null;
             /** Format: password */
             newPassword: string;
+        };
+        CommentPirep: {
+            /** @example Well flown in that wind */
+            comment: string;
         };
         /**
          * @description How much of a flight counts.
@@ -1275,6 +1430,8 @@ export interface components {
             id: string;
             pilot: components["schemas"]["PersonRef"];
             plan: components["schemas"]["Plan"];
+            /** @description What staff asked, until it is answered. */
+            question: string | null;
             remarks: string | null;
             report: components["schemas"]["Report"];
             review: components["schemas"]["Review"] | null;
@@ -1525,6 +1682,10 @@ export interface components {
         RejectPirep: {
             credit?: components["schemas"]["Credit"] | null;
             /** @example Landed at the wrong airport */
+            reason: string;
+        };
+        ReopenPirep: {
+            /** @example The track has arrived since */
             reason: string;
         };
         /** @description What was measured or observed in flight. */
@@ -2917,6 +3078,34 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    discardDraft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Discarded */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     acceptPirep: {
         parameters: {
             query?: never;
@@ -2963,6 +3152,132 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    answerStaff: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerPirep"];
+            };
+        };
+        responses: {
+            /** @description Answered */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    appealPirep: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppealPirep"];
+            };
+        };
+        responses: {
+            /** @description Submitted again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    askPilot: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskPirep"];
+            };
+        };
+        responses: {
+            /** @description Asked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     cancelPirep: {
         parameters: {
             query?: never;
@@ -2980,6 +3295,48 @@ export interface operations {
         };
         responses: {
             /** @description Cancelled */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    commentPirep: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentPirep"];
+            };
+        };
+        responses: {
+            /** @description Said */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3159,6 +3516,52 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    reopenPirep: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of the version that was seen */
+                "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReopenPirep"];
+            };
+        };
+        responses: {
+            /** @description Submitted again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     restorePirep: {
         parameters: {
             query?: never;
@@ -3303,6 +3706,45 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    withdrawPirep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description A draft again */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
