@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::application::bidding::Bidding;
-use crate::application::commands::{CommandError, Done, Order};
+use crate::application::commands::{CommandError, Done, Loaded, Order};
 use crate::application::declared::{Declared, declared};
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
@@ -149,7 +149,6 @@ impl Pireps {
         let Some(present) = flight.pirep() else {
             return self.file(identity, flight, new, options).await;
         };
-        may_change(&flight)?;
         stays("/bid", present.bid, new.bid)?;
         let (flown, named) = (present.scheduled_flight, new.scheduled_flight);
         stays("/scheduledFlight", flown, named)?;
@@ -247,12 +246,6 @@ impl Pireps {
             return Err(ServiceError::PreconditionRequired);
         }
         let flight = self.shared.read_flight(flight).await?;
-        if matches!(
-            command,
-            PirepCommand::Edit(_) | PirepCommand::Comment { .. }
-        ) {
-            may_change(&flight)?;
-        }
         let facts = self.facts(identity, &flight).await?;
         self.change(identity, flight, command, facts, options).await
     }
@@ -322,6 +315,9 @@ impl Pireps {
         let Flight { id, read } = flight.into();
         let full = match &command {
             PirepCommand::File(_) => limits::full(&self.shared).await,
+            PirepCommand::Edit(_) | PirepCommand::Merge { .. } | PirepCommand::Comment { .. } => {
+                too_long(read.as_ref())
+            }
             _ => None,
         };
         let named = options.idempotency.as_ref();
@@ -375,16 +371,13 @@ impl Pireps {
     }
 }
 
-/// A flight grows by what is said of it, and can be finished all the same.
-fn may_change(flight: &Flight) -> Result<(), ServiceError> {
-    let version = flight.read.as_ref().map_or(0, |read| read.version);
-    if version < MOST_CHANGES {
-        return Ok(());
-    }
+/// A flight that had its changes can be finished all the same.
+fn too_long(read: Option<&Loaded<Pirep>>) -> Option<Refusal> {
+    read.filter(|read| read.version >= MOST_CHANGES)?;
     let detail = format!(
         "A PIREP takes {MOST_CHANGES} changes, and this one had them: submit or decide it as it is."
     );
-    Err(Refusal::limit("too-many-changes", detail).into())
+    Some(Refusal::limit("too-many-changes", detail))
 }
 
 /// What a PIREP flies is said when it is filed.

@@ -1,7 +1,8 @@
-//! `/api/v1/pireps`: filing, flying, reading and deciding pilot reports.
+//! `/api/v1/pireps`: filing, flying, reading, changing and deciding pilot reports, and talking about them.
 
 pub mod act;
 pub mod decide;
+pub mod edit;
 pub mod entity;
 pub mod file;
 pub mod fly;
@@ -21,6 +22,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .merge(file::routes())
         .merge(read::routes())
+        .merge(edit::routes())
         .merge(fly::routes())
         .merge(decide::routes())
         .merge(talk::routes())

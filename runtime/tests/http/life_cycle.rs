@@ -97,6 +97,12 @@ impl Cast {
         let batch = json!({"batchId": Uuid::new_v4(), "positions": [position]});
         self.act("positions", &self.pilot, batch).await
     }
+
+    async fn patch(&self, who: &Person, seen: &Answer, body: Value) -> Answer {
+        let call = Call::new("PATCH", &self.path).by(who);
+        let call = call.header("if-match", &seen.etag());
+        self.stack.ask(call.json(body)).await
+    }
 }
 
 fn illegal(answer: &Answer, instead: &[&str]) {
@@ -390,6 +396,11 @@ async fn what_was_said_goes_with_the_pilot() {
     let comment = json!({"comment": "My knee hurts"});
     let commented = cast.act("comments", &cast.pilot, comment).await;
     assert_eq!(commented.status, 200, "{commented:?}");
+    let before = cast.read(&commented, "/history").await.body.to_string();
+    assert!(
+        before.contains("knee well") && before.contains("knee hurts"),
+        "{before}"
+    );
     let erase = format!("/api/v1/users/{}/erase", cast.pilot.id);
     let erase = Call::new("POST", &erase).by(&cast.admin).named();
     let erased = cast.stack.ask(erase.json(json!({}))).await;
@@ -405,4 +416,93 @@ async fn what_was_said_goes_with_the_pilot() {
     let late = json!({"comment": "Farewell"});
     let late = cast.act("comments", &cast.admin, late).await;
     assert_eq!(late.status, 409, "{late:?}");
+}
+
+#[tokio::test]
+async fn what_a_report_says_is_changed_member_by_member() {
+    let cast = Cast::new().await;
+    let submitted = cast.submit().await;
+    let blind = Call::new("PATCH", &cast.path).by(&cast.pilot);
+    let blind = cast.stack.ask(blind.json(json!({"remarks": "x"}))).await;
+    assert_eq!(
+        (blind.status.as_u16(), blind.problem()),
+        (428, "version-required")
+    );
+    let patch = json!({
+        "plan": {"route": "DCT", "alternate": "LLOV"}, "report": {"distanceNmi": 1219.57, "flightTimeMin": null},
+        "remarks": "Windy", "customFields": {"gate": "A1", "stand": "7"},
+    });
+    let first = cast.patch(&cast.pilot, &submitted, patch).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!(first.body["plan"]["route"], "DCT");
+    assert_eq!(first.body["plan"]["departure"], "LIRF", "kept");
+    assert_eq!(first.body["report"]["distanceNmi"], 1219.57);
+    assert_eq!(first.body["report"]["blockTimeMin"], 210, "kept");
+    assert_eq!(first.body["report"]["flightTimeMin"], Value::Null);
+    let late = cast.patch(&cast.pilot, &submitted, json!({})).await;
+    assert_eq!(
+        (late.status.as_u16(), late.problem()),
+        (412, "version-stale")
+    );
+    let nothing = cast.patch(&cast.pilot, &first, json!({})).await;
+    assert_eq!(
+        (nothing.status.as_u16(), nothing.etag()),
+        (200, first.etag())
+    );
+    let remove = json!({"plan": {"route": null}, "remarks": null, "customFields": {"stand": null}});
+    let second = cast.patch(&cast.pilot, &first, remove).await;
+    assert_eq!(second.status, 200, "{second:?}");
+    assert_eq!(second.body["plan"]["route"], Value::Null);
+    assert_eq!(second.body["plan"]["alternate"], "LLOV");
+    assert_eq!(second.body["remarks"], Value::Null);
+    assert_eq!(second.body["customFields"], json!({"gate": "A1"}));
+
+    for (patch, pointer) in [
+        (json!({"state": "Accepted"}), "/state"),
+        (json!({"plan": {"speed": 1}}), "/plan/speed"),
+        (json!({"plan": {"arrival": null}}), "/plan/arrival"),
+        (json!({"plan": "none"}), "/plan"),
+        (json!({"remarks": "x".repeat(4_001)}), "/remarks"),
+    ] {
+        let wrong = cast.patch(&cast.pilot, &second, patch).await;
+        assert_eq!(wrong.status, 422, "{wrong:?}");
+        assert_eq!(wrong.body["errors"][0]["pointer"], pointer, "{wrong:?}");
+    }
+}
+
+#[tokio::test]
+async fn staff_say_why_they_change_a_report() {
+    let cast = Cast::new().await;
+    let submitted = cast.submit().await;
+    let patch = json!({"report": {"blockTimeMin": 200}});
+    let silent = cast.patch(&cast.admin, &submitted, patch).await;
+    assert_eq!(silent.status, 422, "{silent:?}");
+    assert_eq!(silent.body["errors"][0]["pointer"], "/reason");
+    let patch = json!({"report": {"blockTimeMin": 200}, "reason": "As the track says"});
+    let changed = cast.patch(&cast.admin, &submitted, patch).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let said = cast.said(&changed).await;
+    assert_eq!(said[2..], [entry("Edited", "As the track says")]);
+    let accepted = cast.decide("accept", &changed, json!({})).await;
+    let late = cast
+        .patch(&cast.pilot, &accepted, json!({"remarks": "Oh"}))
+        .await;
+    not_for(&late);
+    assert_eq!(late.body["code"], "not-permitted");
+}
+
+#[tokio::test]
+async fn what_was_measured_is_not_its_pilots_to_change() {
+    let cast = Cast::new().await;
+    let (path, etag) = cast.stack.submitted(&cast.pilot).await;
+    let patch = |body| {
+        let call = Call::new("PATCH", &path).by(&cast.pilot);
+        call.header("if-match", &etag).json(body)
+    };
+    let refused = patch(json!({"report": {"landingRateFpm": -1}}));
+    let refused = cast.stack.ask(refused).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert_eq!(refused.body["code"], "measured");
+    let remarks = cast.stack.ask(patch(json!({"remarks": "Windy"}))).await;
+    assert_eq!(remarks.status, 200, "{remarks:?}");
 }

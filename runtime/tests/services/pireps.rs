@@ -417,6 +417,11 @@ async fn a_flight_takes_so_many_changes_and_can_still_be_submitted() {
     };
     let (code, _) = refused(pireps.put(&bob, id, changed, options()).await);
     assert_eq!(code, "too-many-changes");
+    let comment = PirepCommand::Comment {
+        comment: "one more".to_owned(),
+    };
+    let (code, _) = refused(pireps.act(&bob, id, comment, options()).await);
+    assert_eq!(code, "too-many-changes");
     let submitted = pireps.submit(&bob, id, Submit::default(), options()).await;
     assert_eq!(submitted.unwrap().version, 1_001);
 }

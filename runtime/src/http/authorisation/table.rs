@@ -127,6 +127,7 @@ pub const TABLE: &[Rule] = &[
     rule("POST",   "/api/v1/pireps",                      WRITE,  Owner::Caller,      Known,   Nobody,    General),
     rule("GET",    "/api/v1/pireps/{id}",                 READ,   Owner::Pilot,       Known,   Published, General),
     rule("PUT",    "/api/v1/pireps/{id}",                 WRITE,  Owner::FuturePilot, Known,   Nobody,    General),
+    rule("PATCH",  "/api/v1/pireps/{id}",                 WRITE,  Owner::Pilot,       Known,   STAFF,     General),
     rule("DELETE", "/api/v1/pireps/{id}",                 WRITE,  Owner::Pilot,       Known,   Nobody,    General),
     rule("POST",   "/api/v1/pireps/{id}/positions",       TRACK,  Owner::Pilot,       Known,   Nobody,    Telemetry),
     rule("POST",   "/api/v1/pireps/{id}/submit",          FINISH, Owner::Pilot,       Known,   Nobody,    General),

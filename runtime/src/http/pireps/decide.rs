@@ -9,6 +9,7 @@ use crate::application::flight::Flight;
 use crate::application::views::PirepView;
 use crate::application::write::Written;
 use crate::domain::ids::PirepId;
+use crate::domain::pirep::PirepCommand;
 use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
@@ -90,10 +91,11 @@ async fn reopen_pirep(
     Body { value, bytes }: Body<ReopenPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
     let (id, options) = (flight.id, write.versioned(&bytes)?);
+    let command = PirepCommand::Reopen {
+        reason: value.reason,
+    };
     let pireps = &state.airline().pireps;
-    let reopened = pireps
-        .act(&known.identity, flight, value.into(), options)
-        .await;
+    let reopened = pireps.act(&known.identity, flight, command, options).await;
     answer(&state, &known, id, reopened).await
 }
 

@@ -135,7 +135,10 @@ async fn cancel_pirep(
     flight: Flight,
     Body { value, bytes }: Body<CancelPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let (command, options) = (value.into(), write.options(&bytes));
+    let options = write.options(&bytes);
+    let command = PirepCommand::Cancel {
+        reason: value.reason,
+    };
     act(&state, &known, flight, command, options).await
 }
 

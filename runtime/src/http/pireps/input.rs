@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::application::pireps as service;
 use crate::domain::pirep as domain;
-use crate::domain::pirep::{Credit, PirepCommand, SourceKind};
+use crate::domain::pirep::{Credit, SourceKind};
 use crate::http::pireps::plan::{Plan, Report};
 
 /// What a new PIREP is to be.
@@ -263,54 +263,6 @@ impl From<RejectPirep> for service::Reject {
         Self {
             reason: body.reason,
             credit: body.credit.unwrap_or(Credit::None),
-        }
-    }
-}
-
-impl From<CancelPirep> for PirepCommand {
-    fn from(body: CancelPirep) -> Self {
-        Self::Cancel {
-            reason: body.reason,
-        }
-    }
-}
-
-impl From<ReopenPirep> for PirepCommand {
-    fn from(body: ReopenPirep) -> Self {
-        Self::Reopen {
-            reason: body.reason,
-        }
-    }
-}
-
-impl From<AskPirep> for PirepCommand {
-    fn from(body: AskPirep) -> Self {
-        Self::Ask {
-            question: body.question,
-        }
-    }
-}
-
-impl From<AnswerPirep> for PirepCommand {
-    fn from(body: AnswerPirep) -> Self {
-        Self::Answer {
-            answer: body.answer,
-        }
-    }
-}
-
-impl From<AppealPirep> for PirepCommand {
-    fn from(body: AppealPirep) -> Self {
-        Self::Appeal {
-            comment: body.comment,
-        }
-    }
-}
-
-impl From<CommentPirep> for PirepCommand {
-    fn from(body: CommentPirep) -> Self {
-        Self::Comment {
-            comment: body.comment,
         }
     }
 }

@@ -5,6 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::application::flight::Flight;
+use crate::domain::pirep::PirepCommand;
 use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::act::act;
@@ -37,7 +38,10 @@ async fn ask_pilot(
     flight: Flight,
     Body { value, bytes }: Body<AskPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let (command, options) = (value.into(), write.options(&bytes));
+    let options = write.options(&bytes);
+    let command = PirepCommand::Ask {
+        question: value.question,
+    };
     act(&state, &known, flight, command, options).await
 }
 
@@ -56,7 +60,10 @@ async fn answer_staff(
     flight: Flight,
     Body { value, bytes }: Body<AnswerPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let (command, options) = (value.into(), write.options(&bytes));
+    let options = write.options(&bytes);
+    let command = PirepCommand::Answer {
+        answer: value.answer,
+    };
     act(&state, &known, flight, command, options).await
 }
 
@@ -75,7 +82,10 @@ async fn appeal_pirep(
     flight: Flight,
     Body { value, bytes }: Body<AppealPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let (command, options) = (value.into(), write.options(&bytes));
+    let options = write.options(&bytes);
+    let command = PirepCommand::Appeal {
+        comment: value.comment,
+    };
     act(&state, &known, flight, command, options).await
 }
 
@@ -94,6 +104,9 @@ async fn comment_pirep(
     flight: Flight,
     Body { value, bytes }: Body<CommentPirep>,
 ) -> Result<Entity<Pirep>, Problem> {
-    let (command, options) = (value.into(), write.named(&bytes)?);
+    let options = write.named(&bytes)?;
+    let command = PirepCommand::Comment {
+        comment: value.comment,
+    };
     act(&state, &known, flight, command, options).await
 }

@@ -436,7 +436,14 @@ export interface paths {
         delete: operations["discardDraft"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change a PIREP
+         * @description A merge patch (RFC 7396): absent members stay, null removes. Its owner changes plan and remarks until it is decided
+         *     or while it is rejected, and what was typed in; staff change anything in any state, and say why.
+         *
+         *     Scope of a key: `pireps:write`.
+         */
+        patch: operations["editPirep"];
         trace?: never;
     };
     "/api/v1/pireps/{id}/accept": {
@@ -1451,6 +1458,17 @@ export interface components {
              */
             version: number;
             warnings: components["schemas"]["Warning"][];
+        };
+        /** @description What is to change of a PIREP (RFC 7396). */
+        PirepChanges: {
+            customFields?: {
+                [key: string]: string | null;
+            } | null;
+            plan?: components["schemas"]["Plan"] | null;
+            /** @description Required of staff. */
+            reason?: string | null;
+            remarks?: string | null;
+            report?: components["schemas"]["Report"] | null;
         };
         /** @description A field that the airline adds to its PIREPs. */
         PirepField: {
@@ -3100,6 +3118,52 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    editPirep: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description ETag of the version that was seen */
+                "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string | null;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PirepChanges"];
+            };
+        };
+        responses: {
+            /** @description Changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            428: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
