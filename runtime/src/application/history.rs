@@ -17,6 +17,9 @@ use crate::domain::ids::{PirepId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::pirep::{Pirep, PirepEvent};
 
+/// What staff asked and the pilot has not answered yet.
+const QUESTION: &str = "/question";
+
 pub struct History {
     shared: Arc<Shared>,
     queries: Arc<PirepQueries>,
@@ -58,13 +61,15 @@ impl History {
         Self { shared, queries }
     }
 
-    /// Everything that happened to a PIREP that the caller may read, oldest first.
+    /// Everything that happened to a PIREP that the caller may read, oldest first. What its pilot and staff said to each
+    /// other is for them.
     pub async fn of(
         &self,
         identity: &Identity,
         pirep: PirepId,
     ) -> Result<Vec<HistoryEntry>, ServiceError> {
         let pilot = self.queries.get(identity, pirep).await?.pirep.pilot;
+        let party = pilot == identity.user() || identity.reads_every_pirep();
         let mut entries = Vec::new();
         let mut state: Option<Pirep> = None;
         let envelopes = self.shared.stream(pirep.0).await?;
@@ -76,14 +81,17 @@ impl History {
                 continue;
             };
             state = Pirep::evolve(state, event, envelope.recorded_at);
-            let after = facts(state.clone().map(|it| people.show(it)).as_ref())?;
+            let mut after = facts(state.clone().map(|it| people.show(it)).as_ref())?;
+            if !party {
+                after.remove(QUESTION);
+            }
             entries.push(HistoryEntry {
                 position: envelope.position,
                 version: envelope.version,
                 event: short_name(event).to_owned(),
                 at: envelope.recorded_at,
                 actor: actor(&envelope, &people),
-                reason: reason(event).map(str::to_owned),
+                reason: reason(event).filter(|_| party).map(str::to_owned),
                 changes: difference(&before, &after),
             });
             before = after;
@@ -144,10 +152,12 @@ fn facts(pirep: Option<&Pirep>) -> Result<BTreeMap<String, Value>, ServiceError>
         ("report", report(json(serde_json::to_value(&pirep.report))?)),
         ("remarks", json(serde_json::to_value(remarks))?),
         ("customFields", json(serde_json::to_value(fields))?),
-        ("question", json(serde_json::to_value(question))?),
     ];
     for (name, value) in members {
         flatten(&format!("/{name}"), value, &mut facts);
+    }
+    if let Some(question) = question {
+        facts.insert(QUESTION.to_owned(), Value::from(question));
     }
     if let Some(decision) = decision {
         let verdict = Value::from(decision.verdict.as_str());

@@ -140,7 +140,9 @@ async fn a_draft_is_discarded_for_good() {
         assert_eq!(cast.read(&discarded, rest).await.status, 404, "{rest}");
     }
     for who in [&cast.pilot, &cast.admin] {
-        let list = cast.stack.ask(Call::get("/api/v1/pireps").by(who)).await;
+        let list = Call::get("/api/v1/pireps").by(who);
+        let list = list.header("albatross-position", &discarded.position());
+        let list = cast.stack.ask(list).await;
         assert_eq!(list.body["items"], json!([]), "{list:?}");
     }
     let again = cast.stack.ask(named()).await;
@@ -416,6 +418,32 @@ async fn what_was_said_goes_with_the_pilot() {
     let late = json!({"comment": "Farewell"});
     let late = cast.act("comments", &cast.admin, late).await;
     assert_eq!(late.status, 409, "{late:?}");
+}
+
+#[tokio::test]
+async fn what_was_said_is_for_pilot_and_staff() {
+    let cast = Cast::new().await;
+    let submitted = cast.submit().await;
+    assert_eq!(submitted.status, 200, "{submitted:?}");
+    let question = json!({"question": "Which runway?"});
+    assert_eq!(cast.act("ask", &cast.admin, question).await.status, 200);
+    let answer = json!({"answer": "Runway 26"});
+    let answered = cast.act("answer", &cast.pilot, answer).await;
+    assert_eq!(answered.status, 200, "{answered:?}");
+    let accept = Call::new("POST", &format!("{}/accept", cast.path)).by(&cast.admin);
+    let accept = accept.header("if-match", &answered.etag());
+    let accepted = cast.stack.ask(accept.json(json!({}))).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    let other = cast.stack.pilot("bob").await;
+    for (who, told) in [(&cast.pilot, true), (&cast.admin, true), (&other, false)] {
+        let history = Call::get(&format!("{}/history", cast.path)).by(who);
+        let history = history.header("albatross-position", &accepted.position());
+        let history = cast.stack.ask(history).await;
+        assert_eq!(history.status, 200, "{history:?}");
+        let shown = history.body.to_string();
+        assert!(shown.contains("Accepted"), "{shown}");
+        assert_eq!(shown.to_lowercase().contains("runway"), told, "{shown}");
+    }
 }
 
 #[tokio::test]
