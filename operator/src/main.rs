@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use albatross_operator::config::{Args, Command, OperatorConfig};
+use albatross_operator::context::caches::WATCH;
 use albatross_operator::traces::{Traces, asked_each_time};
 use albatross_operator::{controllers, server};
 use anyhow::Context;
@@ -55,8 +56,8 @@ async fn main() -> anyhow::Result<()> {
 
 async fn client() -> anyhow::Result<kube::Client> {
     let mut config = kube::Config::infer().await?;
-    // Watches are renewed sooner; without a limit, a connection that fell silent would be waited for for ever.
-    config.read_timeout = Some(Duration::from_secs(300));
+    // The client's own limit comes last: it is for what does not even begin to answer.
+    config.read_timeout = Some(WATCH + Duration::from_secs(10));
     config.reset_reader_on_write = true;
     Ok(kube::Client::try_from(config)?)
 }

@@ -23,7 +23,7 @@ pub enum Fault {
     Error,
     /// It does not arrive, and the caller waits in vain.
     Timeout,
-    /// It is done, and its answer gets lost.
+    /// It is done, and its answer gets lost. A watch stays open, and what it tells gets lost.
     LostAnswer,
     /// It is done, and its caller dies before the answer.
     Death,

@@ -1,5 +1,6 @@
 //! A cluster with the chart on it, real servers beside it, and no nodes: what the operator's process finds.
 
+mod gateway;
 mod kubelet;
 mod operator;
 mod runtimes;
@@ -19,6 +20,7 @@ use crate::api_server::{Exclusive, exclusive};
 use crate::chart;
 use crate::servers::{Servers, servers};
 
+pub use self::gateway::HTTP_ROUTES;
 pub use self::operator::Operator;
 pub use self::runtimes::{Key, Migration, Runtime, Runtimes};
 pub use self::servers::{Ways, bare};

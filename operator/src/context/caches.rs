@@ -4,6 +4,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use albatross_crds::{ApiKey, Tenant};
 use futures::{StreamExt, TryStreamExt};
@@ -31,6 +32,9 @@ use crate::names::{self, MANAGED_BY, MANAGED_LABEL, OPERATOR, TENANT_LABEL};
 
 /// A first list comes in pieces of so many objects: what is read at once is held at once.
 const PAGE: u32 = 100;
+/// A watch ends after so long and goes on where it was, so that one which fell silent keeps nothing back for longer. Each
+/// kind costs a request for it, however many tenants there are: twice as often, and an idle operator would be too busy.
+pub const WATCH: Duration = Duration::from_secs(120);
 
 /// The reflected state of the cluster.
 #[derive(Clone)]
@@ -215,7 +219,7 @@ impl Watches<'_> {
         let api = Api::<DynamicObject>::all_with(self.client.clone(), &kind);
         let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
         let relisted = Arc::clone(self.triggers);
-        let events = watcher(api, config.page_size(PAGE))
+        let events = watcher(api, bounded(config))
             .default_backoff()
             .inspect_ok(move |event| tell_relisted(event, &relisted));
         let (child, reflection) = Child::new(kind);
@@ -239,7 +243,7 @@ impl Watches<'_> {
         let writer = reflector::store::Writer::new(());
         let store = writer.as_reader();
         let triggers = Arc::clone(self.triggers);
-        let stream = watcher(api, config.page_size(PAGE))
+        let stream = watcher(api, bounded(config))
             .default_backoff()
             .modify(|object| object.managed_fields_mut().clear())
             .reflect(writer)
@@ -261,6 +265,11 @@ impl Watches<'_> {
         });
         store
     }
+}
+
+fn bounded(config: watcher::Config) -> watcher::Config {
+    let seconds = u32::try_from(WATCH.as_secs()).unwrap_or(u32::MAX);
+    config.page_size(PAGE).timeout(seconds)
 }
 
 fn tell_relisted<K>(event: &watcher::Event<K>, triggers: &Triggers) {

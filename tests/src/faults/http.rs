@@ -1,5 +1,6 @@
 //! A gate before a server that speaks HTTP.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
@@ -101,8 +102,11 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let body = to_bytes(body, LIMIT).await.unwrap_or_else(|_| cut());
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     let fault = gate.ask(&parts.method, path, &body);
+    let is_watch = is_watch(path);
     match fault {
         Some(Fault::Error) => return refusal(),
+        // As long as its caller waits: nobody limits a watch for it.
+        Some(Fault::Timeout) if is_watch => return std::future::pending().await,
         Some(Fault::Timeout) => {
             tokio::time::sleep(SILENCE).await;
             cut()
@@ -114,8 +118,12 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
         .await;
     match (fault, answer) {
         (None, Some(answer)) => answer,
+        (Some(Fault::LostAnswer), Some(answer)) if is_watch => silent(answer),
         (Some(Fault::Death), answer) => {
-            drop(whole(answer).await);
+            // A watch has no end that could be waited for.
+            if !is_watch {
+                drop(whole(answer).await);
+            }
             gate.journal.die();
             std::future::pending().await
         }
@@ -132,16 +140,20 @@ impl Gate {
         let subject = of_path.or_else(|| self.journal.subject(body));
         let subject = subject.as_deref().unwrap_or(SHARED);
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        let watch = if query.contains("watch=") {
-            " (watch)"
-        } else {
-            ""
+        // One path may be written by several managers, each for its own reason.
+        let manager = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("fieldManager="));
+        let how = match manager {
+            _ if is_watch(path) => " (watch)".to_owned(),
+            Some(manager) => format!(" as {manager}"),
+            None => String::new(),
         };
         let path = self.journal.normal(bare, subject);
         let what = match path.rsplit_once("/events") {
             // Whether one is new or a repetition is a matter of timing.
             Some((before, _)) => format!("{}: note {before}/events", self.system),
-            None => format!("{}: {method} {path}{watch}", self.system),
+            None => format!("{}: {method} {path}{how}", self.system),
         };
         self.journal.pass(subject, what)
     }
@@ -177,7 +189,7 @@ impl Gate {
             }
         }
         let pieces = answer.bytes_stream();
-        let body = if path.contains("watch=") {
+        let body = if is_watch(path) {
             let delay = self.watch_delay;
             Body::from_stream(pieces.then(move |piece| async move {
                 tokio::time::sleep(delay).await;
@@ -188,6 +200,17 @@ impl Gate {
         };
         response.body(body).ok()
     }
+}
+
+fn is_watch(path: &str) -> bool {
+    path.contains("watch=")
+}
+
+/// Begins, stays open, and never says anything.
+fn silent(answer: Response) -> Response {
+    let (head, _) = answer.into_parts();
+    let nothing = stream::pending::<Result<Bytes, Infallible>>();
+    Response::from_parts(head, Body::from_stream(nothing))
 }
 
 /// Waits for the end of an answer that nobody will get.

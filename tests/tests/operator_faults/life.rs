@@ -1,63 +1,73 @@
 //! All that a tenant goes through, and what must be true of it at every stage.
 
-use std::time::Duration;
+use std::fmt::Debug;
 
-use albatross_operator::context::token;
 use albatross_tests::chart::NAMESPACE;
-use albatross_tests::platform::{CLIENTS, Key, Outside, condition};
+use albatross_tests::platform::{CLIENTS, Outside};
 use albatross_tests::wait::until_in;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Secret, Service};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
-use secrecy::SecretString;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
+use crate::model::{Life, Model, PATIENCE};
 use crate::world::World;
 
-/// Faults add up when the operator dies with its neighbours, and it waits longer after each.
-pub const PATIENCE: Duration = Duration::from_secs(240);
-
 /// What may come between creation and end, in this order.
-pub const STAGES: [&str; 5] = ["lose", ROTATE, "change", "retain", "adopt"];
-/// What it calls here it has called before, but the order is what a rotation promises: each of its calls goes wrong too.
-pub const ROTATE: &str = "rotate";
+pub const STAGES: [&str; 9] = [
+    "lose",
+    "rotate",
+    "change",
+    "hand-over",
+    "route",
+    "sleep",
+    "wake",
+    "retain",
+    "adopt",
+];
+/// What it calls here it has called before, but the order is what these promise: each of their calls goes wrong too.
+pub const IN_ORDER: [&str; 5] = ["rotate", "hand-over", "route", "sleep", "wake"];
 
 /// Created, led through some stages, and deleted for good.
 pub async fn live(world: &World, name: &str, stages: &[&str]) {
-    let life = Life {
+    let mut life = Life {
         world,
         name,
         key: format!("{name}-acars"),
+        model: Model::PLAIN,
     };
+    let leads_through = |any: &[&str]| any.iter().any(|stage| stages.contains(stage));
     world.journal.learn(name, name);
     life.create().await;
-    if stages.contains(&"lose") {
+    if leads_through(&["lose"]) {
         life.lose().await;
     }
-    if stages.contains(&ROTATE) {
+    if leads_through(&["rotate"]) {
         life.rotate().await;
     }
-    if stages.contains(&"change") {
+    if leads_through(&["change"]) {
         life.change().await;
     }
-    if stages.contains(&"retain") || stages.contains(&"adopt") {
+    if leads_through(&["hand-over"]) {
+        life.hand_over().await;
+    }
+    if leads_through(&["route"]) {
+        life.route().await;
+    }
+    if leads_through(&["sleep", "wake"]) {
+        life.sleep_when_landed_and_wake().await;
+        life.sleep_now_and_wake_scaled().await;
+    }
+    if leads_through(&["retain", "adopt"]) {
         life.retain_and_adopt().await;
     }
     life.drop().await;
     let identities = world.journal.identities(name);
     assert_eq!(identities, 1, "{name} got other credentials");
     world.journal.forget(name);
-}
-
-struct Life<'a> {
-    world: &'a World,
-    name: &'a str,
-    /// Of its ApiKey and the Secret of that.
-    key: String,
 }
 
 impl Life<'_> {
@@ -82,20 +92,12 @@ impl Life<'_> {
         deleted.unwrap();
         // The operator looks at the Secrets of others every few minutes; this is a reason to look now.
         let own: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
-        let touch = json!({"metadata": {"annotations": {"tests.example/touched": "yes"}}});
-        let touched = own
-            .patch(
-                &self.pending(),
-                &PatchParams::default(),
-                &Patch::Merge(&touch),
-            )
-            .await;
-        touched.unwrap();
+        touch(&own, &self.pending()).await;
         self.is_well(Some(&before["keyId"])).await;
     }
 
     async fn rotate(&self) {
-        self.world.journal.enter(self.name, ROTATE);
+        self.world.journal.enter(self.name, "rotate");
         let platform = &self.world.platform;
         let before = platform.client_secret(&self.key).await;
         let rotation = json!({"spec": {"rotation": {"trigger": "now", "overlap": "2h"}}});
@@ -110,17 +112,109 @@ impl Life<'_> {
         assert!(!old.revoked, "{}", self.name);
     }
 
-    async fn change(&self) {
+    async fn change(&mut self) {
         self.world.journal.enter(self.name, "change");
-        let change = json!({"api": {"replicas": 2}, "worker": {"replicas": 1}});
-        self.world.platform.change(self.name, change).await;
+        let more = json!({"api": {"replicas": 2}, "worker": {"replicas": 1}});
+        (self.model.api, self.model.worker) = (Some(2), Some(1));
+        self.becomes(more).await;
+        self.model.worker = None;
+        self.becomes(json!({"worker": {"replicas": 0}})).await;
+    }
+
+    /// An autoscaler gets the number of pods, uses it, and has to give it back.
+    async fn hand_over(&mut self) {
+        self.world.journal.enter(self.name, "hand-over");
+        self.model.api = Some(3);
+        self.becomes(json!({"api": {"replicas": 3}})).await;
+        // Here is none that would bring back what was lost on the way.
+        self.model.autoscaler = Some((2, 5));
+        self.becomes(json!({"api": {"autoscaling": bounds()}}))
+            .await;
+        let four = Patch::Merge(json!({"spec": {"replicas": 4}}));
+        let as_autoscaler = PatchParams {
+            field_manager: Some("kube-controller-manager".to_owned()),
+            ..PatchParams::default()
+        };
+        let deployments = self.of::<Deployment>();
+        let patched = deployments.patch_scale("api", &as_autoscaler, &four).await;
+        patched.unwrap();
+        // Makes the operator write the Deployment.
+        let amounts = json!({"cpu": "20m", "memory": "64Mi"});
+        self.model.api = Some(4);
+        self.becomes(json!({"api": {"resources": {"requests": amounts}}}))
+            .await;
+        (self.model.api, self.model.autoscaler) = (Some(1), None);
+        self.becomes(json!({"api": {"replicas": 1, "autoscaling": null}}))
+            .await;
+    }
+
+    async fn route(&mut self) {
+        self.world.journal.enter(self.name, "route");
+        let by = |ingress, gateway| json!({"exposure": {"ingress": ingress, "gateway": gateway}});
+        let host = format!("{}.example", self.name);
+        self.model.ingress = Some(host.clone());
+        self.becomes(by(json!({}), json!(null))).await;
+        (self.model.ingress, self.model.http_route) = (None, Some(host));
+        let edge = json!({"parentRef": {"name": "edge", "namespace": "gateways"}});
+        self.becomes(by(json!(null), edge)).await;
+        self.model.http_route = None;
+        self.becomes(json!({"exposure": null})).await;
+    }
+
+    async fn sleep_when_landed_and_wake(&mut self) {
+        self.world.journal.enter(self.name, "sleep");
+        let runtimes = &self.world.platform.runtimes;
+        runtimes.change(self.name, |runtime| runtime.airborne = 1);
+        let when_landed = json!({"hibernate": "WhenLanded", "worker": {"replicas": 1}});
+        self.world.change(self.name, when_landed).await;
+        let what = format!("{} waits for a flight", self.name);
+        until_in(PATIENCE, &what, async || {
+            self.says("Reconciling", "True", "WaitingForFlights")
+        })
+        .await;
+        assert_ne!(self.seen().await.api, Some(0), "{} is flown", self.name);
+        runtimes.change(self.name, |runtime| runtime.airborne = 0);
+        // Landings are asked for every half a minute; this is a reason to look now.
+        touch(&self.of::<Service>(), "api").await;
+        let awake = Model {
+            worker: Some(1),
+            ..self.model.clone()
+        };
+        self.model = awake.asleep();
         self.is_well(None).await;
-        let fewer = json!({"worker": {"replicas": 0}});
-        self.world.platform.change(self.name, fewer).await;
+        self.world.journal.enter(self.name, "wake");
+        self.model = awake;
+        self.becomes(json!({"hibernate": "Never"})).await;
+        self.model.worker = None;
+        self.becomes(json!({"worker": {"replicas": 0}})).await;
+    }
+
+    /// An autoscaler does nothing while there are no pods: a tenant that wakes starts with its fewest.
+    async fn sleep_now_and_wake_scaled(&mut self) {
+        self.world.journal.enter(self.name, "sleep");
+        let before = self.model.clone();
+        let scaled = Model {
+            api: Some(2),
+            autoscaler: Some((2, 5)),
+            ..before.clone()
+        };
+        self.model = scaled.asleep();
+        self.becomes(json!({"hibernate": "Now", "api": {"autoscaling": bounds()}}))
+            .await;
+        self.world.journal.enter(self.name, "wake");
+        self.model = scaled;
+        self.becomes(json!({"hibernate": "Never"})).await;
+        self.model = before;
+        self.becomes(json!({"api": {"autoscaling": null}})).await;
+    }
+
+    /// Changes the declaration, and waits until all is as the model says.
+    async fn becomes(&self, change: Value) {
+        self.world.change(self.name, change).await;
         self.is_well(None).await;
     }
 
-    async fn retain_and_adopt(&self) {
+    async fn retain_and_adopt(&mut self) {
         let platform = &self.world.platform;
         self.world.journal.enter(self.name, "retain");
         let record = platform.record(self.name).await;
@@ -135,6 +229,7 @@ impl Life<'_> {
         self.world.journal.enter(self.name, "adopt");
         let adopt = json!({"bootstrap": {"adopt": record["tenantId"]}, "deletionPolicy": "Delete"});
         platform.declare(self.name, adopt).await;
+        self.model = Model::PLAIN;
         self.is_well(None).await;
         assert_eq!(
             platform.client_secret(&self.key).await,
@@ -191,98 +286,21 @@ impl Life<'_> {
         })
         .await;
     }
+}
 
-    /// Ready as declared, with one key that works and lasts, which is another than `old`; and its credentials are what they were.
-    async fn is_well(&self, old: Option<&String>) {
-        let platform = &self.world.platform;
-        until_in(PATIENCE, &format!("{} is Ready", self.name), async || {
-            self.is_ready()
-        })
+/// Of an autoscaler.
+fn bounds() -> Value {
+    json!({"minReplicas": 2, "maxReplicas": 5})
+}
+
+/// Makes the operator look.
+async fn touch<K>(api: &Api<K>, name: &str)
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let touch = json!({"metadata": {"annotations": {"tests.example/touched": "yes"}}});
+    let touched = api
+        .patch(name, &PatchParams::default(), &Patch::Merge(&touch))
         .await;
-        self.comes_true("its key is published", async || {
-            let secret = platform.secret(CLIENTS, &self.key).await;
-            secret.is_some_and(|secret| {
-                Some(&secret["keyId"]) != old && self.key_is_ready(&secret["keyId"])
-            })
-        })
-        .await;
-        let secret = platform.client_secret(&self.key).await;
-        self.comes_true(
-            "one key works, and a replaced one for a while",
-            async || self.lasting_keys() == [secret["keyId"].as_str()],
-        )
-        .await;
-        let record = platform.record(self.name).await;
-        let pepper = BASE64_STANDARD.decode(&record["pepper"]).unwrap();
-        let digest = token::api_key_digest(&pepper, &SecretString::from(secret["key"].clone()));
-        let known = &platform.runtimes.of(self.name).keys[&secret["keyId"]];
-        assert_eq!(known.digest, digest, "{}", self.name);
-        assert_eq!(
-            platform.outside(&record).await,
-            Outside::ALL,
-            "{}",
-            self.name
-        );
-        platform.lets_in(self.name).await;
-    }
-
-    fn is_ready(&self) -> bool {
-        let tenant = self.world.tenants.get(&ObjectRef::new(self.name));
-        tenant.is_some_and(|tenant| {
-            let ready = condition(&tenant, "Ready");
-            ready.is_some_and(|ready| {
-                ready.status == "True" && ready.observed_generation == tenant.metadata.generation
-            })
-        })
-    }
-
-    fn key_is_ready(&self, id: &str) -> bool {
-        let key = self
-            .world
-            .api_keys
-            .get(&ObjectRef::new(&self.key).within(CLIENTS));
-        let Some(status) = key.and_then(|key| key.status.clone()) else {
-            return false;
-        };
-        let mut conditions = status.conditions.iter();
-        status.key_id.as_deref() == Some(id)
-            && conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-    }
-
-    /// Keys of the runtime that are not about to end.
-    fn lasting_keys(&self) -> Vec<String> {
-        let keys = self.world.platform.runtimes.of(self.name).keys;
-        let last = keys.values().map(|key| key.expires_at).max();
-        let lasts = |key: &Key| {
-            last.is_some_and(|last| {
-                last.duration_since(key.expires_at) < SignedDuration::from_hours(24)
-            })
-        };
-        let lasting = keys
-            .into_iter()
-            .filter(|(_, key)| !key.revoked && lasts(key));
-        lasting.map(|(id, _)| id).collect()
-    }
-
-    /// The Secret that holds the key beside the operator.
-    fn pending(&self) -> String {
-        let key = self
-            .world
-            .api_keys
-            .get(&ObjectRef::new(&self.key).within(CLIENTS));
-        format!("apikey-{}", key.unwrap().uid().unwrap())
-    }
-
-    /// For what is no matter of a watch: asked seldom.
-    async fn comes_true(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-        let what = format!("{} of {}", what, self.name);
-        until_in(PATIENCE, &what, async || {
-            let holds = condition().await;
-            if !holds {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-            holds
-        })
-        .await;
-    }
+    touched.unwrap();
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use albatross_crds::{ApiKey, Tenant};
 use albatross_tests::faults::{HttpGate, Journal, TcpGate};
-use albatross_tests::platform::{Platform, Setting, Ways};
+use albatross_tests::platform::{Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
+use albatross_tests::wait::until;
 use futures::StreamExt;
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -55,6 +57,7 @@ impl World {
         setting.ways = vec![("main", ways)];
         let platform = Platform::with(setting).await;
         platform.client_namespace().await;
+        platform.install_the_gateway_api().await;
         let (tenants, watched_tenants) = watch(&platform.client);
         let (api_keys, watched_keys) = watch(&platform.client);
         Self {
@@ -67,6 +70,30 @@ impl World {
             _others: (runtimes, rabbitmq, postgres, redis),
             _watches: [watched_tenants, watched_keys],
         }
+    }
+
+    /// Changes members of a tenant's spec, and waits until `tenants` shows it.
+    pub async fn change(&self, tenant: &str, change: Value) {
+        self.platform.change(tenant, change).await;
+        let declared = self.platform.tenant(tenant).await.unwrap();
+        until("the change is shown", async || {
+            let shown = self.tenants.get(&ObjectRef::new(tenant));
+            shown.is_some_and(|shown| shown.metadata.generation == declared.metadata.generation)
+        })
+        .await;
+    }
+
+    /// Whether a condition says this of the tenant as it is declared now.
+    pub fn says(&self, tenant: &str, kind: &str, status: &str, reason: &str) -> bool {
+        let tenant = self.tenants.get(&ObjectRef::new(tenant));
+        tenant.is_some_and(|tenant| {
+            let found = condition(&tenant, kind);
+            found.is_some_and(|found| {
+                found.status == status
+                    && found.reason == reason
+                    && found.observed_generation == tenant.metadata.generation
+            })
+        })
     }
 
     /// Does `work` while there is an operator, but for the moments after its deaths.

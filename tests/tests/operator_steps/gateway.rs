@@ -1,49 +1,19 @@
 //! A tenant that is reached through a Gateway, on a cluster that comes to know what that is, and forgets it.
 
 use albatross_operator::context::http_route::HttpRoute;
-use albatross_tests::platform::{Platform, condition};
+use albatross_tests::platform::{HTTP_ROUTES, Platform, condition};
 use albatross_tests::wait::{until, until_in};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
-use kube::runtime::{conditions, wait::await_condition};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const DEFINITION: &str = "httproutes.gateway.networking.k8s.io";
 /// The operator looks whether a kind has come to be served twice a minute, and at such a tenant once.
 const NOTICED: Duration = Duration::from_secs(150);
 
 fn definitions(platform: &Platform) -> Api<CustomResourceDefinition> {
     Api::all(platform.client.clone())
-}
-
-/// As far as the operator uses it; groups of Kubernetes ask for that annotation.
-async fn install_the_gateway_api(platform: &Platform) {
-    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    let version = json!({
-        "name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
-        "schema": {"openAPIV3Schema": schema},
-    });
-    let names = json!({"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute"});
-    let definition = json!({
-        "metadata": {
-            "name": DEFINITION,
-            "annotations": {"api-approved.kubernetes.io": "unapproved, for tests only"},
-        },
-        "spec": {
-            "group": "gateway.networking.k8s.io", "scope": "Namespaced", "names": names,
-            "versions": [version],
-        },
-    });
-    let definition = serde_json::from_value(definition).unwrap();
-    let definitions = definitions(platform);
-    let created = definitions
-        .create(&PostParams::default(), &definition)
-        .await;
-    created.unwrap();
-    let established = await_condition(definitions, DEFINITION, conditions::is_crd_established());
-    established.await.unwrap();
 }
 
 async fn says(routes: &Api<HttpRoute>, accepted: &str) {
@@ -86,7 +56,7 @@ async fn an_airline_is_reached_through_a_gateway_once_the_cluster_knows_of_any()
         .await;
     platform.airline("ungated", json!({})).await;
 
-    install_the_gateway_api(&platform).await;
+    platform.install_the_gateway_api().await;
     noticed(&platform, "True", "Available").await;
     let ready = platform.ready("gated").await;
     let endpoint = ready.status.unwrap().endpoint;
@@ -103,11 +73,11 @@ async fn an_airline_is_reached_through_a_gateway_once_the_cluster_knows_of_any()
     comes_back(&routes, json!({"spec": {"hostnames": ["mallory.example"]}})).await;
 
     let deleted = definitions(&platform)
-        .delete(DEFINITION, &DeleteParams::default())
+        .delete(HTTP_ROUTES, &DeleteParams::default())
         .await;
     deleted.unwrap();
     noticed(&platform, "False", "GatewayApiMissing").await;
-    install_the_gateway_api(&platform).await;
+    platform.install_the_gateway_api().await;
     noticed(&platform, "True", "Available").await;
     assert!(routes.get_opt("api").await.unwrap().is_some());
 
@@ -121,7 +91,7 @@ async fn an_airline_is_reached_through_a_gateway_once_the_cluster_knows_of_any()
     platform.remove("gated").await;
     platform.remove("ungated").await;
     let deleted = definitions(&platform)
-        .delete(DEFINITION, &DeleteParams::default())
+        .delete(HTTP_ROUTES, &DeleteParams::default())
         .await;
     deleted.unwrap();
     operator.stop().await;

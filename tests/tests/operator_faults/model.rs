@@ -1,0 +1,206 @@
+//! One tenant with its key, and what must be true of both whatever went wrong.
+
+use std::time::Duration;
+
+use albatross_operator::context::http_route::HttpRoute;
+use albatross_operator::context::token;
+use albatross_tests::platform::{CLIENTS, Key, Outside};
+use albatross_tests::wait::until_in;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Resource, ResourceExt};
+use secrecy::SecretString;
+
+use crate::world::World;
+
+/// Faults add up when the operator dies with its neighbours, and it waits longer after each.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
+/// What pods a tenant has, and what leads to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// Of the Deployments, which are none where there is no such Deployment.
+    pub api: Option<i32>,
+    pub worker: Option<i32>,
+    /// Fewest and most pods.
+    pub autoscaler: Option<(i32, i32)>,
+    /// Whose requests they lead to the pods.
+    pub ingress: Option<String>,
+    pub http_route: Option<String>,
+}
+
+impl Model {
+    /// As declared by nothing but a name.
+    pub const PLAIN: Self = Self {
+        api: Some(1),
+        worker: None,
+        autoscaler: None,
+        ingress: None,
+        http_route: None,
+    };
+
+    /// The same, without pods.
+    pub fn asleep(&self) -> Self {
+        Self {
+            api: Some(0),
+            worker: self.worker.map(|_| 0),
+            ..self.clone()
+        }
+    }
+}
+
+pub struct Life<'a> {
+    pub world: &'a World,
+    pub name: &'a str,
+    /// Of its ApiKey and the Secret of that.
+    pub key: String,
+    pub model: Model,
+}
+
+impl Life<'_> {
+    /// Ready as declared, with one key that works and lasts, which is another than `old`; and its credentials are what they were.
+    pub async fn is_well(&self, old: Option<&String>) {
+        let platform = &self.world.platform;
+        until_in(PATIENCE, &format!("{} is Ready", self.name), async || {
+            self.is_ready()
+        })
+        .await;
+        let mut last = None;
+        self.comes_true("its objects are there", async || {
+            let seen = self.seen().await;
+            if seen != self.model && last.as_ref() != Some(&seen) {
+                eprintln!("{}: {seen:?} and not {:?}", self.name, self.model);
+                last = Some(seen.clone());
+            }
+            seen == self.model
+        })
+        .await;
+        self.comes_true("its key is published", async || {
+            let secret = platform.secret(CLIENTS, &self.key).await;
+            secret.is_some_and(|secret| {
+                Some(&secret["keyId"]) != old && self.key_is_ready(&secret["keyId"])
+            })
+        })
+        .await;
+        let secret = platform.client_secret(&self.key).await;
+        self.comes_true(
+            "one key works, and a replaced one for a while",
+            async || self.lasting_keys() == [secret["keyId"].as_str()],
+        )
+        .await;
+        let record = platform.record(self.name).await;
+        let pepper = BASE64_STANDARD.decode(&record["pepper"]).unwrap();
+        let digest = token::api_key_digest(&pepper, &SecretString::from(secret["key"].clone()));
+        let known = &platform.runtimes.of(self.name).keys[&secret["keyId"]];
+        assert_eq!(known.digest, digest, "{}", self.name);
+        assert_eq!(
+            platform.outside(&record).await,
+            Outside::ALL,
+            "{}",
+            self.name
+        );
+        platform.lets_in(self.name).await;
+    }
+
+    /// Whether the tenant is Ready for this reason, as it is declared now.
+    fn is_ready(&self) -> bool {
+        let well = match self.model.api {
+            Some(0) => "Hibernated",
+            _ => "Available",
+        };
+        self.says("Ready", "True", well)
+            && self.says("Reconciling", "False", "UpToDate")
+            && self.says("Stalled", "False", "UpToDate")
+    }
+
+    pub fn says(&self, kind: &str, status: &str, reason: &str) -> bool {
+        self.world.says(self.name, kind, status, reason)
+    }
+
+    /// An API of the tenant's namespace.
+    pub fn of<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let namespace = albatross_crds::tenant_namespace(self.name);
+        Api::namespaced(self.world.platform.client.clone(), &namespace)
+    }
+
+    /// As it is.
+    pub async fn seen(&self) -> Model {
+        let deployments = self.of::<Deployment>();
+        let replicas = async |name| {
+            let deployment = deployments.get_opt(name).await.unwrap();
+            deployment.and_then(|it| it.spec?.replicas)
+        };
+        let autoscaler = self.of::<HorizontalPodAutoscaler>().get_opt("api").await;
+        let ingress = self.of::<Ingress>().get_opt("api").await.unwrap();
+        let http_route = self.of::<HttpRoute>().get_opt("api").await.unwrap();
+        Model {
+            api: replicas("api").await,
+            worker: replicas("worker").await,
+            autoscaler: autoscaler.unwrap().and_then(|it| {
+                let spec = it.spec?;
+                Some((spec.min_replicas?, spec.max_replicas))
+            }),
+            ingress: ingress.and_then(|it| it.spec?.rules?.pop()?.host),
+            http_route: http_route.and_then(|mut it| it.spec.hostnames.pop()),
+        }
+    }
+
+    fn key_is_ready(&self, id: &str) -> bool {
+        let key = self
+            .world
+            .api_keys
+            .get(&ObjectRef::new(&self.key).within(CLIENTS));
+        let Some(status) = key.and_then(|key| key.status.clone()) else {
+            return false;
+        };
+        let mut conditions = status.conditions.iter();
+        status.key_id.as_deref() == Some(id)
+            && conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    }
+
+    /// Keys of the runtime that are not about to end.
+    fn lasting_keys(&self) -> Vec<String> {
+        let keys = self.world.platform.runtimes.of(self.name).keys;
+        let last = keys.values().map(|key| key.expires_at).max();
+        let lasts = |key: &Key| {
+            last.is_some_and(|last| {
+                last.duration_since(key.expires_at) < SignedDuration::from_hours(24)
+            })
+        };
+        let lasting = keys
+            .into_iter()
+            .filter(|(_, key)| !key.revoked && lasts(key));
+        lasting.map(|(id, _)| id).collect()
+    }
+
+    /// The Secret that holds the key beside the operator.
+    pub fn pending(&self) -> String {
+        let key = self
+            .world
+            .api_keys
+            .get(&ObjectRef::new(&self.key).within(CLIENTS));
+        format!("apikey-{}", key.unwrap().uid().unwrap())
+    }
+
+    /// For what is no matter of a watch: asked seldom.
+    pub async fn comes_true(&self, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+        let what = format!("{} of {}", what, self.name);
+        until_in(PATIENCE, &what, async || {
+            let holds = condition().await;
+            if !holds {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            holds
+        })
+        .await;
+    }
+}
