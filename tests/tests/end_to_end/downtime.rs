@@ -86,26 +86,27 @@ impl Load {
         loop {
             let caller = lock(&self.client).clone();
             let patience = *lock(&self.patience);
-            let error = match request(&caller)
-                .send()
-                .await
-                .map(Response::error_for_status)
-            {
+            let answer = request(&caller).send().await;
+            let (error, may_be_repeated) = match answer.map(Response::error_for_status) {
                 Ok(Ok(answer)) => return Some(answer),
-                Ok(Err(refused)) => refused,
+                Ok(Err(refused)) => {
+                    // What was asked to be visible was not in time: the answer says to come back.
+                    let late = refused.status() == Some(StatusCode::SERVICE_UNAVAILABLE);
+                    (refused, what == "GET" && late)
+                }
                 Err(unanswered) if patience == Patience::Asleep && unanswered.is_connect() => {
                     lock(&self.seen).asleep += 1;
                     tokio::time::sleep(PACE).await;
                     continue;
                 }
-                Err(unanswered) if patience != Patience::None && !retried => {
-                    eprintln!("{what} once more: {unanswered:?}");
-                    lock(&self.seen).retried += 1;
-                    retried = true;
-                    continue;
-                }
-                Err(unanswered) => unanswered,
+                Err(unanswered) => (unanswered, true),
             };
+            if may_be_repeated && patience != Patience::None && !retried {
+                eprintln!("{what} once more: {error:?}");
+                lock(&self.seen).retried += 1;
+                retried = true;
+                continue;
+            }
             let failure = format!("{what}, {patience:?}: {error:?}");
             lock(&self.seen).failures.push(failure);
             return None;
