@@ -6,8 +6,7 @@ use tokio::sync::broadcast;
 use crate::ports::event_bus::{Feed, FeedMessage, Hint, WakeUps};
 use crate::ports::event_store::StoreError;
 
-/// Made at once, and per airline. Whoever lags looks for itself.
-const CAPACITY: usize = 128;
+const CAPACITY: usize = 1_024;
 
 /// Hints for a tenant that has one process only.
 pub struct MemoryWakeUps {
