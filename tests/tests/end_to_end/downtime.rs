@@ -7,6 +7,7 @@ use std::time::Duration;
 use albatross_tests::airline::Caller;
 use albatross_tests::kubectl::{kubectl, object, secret};
 use albatross_tests::wait::{recovered, until};
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -87,13 +88,14 @@ impl Load {
             let caller = lock(&self.client).clone();
             let patience = *lock(&self.patience);
             let answer = request(&caller).send().await;
+            // What was asked to be visible was not in time: then the answer says to come back.
+            let is_late = answer.as_ref().is_ok_and(|it| {
+                it.status() == StatusCode::SERVICE_UNAVAILABLE
+                    && it.headers().contains_key(RETRY_AFTER)
+            });
             let (error, may_be_repeated) = match answer.map(Response::error_for_status) {
                 Ok(Ok(answer)) => return Some(answer),
-                Ok(Err(refused)) => {
-                    // What was asked to be visible was not in time: the answer says to come back.
-                    let late = refused.status() == Some(StatusCode::SERVICE_UNAVAILABLE);
-                    (refused, what == "GET" && late)
-                }
+                Ok(Err(refused)) => (refused, is_late && what == "GET"),
                 Err(unanswered) if patience == Patience::Asleep && unanswered.is_connect() => {
                     lock(&self.seen).asleep += 1;
                     tokio::time::sleep(PACE).await;
