@@ -23,8 +23,8 @@ use crate::application::write::{Outcome, WriteOptions, Written};
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use crate::domain::pirep::{
-    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState, Plan, Report,
-    Source, SourceKind,
+    ALREADY_FILED, Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState,
+    Plan, Report, Source, SourceKind,
 };
 use crate::domain::refusal::Refusal;
 
@@ -145,9 +145,19 @@ impl Pireps {
         new: FilePirep,
         options: WriteOptions,
     ) -> Answer {
-        let flight = self.shared.read_flight(flight).await?;
+        let mut flight = self.shared.read_flight(flight).await?;
+        if flight.pirep().is_none() {
+            let id = flight.id;
+            let filed = self.file(identity, flight, new.clone(), options.clone());
+            match filed.await {
+                // A client that asks again may be faster than its first request, which is still under way.
+                Err(ServiceError::Refused(refusal)) if refusal.code == ALREADY_FILED => {}
+                answer => return answer,
+            }
+            flight = self.shared.read_flight(id).await?;
+        }
         let Some(present) = flight.pirep() else {
-            return self.file(identity, flight, new, options).await;
+            return Err(ServiceError::not_found("PIREP"));
         };
         stays("/bid", present.bid, new.bid)?;
         let (flown, named) = (present.scheduled_flight, new.scheduled_flight);

@@ -22,6 +22,9 @@ pub use life_cycle::{Action, Awaits, PirepState};
 pub use permission::PirepFacts;
 pub use state::{Decision, Pirep, Verdict};
 
+/// The code of the refusal of a second PIREP under one id.
+pub const ALREADY_FILED: &str = "already-filed";
+
 impl Aggregate for Pirep {
     type Command = PirepCommand;
     type Event = PirepEvent;
@@ -39,7 +42,7 @@ impl Aggregate for Pirep {
             (C::File(new), None) => return rules::file(new, context),
             (C::File(_), Some(_)) => {
                 return Err(Refusal::conflict(
-                    "already-filed",
+                    ALREADY_FILED,
                     "There is such a PIREP already.",
                 ));
             }

@@ -1,5 +1,6 @@
 //! Filing, flying, reading and deciding PIREPs.
 
+use albatross::adapters::memory;
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::paging::Page;
@@ -16,6 +17,7 @@ use rstest::rstest;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
 fn accept() -> Accept {
@@ -81,6 +83,36 @@ async fn a_flight_put_twice_is_one_and_what_is_new_is_added() {
         .put(&eve, id, flight("SKY1"), WriteOptions::default())
         .await;
     assert_eq!(refused(stranger).1, RefusalKind::Forbidden);
+}
+
+#[tokio::test]
+async fn of_two_who_put_one_flight_at_once_the_later_finds_it_and_adds_to_it() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let here = Stage::over(stores.clone(), log.clone()).await;
+    let there = Stage::over(stores.clone(), stores.events.clone()).await;
+    let bob = here.pilot("Bob").await;
+    for (fuel, expected) in [(None, Outcome::Repeated), (Some(41_000), Outcome::Changed)] {
+        let id = PirepId(Uuid::new_v4());
+        let (airline, by_bob) = (there.airline.clone(), bob.clone());
+        *log.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+            let first = flight("SKY1");
+            let first = airline
+                .pireps
+                .put(&by_bob, id, first, WriteOptions::default());
+            assert_eq!(first.await.unwrap().outcome, Outcome::Created);
+        }));
+        let mut second = flight("SKY1");
+        second.report = fuel.map(|fuel| Report {
+            fuel_used_kg: Some(fuel),
+            ..Report::default()
+        });
+        let pireps = &here.airline.pireps;
+        let second = pireps.put(&bob, id, second, WriteOptions::default());
+        let second = second.await.unwrap();
+        assert_eq!(second.outcome, expected);
+        assert_eq!(second.entity.pirep.report.fuel_used_kg, fuel);
+    }
 }
 
 #[tokio::test]
