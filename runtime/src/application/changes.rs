@@ -34,7 +34,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Changes {
     shared: Arc<Shared>,
-    sender: broadcast::Sender<Arc<Change>>,
+    sender: broadcast::Sender<Told>,
+}
+
+#[derive(Clone, Debug)]
+enum Told {
+    Change(Arc<Change>),
+    /// What this log holds up to here was told to nobody: whoever listens already reads it.
+    Untold(Head),
 }
 
 impl Changes {
@@ -105,27 +112,34 @@ impl Changes {
             Some(told) if told.epoch == head.epoch && self.sender.receiver_count() > 0 => {
                 told.position
             }
-            _ => head.position,
+            _ => {
+                self.send(Told::Untold(head));
+                head.position
+            }
         };
         let mut position = from;
         while position < head.position {
             let page = page(&self.shared, head.epoch, position, head.position).await?;
             position = page.until;
             for change in page.changes {
-                // Without a subscriber there is nobody to tell.
-                let _ = self.sender.send(Arc::new(change));
+                self.send(Told::Change(Arc::new(change)));
             }
             *told = Some(Head { position, ..head });
         }
         *told = Some(head);
         Ok(())
     }
+
+    fn send(&self, told: Told) {
+        // Without a subscriber there is nobody to tell.
+        let _ = self.sender.send(told);
+    }
 }
 
 struct Subscription {
     shared: Arc<Shared>,
     identity: Identity,
-    receiver: broadcast::Receiver<Arc<Change>>,
+    receiver: broadcast::Receiver<Told>,
     /// Said first: what the caller knows is void.
     reset: bool,
     /// The end of the log when it began.
@@ -168,11 +182,14 @@ impl Subscription {
                 continue;
             }
             match self.receiver.recv().await {
-                Ok(change) if change.changed.position <= self.seen => {}
-                Ok(change) => {
+                Ok(Told::Change(change)) if change.changed.position <= self.seen => {}
+                Ok(Told::Change(change)) => {
                     self.seen = change.changed.position;
                     return Ok(Some(change));
                 }
+                Ok(Told::Untold(head)) if head.epoch == self.head.epoch => self.head = head,
+                // The log was restored: whoever comes back begins anew.
+                Ok(Told::Untold(_)) => return Ok(None),
                 // They are gone; read them from the log instead.
                 Err(RecvError::Lagged(_)) => self.head = self.shared.events.head().await?,
                 Err(RecvError::Closed) => return Ok(None),

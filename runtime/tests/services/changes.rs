@@ -151,6 +151,40 @@ async fn whoever_comes_back_is_told_what_they_missed() {
 }
 
 #[tokio::test]
+async fn whoever_listens_before_the_log_is_followed_misses_nothing() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let mut stream = subscribe(&stage, &bob, None).await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let _running = follow(&stage);
+    assert_eq!(kind(&mut stream).await, "PirepPrefiled");
+    let pireps = &stage.airline.pireps;
+    let paused = pireps.act(&bob, id, PirepCommand::Pause, WriteOptions::default());
+    paused.await.unwrap();
+    assert_eq!(kind(&mut stream).await, "FlightPaused");
+}
+
+#[tokio::test]
+async fn whoever_listens_while_the_log_is_restored_begins_anew() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let stage = Stage::over(stores, log.clone()).await;
+    let _running = follow(&stage);
+    let bob = stage.pilot("Bob").await;
+    let mut stream = subscribe(&stage, &bob, None).await;
+    stage.prefiled(&bob).await;
+    let Some(Notice::Changed(seen)) = next(&mut stream).await else {
+        panic!("no change")
+    };
+    *log.epoch.lock().unwrap() = Some(Uuid::new_v4());
+    stage.prefiled(&bob).await;
+    assert_eq!(next(&mut stream).await, None);
+    let resume = Some((seen.epoch, seen.position));
+    let mut stream = subscribe(&stage, &bob, resume).await;
+    assert_eq!(next(&mut stream).await, Some(Notice::Reset));
+}
+
+#[tokio::test]
 async fn a_position_of_another_log_or_ahead_of_it_begins_anew() {
     let (stage, _running) = followed().await;
     let bob = stage.pilot("Bob").await;
