@@ -131,16 +131,10 @@ fn context(
     });
     Ok(Context {
         caches,
-        servers: ServerAccess::new(
-            client.clone(),
-            namespace,
-            &config,
-            http.clone(),
-            metrics.clone(),
-        ),
+        servers: ServerAccess::new(client.clone(), namespace, &config, http, metrics.clone()),
         writer: Writer::new(client.clone(), leadership, metrics.clone()),
         events: Recorder::new(client.clone(), reporter),
-        runtime: RuntimeClient::new(http),
+        runtime: RuntimeClient::new().context("cannot set up HTTP")?,
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
         backoff: Backoff::new(entropy.clone()),

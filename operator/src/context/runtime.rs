@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::context::ledger::MOST;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(3);
 
 /// The whole state that a runtime is to be in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -171,8 +172,16 @@ pub struct RuntimeClient {
 }
 
 impl RuntimeClient {
-    pub fn new(http: reqwest::Client) -> Self {
-        Self { http }
+    /// # Errors
+    /// When there is no source of randomness or of trust for TLS.
+    pub fn new() -> reqwest::Result<Self> {
+        // A Service's address leads elsewhere until every node knows it: a connection that was kept would stay there.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .pool_max_idle_per_host(0)
+            .build()?;
+        Ok(Self { http })
     }
 
     /// `PUT /internal/v1/desired`; repeating it changes nothing.
@@ -266,8 +275,44 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+
+    async fn serve(mut connection: TcpStream, answer: &str) {
+        let mut request = [0; 4_096];
+        while connection
+            .read(&mut request)
+            .await
+            .is_ok_and(|length| length > 0)
+        {
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_led_elsewhere_is_not_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let body = r#"{"flights": 3}"#;
+            let found = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let mut answer = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned();
+            while let Ok((connection, _)) = listener.accept().await {
+                let answer = std::mem::replace(&mut answer, found.clone());
+                tokio::spawn(async move { serve(connection, &answer).await });
+            }
+        });
+        let client = RuntimeClient::new().unwrap();
+        let token = SecretString::from("token");
+        let elsewhere = client.airborne(&base, &token).await;
+        assert!(matches!(elsewhere, Err(RuntimeError::Refused(_))));
+        assert_eq!(client.airborne(&base, &token).await, Ok(3));
+    }
 
     #[test]
     fn an_older_runtime_refuses_no_key_and_erases_nobody_by_itself() {

@@ -183,7 +183,7 @@ async fn a_database_that_is_older_than_an_erasure_is_not_served_with_the_person(
     let path = file.to_str().unwrap();
     // Nobody is in a ledger that is not there.
     let serving = ready(&living, path).await;
-    let client = RuntimeClient::new(reqwest::Client::new());
+    let client = RuntimeClient::new().unwrap();
     let erased = client.erased(&serving.internal, &TOKEN.into()).await;
     let erased = erased.unwrap();
     assert_eq!(erased, [bob.0]);

@@ -29,7 +29,7 @@ async fn a_runtime_refuses_an_older_state_and_says_which_it_has() {
     assert_eq!(tell(&base, 7).await.unwrap(), answer);
     let older = tell(&base, 6).await;
     assert_eq!(older, Err(RuntimeError::Stale { applied: 7 }));
-    let client = RuntimeClient::new(reqwest::Client::new());
+    let client = RuntimeClient::new().unwrap();
     let airborne = client.airborne(&base, &SecretString::from(TOKEN)).await;
     assert_eq!(airborne, Ok(0));
     serving.process.interrupt().await;
@@ -48,7 +48,7 @@ pub async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
         api_keys: Vec::new(),
         kept_api_keys: Vec::new(),
     };
-    let client = RuntimeClient::new(reqwest::Client::new());
+    let client = RuntimeClient::new().unwrap();
     let token = SecretString::from(TOKEN);
     client.put(base, &token, &Desired { number, state }).await
 }
