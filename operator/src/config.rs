@@ -1,54 +1,21 @@
 //! The operator's configuration: one YAML file, and the environment variables that say where it is.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+mod args;
+mod check;
+mod servers;
 
-use clap::{Parser, Subcommand};
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::core::{Selector, SelectorExt};
 use serde::{Deserialize, Deserializer};
 
-/// Command line and environment of the operator.
-#[derive(Debug, Parser)]
-#[command(name = "albatross-operator", version, about)]
-pub struct Args {
-    /// The configuration file (YAML).
-    #[arg(
-        long,
-        env = "ALBATROSS_OPERATOR_CONFIG",
-        default_value = "/etc/albatross/operator.yaml"
-    )]
-    pub config: PathBuf,
-    /// The operator's own namespace, which holds the authoritative Secrets.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "albatross-system")]
-    pub namespace: String,
-    /// Name of this replica as holder of the Lease.
-    #[arg(long, env = "POD_NAME", default_value = "albatross-operator")]
-    pub identity: String,
-    /// Where /healthz, /readyz and /metrics answer.
-    #[arg(
-        long,
-        env = "ALBATROSS_OPERATOR_LISTEN",
-        default_value = "0.0.0.0:8082"
-    )]
-    pub listen: std::net::SocketAddr,
-    /// What is logged; overrides `log` of the file.
-    #[arg(long, env = "ALBATROSS_LOG")]
-    pub log: Option<String>,
-    #[command(subcommand)]
-    pub command: Option<Command>,
-}
+pub use args::{Args, Command};
+pub use check::ConfigError;
+pub use servers::{Acl, Peers, PostgresServer, RabbitmqServer, RedisServer, Servers, Tls};
 
-/// What else it can do than run.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Asks a running operator whether it is ready, and fails if it is not.
-    Ready {
-        /// Such as http://albatross-operator:8082/readyz.
-        url: String,
-    },
-}
+use crate::config::check::{check_cidrs, check_names, check_url, invalid};
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -81,101 +48,6 @@ pub struct OperatorConfig {
     /// `http://{clusterIP}:8081`.
     #[serde(default = "default_runtime_url")]
     pub runtime_url: String,
-}
-
-/// The servers that tenants are placed on. A server is the unit of placement.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Servers {
-    pub postgres: Vec<PostgresServer>,
-    #[serde(default)]
-    pub rabbitmq: Vec<RabbitmqServer>,
-    #[serde(default)]
-    pub redis: Vec<RedisServer>,
-}
-
-/// A PostgreSQL server, with an account that has CREATEDB and CREATEROLE.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PostgresServer {
-    pub name: String,
-    pub host: String,
-    #[serde(default = "default_postgres_port")]
-    pub port: u16,
-    /// Secret in the operator's namespace with `username` and `password`.
-    pub admin_secret: String,
-    /// The database that the operator itself connects to.
-    #[serde(default = "default_postgres_database")]
-    pub database: String,
-    /// Most connections that all tenants on this server may hold together.
-    pub connection_budget: i32,
-    /// What tenants' pods must be allowed to connect to in order to reach it.
-    pub egress: Peers,
-    #[serde(default)]
-    pub tls: Tls,
-}
-
-/// A RabbitMQ server, with an account that is tagged `administrator`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RabbitmqServer {
-    pub name: String,
-    /// `amqp://host:port` or `amqps://host:port`: what runtimes connect to.
-    pub amqp: String,
-    /// `http://host:port` of the management API: what the operator talks to.
-    pub management: String,
-    pub admin_secret: String,
-    pub egress: Peers,
-}
-
-/// A Redis server.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RedisServer {
-    pub name: String,
-    /// `redis://host:port` or `rediss://host:port`.
-    pub url: String,
-    /// There is one unless `acl` is `external`.
-    #[serde(default)]
-    pub admin_secret: Option<String>,
-    #[serde(default)]
-    pub acl: Acl,
-    pub egress: Peers,
-}
-
-/// Who makes the Redis users.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Acl {
-    /// The operator: one ACL user per tenant, limited to its prefix.
-    #[default]
-    Managed,
-    /// Someone else, who puts the account of each tenant into a Secret; the operator has none.
-    External,
-    /// Nobody: tenants share the account of `adminSecret`, kept apart by prefix alone.
-    None,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Tls {
-    #[default]
-    Disable,
-    Require,
-}
-
-/// Who is on the other side of a connection: addresses, or pods of this cluster.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Peers {
-    #[serde(default)]
-    pub cidrs: Vec<String>,
-    /// Labels of the pods.
-    #[serde(default)]
-    pub pod_selector: BTreeMap<String, String>,
-    /// Labels of the namespace of those pods.
-    #[serde(default)]
-    pub namespace_selector: BTreeMap<String, String>,
 }
 
 /// What a Tenant gets where it says nothing.
@@ -236,17 +108,6 @@ pub struct LeaderElection {
     pub lease_seconds: u16,
     /// Seconds between renewals.
     pub renew_seconds: u16,
-}
-
-/// Why a configuration is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    #[error("cannot read the configuration {path}: {cause}")]
-    Unreadable { path: String, cause: std::io::Error },
-    #[error("the configuration is not valid: {0}")]
-    Syntax(#[from] serde_yaml_ng::Error),
-    #[error("the configuration is not valid: {field}: {problem}")]
-    Invalid { field: String, problem: String },
 }
 
 impl OperatorConfig {
@@ -346,23 +207,6 @@ impl OperatorConfig {
     }
 }
 
-impl Servers {
-    /// The PostgreSQL server of that name.
-    pub fn postgres_named(&self, name: Option<&str>) -> Option<&PostgresServer> {
-        self.postgres.iter().find(|s| Some(s.name.as_str()) == name)
-    }
-
-    /// The RabbitMQ server of that name.
-    pub fn rabbitmq_named(&self, name: Option<&str>) -> Option<&RabbitmqServer> {
-        self.rabbitmq.iter().find(|s| Some(s.name.as_str()) == name)
-    }
-
-    /// The Redis server of that name.
-    pub fn redis_named(&self, name: Option<&str>) -> Option<&RedisServer> {
-        self.redis.iter().find(|s| Some(s.name.as_str()) == name)
-    }
-}
-
 impl Rollout {
     /// The most tenants that are moved at once.
     pub fn most(&self) -> usize {
@@ -372,61 +216,6 @@ impl Rollout {
     pub fn is_canary(&self, labels: &BTreeMap<String, String>) -> bool {
         let canaries = self.canary_selector.as_ref();
         canaries.is_some_and(|selector| selector.matches(labels))
-    }
-}
-
-impl PostgresServer {
-    fn check(&self, field: &str) -> Result<(), ConfigError> {
-        if self.host.is_empty() {
-            return Err(invalid(&format!("{field}.host"), "must not be empty"));
-        }
-        if self.connection_budget < 1 {
-            return Err(invalid(
-                &format!("{field}.connectionBudget"),
-                "must be at least 1",
-            ));
-        }
-        self.egress.check(&format!("{field}.egress"))
-    }
-}
-
-impl RabbitmqServer {
-    fn check(&self, field: &str) -> Result<(), ConfigError> {
-        check_url(&format!("{field}.amqp"), &self.amqp, &["amqp", "amqps"])?;
-        check_url(
-            &format!("{field}.management"),
-            &self.management,
-            &["http", "https"],
-        )?;
-        self.egress.check(&format!("{field}.egress"))
-    }
-}
-
-impl RedisServer {
-    fn check(&self, field: &str) -> Result<(), ConfigError> {
-        check_url(&format!("{field}.url"), &self.url, &["redis", "rediss"])?;
-        let problem = match (self.acl, &self.admin_secret) {
-            (Acl::External, Some(_)) => {
-                "has no use with `acl: external`: every tenant has an account of its own"
-            }
-            (Acl::Managed | Acl::None, None) => "is needed unless `acl` is `external`",
-            (Acl::External, None) | (Acl::Managed | Acl::None, Some(_)) => {
-                return self.egress.check(&format!("{field}.egress"));
-            }
-        };
-        Err(invalid(&format!("{field}.adminSecret"), problem))
-    }
-}
-
-impl Peers {
-    fn check(&self, field: &str) -> Result<(), ConfigError> {
-        if self.cidrs.is_empty() && self.pod_selector.is_empty() {
-            return Err(invalid(
-                field,
-                "set cidrs or podSelector: without one it names nobody",
-            ));
-        }
-        check_cidrs(&format!("{field}.cidrs"), &self.cidrs)
     }
 }
 
@@ -500,14 +289,6 @@ fn default_runtime_url() -> String {
     "http://{service}.{namespace}.svc:8081".to_owned()
 }
 
-fn default_postgres_port() -> u16 {
-    5432
-}
-
-fn default_postgres_database() -> String {
-    "postgres".to_owned()
-}
-
 /// An empty one would select everybody, and most likely is a misspelt one.
 fn selector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Selector>, D::Error> {
     let refused = |problem: String| serde::de::Error::custom(format!("canarySelector: {problem}"));
@@ -519,61 +300,6 @@ fn selector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Selecto
         return Err(refused("set matchLabels or matchExpressions".to_owned()));
     }
     Ok(Some(selector))
-}
-
-fn invalid(field: &str, problem: &str) -> ConfigError {
-    ConfigError::Invalid {
-        field: field.to_owned(),
-        problem: problem.to_owned(),
-    }
-}
-
-fn check_names<'a>(field: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if name.is_empty() {
-            return Err(invalid(field, "a server needs a name"));
-        }
-        if !seen.insert(name) {
-            return Err(invalid(field, &format!("`{name}` is listed twice")));
-        }
-    }
-    Ok(())
-}
-
-fn check_url(field: &str, text: &str, schemes: &[&str]) -> Result<(), ConfigError> {
-    let problem = match reqwest::Url::parse(text) {
-        Ok(url) if !schemes.contains(&url.scheme()) => {
-            format!("`{text}` must start with {}://", schemes.join(":// or "))
-        }
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-            "must not hold credentials; they belong in a Secret".to_owned()
-        }
-        Ok(url) if url.host_str().is_none_or(str::is_empty) => format!("`{text}` names no host"),
-        Ok(_) => return Ok(()),
-        Err(cause) => format!("`{text}` is not a URL: {cause}"),
-    };
-    Err(invalid(field, &problem))
-}
-
-fn check_cidrs(field: &str, cidrs: &[String]) -> Result<(), ConfigError> {
-    match cidrs.iter().find(|cidr| !is_cidr(cidr)) {
-        None => Ok(()),
-        Some(cidr) => Err(invalid(
-            field,
-            &format!("`{cidr}` is not an address with a prefix length, such as 10.0.0.5/32"),
-        )),
-    }
-}
-
-fn is_cidr(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(address, prefix)| {
-        match (address.parse::<IpAddr>(), prefix.parse::<u8>()) {
-            (Ok(IpAddr::V4(_)), Ok(prefix)) => prefix <= 32,
-            (Ok(IpAddr::V6(_)), Ok(prefix)) => prefix <= 128,
-            _ => false,
-        }
-    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,73 @@
+//! What the file may say, beyond its form.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the configuration {path}: {cause}")]
+    Unreadable { path: String, cause: std::io::Error },
+    #[error("the configuration is not valid: {0}")]
+    Syntax(#[from] serde_yaml_ng::Error),
+    #[error("the configuration is not valid: {field}: {problem}")]
+    Invalid { field: String, problem: String },
+}
+
+pub fn invalid(field: &str, problem: &str) -> ConfigError {
+    ConfigError::Invalid {
+        field: field.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+pub fn check_names<'a>(
+    field: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(invalid(field, "a server needs a name"));
+        }
+        if !seen.insert(name) {
+            return Err(invalid(field, &format!("`{name}` is listed twice")));
+        }
+    }
+    Ok(())
+}
+
+pub fn check_url(field: &str, text: &str, schemes: &[&str]) -> Result<(), ConfigError> {
+    let problem = match reqwest::Url::parse(text) {
+        Ok(url) if !schemes.contains(&url.scheme()) => {
+            format!("`{text}` must start with {}://", schemes.join(":// or "))
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "must not hold credentials; they belong in a Secret".to_owned()
+        }
+        Ok(url) if url.host_str().is_none_or(str::is_empty) => format!("`{text}` names no host"),
+        Ok(_) => return Ok(()),
+        Err(cause) => format!("`{text}` is not a URL: {cause}"),
+    };
+    Err(invalid(field, &problem))
+}
+
+pub fn check_cidrs(field: &str, cidrs: &[String]) -> Result<(), ConfigError> {
+    match cidrs.iter().find(|cidr| !is_cidr(cidr)) {
+        None => Ok(()),
+        Some(cidr) => Err(invalid(
+            field,
+            &format!("`{cidr}` is not an address with a prefix length, such as 10.0.0.5/32"),
+        )),
+    }
+}
+
+fn is_cidr(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(address, prefix)| {
+        match (address.parse::<IpAddr>(), prefix.parse::<u8>()) {
+            (Ok(IpAddr::V4(_)), Ok(prefix)) => prefix <= 32,
+            (Ok(IpAddr::V6(_)), Ok(prefix)) => prefix <= 128,
+            _ => false,
+        }
+    })
+}
