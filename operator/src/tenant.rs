@@ -24,6 +24,7 @@ pub mod replicas;
 pub mod rollout;
 pub mod runtime;
 pub mod status;
+pub mod transitions;
 pub mod trouble;
 pub mod upgrade;
 pub mod validate;

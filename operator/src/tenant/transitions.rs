@@ -1,0 +1,82 @@
+//! Events on what has changed for whoever watches a tenant.
+
+use albatross_crds::conditions::{self, ConditionType, Reason};
+use albatross_crds::tenant::{Tenant, TenantStatus};
+use kube::runtime::events::{Event, EventType};
+use kube::{Resource, ResourceExt};
+
+use crate::context::Context;
+
+/// Tells of readiness that has changed, and of a rollout that has stopped.
+pub async fn tell(tenant: &Tenant, before: &TenantStatus, after: &TenantStatus, ctx: &Context) {
+    tell_transition(tenant, before, after, ctx).await;
+    tell_stopped(tenant, before, after, ctx).await;
+}
+
+async fn tell_transition(
+    tenant: &Tenant,
+    before: &TenantStatus,
+    after: &TenantStatus,
+    ctx: &Context,
+) {
+    let ready = |status: &TenantStatus| {
+        conditions::find(&status.conditions, ConditionType::Ready).map(|ready| {
+            (
+                ready.status.clone(),
+                ready.reason.clone(),
+                ready.message.clone(),
+            )
+        })
+    };
+    let Some((status, reason, message)) = ready(after) else {
+        return;
+    };
+    let before = ready(before).map(|(status, reason, _)| (status, reason));
+    if before.as_ref() == Some(&(status.clone(), reason.clone())) {
+        return;
+    }
+    let is_step = status == "Unknown" && before.is_none_or(|(before, _)| before == status);
+    tracing::info!(
+        tenant = tenant.name_any(),
+        ready = status,
+        reason,
+        message,
+        "status"
+    );
+    if is_step {
+        // Steps on the way are told in the status alone: an event is a write more.
+        return;
+    }
+    let kind = match status.as_str() {
+        "False" => EventType::Warning,
+        _ => EventType::Normal,
+    };
+    publish(tenant, kind, reason, &message, ctx).await;
+}
+
+/// Whoever waits is told once that the rollout has stopped.
+async fn tell_stopped(tenant: &Tenant, before: &TenantStatus, after: &TenantStatus, ctx: &Context) {
+    let stopped = |status: &TenantStatus| {
+        let pending = conditions::find(&status.conditions, ConditionType::UpgradePending);
+        let stopped = pending.filter(|it| it.reason == Reason::RolloutStopped.as_str());
+        stopped.map(|it| it.message.clone())
+    };
+    if let (None, Some(message)) = (stopped(before), stopped(after)) {
+        let reason = Reason::RolloutStopped.to_string();
+        publish(tenant, EventType::Warning, reason, &message, ctx).await;
+    }
+}
+
+async fn publish(tenant: &Tenant, kind: EventType, reason: String, note: &str, ctx: &Context) {
+    let event = Event {
+        type_: kind,
+        reason,
+        note: Some(note.chars().take(1000).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    // An event is a courtesy: that it could not be written must not stop the work.
+    if let Err(cause) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
+        tracing::warn!(%cause, "event not written");
+    }
+}
