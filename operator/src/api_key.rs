@@ -19,12 +19,15 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use crate::api_key::admit::{Around, Verdict, admit};
+use crate::api_key::finalize::Progress;
 use crate::api_key::issue::Issue;
 use crate::api_key::status::Report;
 use crate::context::Context;
 
 /// A published Secret is looked at again after this long; Secrets of others are not watched.
 const STEADY: Duration = Duration::from_secs(300);
+/// The same for a key that is deleted as soon as the runtime has been told.
+const ENDING: Duration = Duration::from_secs(2);
 /// The same for a key that waits for something that will trigger it.
 const WAITING: Duration = Duration::from_secs(30);
 
@@ -60,11 +63,13 @@ pub fn on_error(key: Arc<ApiKey>, error: &Error, ctx: Arc<Context>) -> Action {
 
 async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     if key.meta().deletion_timestamp.is_some() {
-        let finished = finalize::finalize(key, ctx).await?;
-        return Ok(if finished {
-            STEADY
-        } else {
-            Duration::from_secs(2)
+        return Ok(match finalize::finalize(key, ctx).await? {
+            Progress::Finished => STEADY,
+            Progress::Waiting => ENDING,
+            Progress::Held(why) => {
+                status::write(key, &report_of_held(&why), ctx).await?;
+                WAITING
+            }
         });
     }
     let tenant = ctx.caches.tenant(&key.spec.tenant_ref.name);
@@ -89,7 +94,9 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
         .and_then(|ring| rotate::next_at(ring, &admitted.key, now));
     status::write(key, &report, ctx).await?;
     Ok(match &issued {
-        Issue::Registering(_) | Issue::Refused(..) | Issue::Conflict(_) => WAITING,
+        Issue::Registering(_) | Issue::Refused(..) | Issue::Revoking(..) | Issue::Conflict(_) => {
+            WAITING
+        }
         Issue::Ended(ring, _) if ring.next.is_some() => WAITING,
         Issue::Ended(..) => STEADY,
         Issue::Published(_, Some(_)) => WAITING,
@@ -133,6 +140,17 @@ fn report_of(verdict: Verdict) -> Report<'static> {
     }
 }
 
+fn report_of_held(why: &str) -> Report<'static> {
+    Report {
+        ready: ConditionStatus::Unknown,
+        reason: Reason::WaitingForTenant,
+        message: format!("the key works until its runtime is told of its end: {why}"),
+        stalled: false,
+        ring: None,
+        next_rotation_at: None,
+    }
+}
+
 fn report_of_issue(issued: &Issue) -> Report<'_> {
     let (ready, reason, message, ring) = match issued {
         Issue::Registering(ring) => (
@@ -155,6 +173,15 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
                     format!("the key in the Secret works; the one to replace it waits: {why}")
                 }
                 None => "the key in the Secret works".to_owned(),
+            },
+            Some(ring),
+        ),
+        Issue::Revoking(ring, held) => (
+            ConditionStatus::Unknown,
+            Reason::Revoked,
+            match held {
+                Some(why) => format!("the key works until its runtime is told of its end: {why}"),
+                None => "waiting for the runtime to know that the key is revoked".to_owned(),
             },
             Some(ring),
         ),

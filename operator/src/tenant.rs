@@ -232,11 +232,12 @@ async fn observe(
         Mode::Apply => None,
     };
     let hibernation = hibernation::settled(asleep);
-    let admins = (!asleep).then(|| runtime::admins(plan, number, ctx));
-    let facts = Facts {
+    let admins = (!asleep).then(|| runtime::admins_as_told(tenant, plan, number, ctx));
+    let mut facts = Facts {
         planned,
         ..facts(plan, external, schema, admins, hibernation, ctx)
     };
+    facts.hold(runtime::deployment(plan, names::API, ctx).is_some());
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
     status::write(tenant, ctx, |status| {

@@ -1,9 +1,12 @@
 //! What the tenant's runtime has said about a key.
 
-use albatross_crds::ApiKey;
+use albatross_crds::conditions::{ConditionStatus, ConditionType};
+use albatross_crds::tenant::Mode;
+use albatross_crds::{ApiKey, Tenant};
+use kube::ResourceExt;
 
 use crate::context::Context;
-use crate::context::key_ring::Key;
+use crate::context::key_ring::{Key, KeyRing};
 use crate::context::runtime::{Answer, ApiKeyState};
 
 /// Whether the runtime has said that the key works. All its pods look keys up in one table, and none can have noted
@@ -39,4 +42,45 @@ fn state(owner: &ApiKey, key: &Key, ctx: &Context) -> Option<ApiKeyState> {
 fn last(owner: &ApiKey, ctx: &Context) -> Option<Answer> {
     let memory = ctx.memory.of(&owner.spec.tenant_ref.name);
     memory.answer.as_deref()?.as_ref().ok().cloned()
+}
+
+/// Whether the runtime lets any of an ApiKey's keys in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Works,
+    Ended,
+    /// The runtime does not answer.
+    Silent,
+    /// This process has not asked yet.
+    NotAsked,
+}
+
+pub fn standing(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Standing {
+    let tenant = &owner.spec.tenant_ref.name;
+    if !ctx.caches.is_served(tenant) {
+        // Pods are told before they serve.
+        return Standing::Ended;
+    }
+    match ctx.memory.of(tenant).answer.as_deref() {
+        None => Standing::NotAsked,
+        Some(Err(_)) => Standing::Silent,
+        Some(Ok(_)) if ring.keys().any(|key| is_registered(owner, key, ctx)) => Standing::Works,
+        Some(Ok(_)) => Standing::Ended,
+    }
+}
+
+/// Why the tenant's runtime is not told anything at present, if it is not.
+pub fn held(tenant: &Tenant) -> Option<String> {
+    let name = tenant.name_any();
+    let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
+    let stalled = conditions.filter(|it| it.type_ == ConditionType::Stalled.as_str());
+    let mut stalled = stalled.filter(|it| it.status == ConditionStatus::True.as_str());
+    if tenant.spec.suspend {
+        return Some(format!("tenant {name} is suspended"));
+    }
+    if tenant.spec.mode == Mode::Observe {
+        return Some(format!("tenant {name} is only observed"));
+    }
+    let stalled = stalled.next()?;
+    Some(format!("tenant {name} is refused: {}", stalled.message))
 }

@@ -5,27 +5,51 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Resource, ResourceExt};
 
-use crate::api_key::answer::is_registered;
+use crate::api_key::answer::{Standing, held, standing};
 use crate::api_key::store::stored;
 use crate::context::Context;
 use crate::names;
 
-/// Whether the finalizer is off.
-pub async fn finalize(owner: &ApiKey, ctx: &Context) -> Result<bool, kube::Error> {
+/// How far the end of an ApiKey has come.
+pub enum Progress {
+    /// The finalizer is off.
+    Finished,
+    /// The runtime is being told.
+    Waiting,
+    /// The runtime is not told at present, and the key works; why.
+    Held(String),
+}
+
+/// Ends the keys, and lets the ApiKey go once they work no more.
+///
+/// # Errors
+/// When the API server does not do its part.
+pub async fn finalize(owner: &ApiKey, ctx: &Context) -> Result<Progress, kube::Error> {
     if !owner
         .finalizers()
         .iter()
         .any(|name| name == names::FINALIZER)
     {
-        return Ok(true);
+        return Ok(Progress::Finished);
     }
     let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
-    let tenant_lives = tenant.is_some_and(|tenant| tenant.meta().deletion_timestamp.is_none());
+    let tenant = tenant.filter(|tenant| tenant.meta().deletion_timestamp.is_none());
     if let Some(ring) = stored(owner, ctx).await? {
         // The tenant's state no longer holds the keys; its runtime says so as soon as it has been told.
-        if tenant_lives && ring.keys().any(|key| is_registered(owner, key, ctx)) {
-            ctx.triggers.tenant(&owner.spec.tenant_ref.name);
-            return Ok(false);
+        let works = matches!(
+            standing(owner, &ring, ctx),
+            Standing::Works | Standing::NotAsked
+        );
+        if let Some(tenant) = tenant.filter(|_| works) {
+            match held(&tenant) {
+                // A namespace that goes is not kept; the key ends when the tenant goes on.
+                Some(_) if is_going(owner, ctx) => {}
+                Some(why) => return Ok(Progress::Held(why)),
+                None => {
+                    ctx.triggers.tenant(&owner.spec.tenant_ref.name);
+                    return Ok(Progress::Waiting);
+                }
+            }
         }
         let name = names::pending_secret(&owner.uid().unwrap_or_default());
         remove(&ctx.namespace, &name, owner, ctx).await?;
@@ -38,7 +62,13 @@ pub async fn finalize(owner: &ApiKey, ctx: &Context) -> Result<bool, kube::Error
     }
     ctx.writer.finalizer(owner, false).await?;
     ctx.writer.forget(owner.uid().as_deref());
-    Ok(true)
+    Ok(Progress::Finished)
+}
+
+/// Whether the ApiKey's namespace is being removed.
+fn is_going(owner: &ApiKey, ctx: &Context) -> bool {
+    let namespace = ctx.caches.namespace(&owner.namespace().unwrap_or_default());
+    namespace.is_some_and(|namespace| namespace.meta().deletion_timestamp.is_some())
 }
 
 /// Deletes a Secret that was made for this ApiKey, and no other.

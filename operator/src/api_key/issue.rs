@@ -1,14 +1,14 @@
 //! A key's way from being made to being in its holder's hands: stored, known to the runtime, published.
 
 use albatross_crds::ApiKey;
-use albatross_crds::conditions::Reason;
+use albatross_crds::conditions::{ConditionStatus, ConditionType, Reason};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
 use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
-use crate::api_key::answer::{is_registered, is_revoked, refusal};
+use crate::api_key::answer::{Standing, held, is_registered, is_revoked, refusal, standing};
 use crate::api_key::build;
 use crate::api_key::event::tell;
 use crate::api_key::rotate::rotate;
@@ -27,6 +27,8 @@ pub enum Issue {
     Refused(KeyRing, String),
     /// Why the key that is to replace it waits, if there is one.
     Published(KeyRing, Option<String>),
+    /// It is to end, and the runtime may still let it in; why the runtime is not told, if it is not.
+    Revoking(KeyRing, Option<String>),
     /// It was valid once.
     Ended(KeyRing, Reason),
     /// The Secret's name is somebody else's.
@@ -56,7 +58,7 @@ pub async fn issue(
     }
     let mut ring = ring(owner, admitted, published.is_some(), ctx).await?;
     if admitted.key.revoked {
-        return Ok(Issue::Ended(ring, Reason::Revoked));
+        return Ok(revoked(owner, ring, ctx));
     }
     if ring.published {
         rotate(owner, admitted, &mut ring, published.as_ref(), ctx).await?;
@@ -86,6 +88,23 @@ pub async fn issue(
         why.unwrap_or_else(|| "the runtime does not know it yet".to_owned())
     });
     Ok(Issue::Published(ring, waits))
+}
+
+fn revoked(owner: &ApiKey, ring: KeyRing, ctx: &Context) -> Issue {
+    let conditions = owner.status.iter().flat_map(|status| &status.conditions);
+    let mut stalled = conditions.filter(|it| it.type_ == ConditionType::Stalled.as_str());
+    let was_said = stalled.any(|it| {
+        it.reason == Reason::Revoked.as_str() && it.status == ConditionStatus::True.as_str()
+    });
+    match standing(owner, &ring, ctx) {
+        Standing::Ended => Issue::Ended(ring, Reason::Revoked),
+        // Nothing takes a revocation back.
+        Standing::NotAsked | Standing::Silent if was_said => Issue::Ended(ring, Reason::Revoked),
+        Standing::Works | Standing::NotAsked | Standing::Silent => {
+            let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
+            Issue::Revoking(ring, tenant.and_then(|tenant| held(&tenant)))
+        }
+    }
 }
 
 /// The keys that there are, or a new one: for a new ApiKey, when a published Secret was deleted by hand, and when the key

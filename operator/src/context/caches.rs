@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use albatross_crds::{ApiKey, Tenant};
+use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -131,6 +131,18 @@ impl Caches {
         let mut children = self.children.iter();
         let child = children.find(|child| child.kind.kind == key.kind)?;
         child.get(key)
+    }
+
+    /// Whether a pod serves the airline, as last seen.
+    pub fn is_served(&self, tenant: &str) -> bool {
+        let api = self.child(&ObjectKey {
+            kind: Deployment::kind(&()).into_owned(),
+            namespace: Some(tenant_namespace(tenant)),
+            name: names::API.to_owned(),
+        });
+        let available =
+            api.and_then(|api| api.data.get("status")?.get("availableReplicas")?.as_i64());
+        available.is_some_and(|available| available > 0)
     }
 
     /// All that carries the tenant's label in its namespace.

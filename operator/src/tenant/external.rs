@@ -96,9 +96,12 @@ pub async fn observe(plan: &Plan, record: &Record, ctx: &Context) -> External {
             // Nobody could make one before the tenant has its names.
             Record::Absent | Record::Unreadable(_) => Ok(None),
         };
-        match account {
-            Ok(_) => system.done(server),
-            Err(cause) => system.failed(&cause),
+        match (account, record) {
+            (Err(cause), _) => system.failed(&cause),
+            (Ok(_), Record::Present(_)) => system.done(server),
+            (Ok(_), Record::Absent | Record::Unreadable(_)) => {
+                Part::waiting(Reason::Provisioning, "nothing has been made yet")
+            }
         }
     };
     External {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use albatross_crds::conditions::Reason;
+use albatross_crds::Tenant;
+use albatross_crds::conditions::{ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::ApiStatus;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
@@ -32,7 +33,11 @@ pub struct Pods {
 
 /// Reads the Deployments from the cache. `asleep`: none of their pods is wanted.
 pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
-    let wanted = |replicas: Option<i32>| if asleep { Some(0) } else { replicas };
+    let wanted = |replicas: Option<i32>| match asleep {
+        true => Some(0),
+        // Of a tenant that is suspended nothing is changed, its number of pods neither.
+        false => replicas.filter(|_| !plan.tenant.suspend),
+    };
     let api = deployment(plan, names::API, ctx);
     let status = api.as_ref().map(status_of).unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);
@@ -69,9 +74,7 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
 
 /// Whether a pod serves the airline.
 pub fn serves(plan: &Plan, ctx: &Context) -> bool {
-    let api = deployment(plan, names::API, ctx);
-    let status = api.as_ref().map(status_of).unwrap_or_default();
-    status.available_replicas.unwrap_or(0) > 0
+    ctx.caches.is_served(&plan.tenant.name)
 }
 
 /// The Service behind which the runtime can be told: that of pods that serve, else that of pods that wait to be told. The
@@ -150,6 +153,17 @@ pub fn admins(plan: &Plan, number: u64, ctx: &Context) -> Part {
             Part::failing(Reason::RuntimeRefused, cause.clone())
         }
         Some(Err(cause)) => Part::failing(Reason::RuntimeUnreachable, cause.to_string()),
+    }
+}
+
+/// The same, by what the status says where this process has not asked: of a tenant that nobody tells anything.
+pub fn admins_as_told(tenant: &Tenant, plan: &Plan, number: u64, ctx: &Context) -> Part {
+    let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
+    let mut told = conditions.filter(|it| it.type_ == ConditionType::AdminsReady.as_str());
+    let told = told.find(|it| it.status == ConditionStatus::True.as_str());
+    match (ctx.memory.of(&plan.tenant.name).answer, told) {
+        (None, Some(told)) => Part::done(Reason::UpToDate, told.message.clone()),
+        _ => admins(plan, number, ctx),
     }
 }
 

@@ -52,6 +52,26 @@ impl Facts {
             .find(|state| parts.iter().any(|(_, part)| part.state == *state))
     }
 
+    /// What waits for us waits in vain while the tenant is suspended or observed; pods that there are go on by themselves.
+    pub fn hold(&mut self, has_pods: bool) {
+        let (reason, why) = match self.suspended {
+            true => (Reason::Suspended, "spec.suspend is true"),
+            false => (Reason::Observing, "spec.mode is Observe"),
+        };
+        let External {
+            database,
+            broker,
+            cache,
+        } = &mut self.external;
+        let pods = Some(&mut self.rollout).filter(|_| !has_pods);
+        let ours = [database, broker, cache, &mut self.schema, &mut self.admins];
+        for part in ours.into_iter().chain(pods) {
+            if part.state == State::Waiting {
+                *part = Part::stalled(reason, format!("nothing is changed while {why}"));
+            }
+        }
+    }
+
     /// Every part, with its condition if it has one of its own.
     fn parts(&self) -> [(Option<ConditionType>, &Part); 10] {
         [
@@ -179,6 +199,11 @@ pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: 
 /// The status of a tenant that waiting will not help.
 pub fn refused(status: &mut TenantStatus, refusal: &Refusal, generation: i64, now: Timestamp) {
     status.observed_generation = Some(generation);
+    // Said of the spec before: this one is neither carried out nor held back.
+    status.plan = Vec::new();
+    for said in [ConditionType::Suspended, ConditionType::UpgradePending] {
+        conditions::remove(&mut status.conditions, said);
+    }
     let Refusal { reason, message } = refusal;
     let mut set = setter(status, generation, now);
     set(

@@ -34,6 +34,7 @@ mod rotation;
 mod runtime;
 mod serving;
 mod stampede;
+mod suspension;
 mod traces;
 mod unready;
 mod version;

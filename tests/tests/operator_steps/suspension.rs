@@ -1,0 +1,148 @@
+//! Of a suspended tenant nothing is changed, and what is said of it stays true.
+
+use albatross_tests::platform::{CLIENTS, Platform, condition};
+use albatross_tests::wait::until;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_suspended_tenant_is_left_as_it_is_and_stays_ready_over_a_restart() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("asleep", json!({})).await;
+    platform.change("asleep", json!({"suspend": true})).await;
+    platform
+        .comes_to("asleep", "Suspended", "True", "Suspended")
+        .await;
+    let told = platform.runtimes.of("asleep").number;
+    let change = json!({"api": {"replicas": 2}, "displayName": "Another"});
+    platform.change("asleep", change).await;
+    let changed = platform.tenant("asleep").await.unwrap();
+    until("the change has been looked at", async || {
+        let tenant = platform.tenant("asleep").await.unwrap();
+        tenant.status.unwrap().observed_generation == changed.metadata.generation
+    })
+    .await;
+    let before = platform.tenant("asleep").await.unwrap();
+    assert_eq!(
+        condition(&before, "Ready").unwrap().status,
+        "True",
+        "{before:?}"
+    );
+    assert_eq!(condition(&before, "Reconciling").unwrap().status, "False");
+    operator.stop().await;
+
+    let operator = platform.operator().await;
+    until("the tenant has been looked at", async || {
+        operator.reconciliations().await >= 1.0
+    })
+    .await;
+    let after = platform.tenant("asleep").await.unwrap();
+    assert_eq!(
+        before.metadata.resource_version,
+        after.metadata.resource_version
+    );
+    let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), "albatross-asleep");
+    let deployment = deployments.get("api").await.unwrap();
+    assert_eq!(deployment.spec.unwrap().replicas, Some(1));
+    assert_eq!(platform.runtimes.of("asleep").number, told);
+
+    platform.change("asleep", json!({"suspend": false})).await;
+    until("what was declared meanwhile is made so", async || {
+        let deployment = deployments.get("api").await.unwrap();
+        deployment.spec.unwrap().replicas == Some(2)
+    })
+    .await;
+    platform.ready("asleep").await;
+    platform.remove("asleep").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_suspended_before_anything_was_made_is_not_waited_for() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.declare("unborn", json!({"suspend": true})).await;
+    let tenant = platform
+        .comes_to("unborn", "Stalled", "True", "Suspended")
+        .await;
+    for part in ["DatabaseReady", "SchemaReady", "AdminsReady"] {
+        assert_eq!(condition(&tenant, part).unwrap().status, "False", "{part}");
+    }
+    platform.change("unborn", json!({"suspend": false})).await;
+    platform.ready("unborn").await;
+    platform.change("unborn", json!({"suspend": true})).await;
+    platform
+        .comes_to("unborn", "Suspended", "True", "Suspended")
+        .await;
+    // A spec that is refused is not held back: it would not be carried out either.
+    platform
+        .change(
+            "unborn",
+            json!({"suspend": false, "placement": {"postgres": "nowhere"}}),
+        )
+        .await;
+    let refused = platform
+        .comes_to("unborn", "Stalled", "True", "PlacementConflict")
+        .await;
+    assert!(condition(&refused, "Suspended").is_none());
+    platform.remove("unborn").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline("paused", json!({})).await;
+    for key in ["revoked", "deleted"] {
+        platform.declare_key(key, "paused", json!({})).await;
+        platform.key_comes_to(key, "True", "Available").await;
+    }
+    platform.change("paused", json!({"suspend": true})).await;
+    platform
+        .comes_to("paused", "Suspended", "True", "Suspended")
+        .await;
+    let revoke = Patch::Merge(json!({"spec": {"revoked": true}}));
+    let keys = platform.api_keys();
+    keys.patch("revoked", &PatchParams::default(), &revoke)
+        .await
+        .unwrap();
+    let deleted = keys.delete("deleted", &DeleteParams::default()).await;
+    deleted.unwrap();
+    let revoked = platform.key_comes_to("revoked", "Unknown", "Revoked").await;
+    let deleted = platform
+        .key_comes_to("deleted", "Unknown", "WaitingForTenant")
+        .await;
+    for key in [revoked, deleted] {
+        let message = &key.status.unwrap().conditions[0].message;
+        assert!(message.contains("the key works until"), "{message}");
+        assert!(message.contains("paused is suspended"), "{message}");
+    }
+    assert_eq!(platform.runtimes.of("paused").live_keys().len(), 2);
+    operator.stop().await;
+
+    // Nor by an operator that has asked nobody yet.
+    let operator = platform.operator().await;
+    until("the keys have been looked at", async || {
+        operator.metric("reconciles_total", &["ApiKey"]).await >= 2.0
+    })
+    .await;
+    assert!(keys.get_opt("deleted").await.unwrap().is_some());
+    platform.key_comes_to("revoked", "Unknown", "Revoked").await;
+
+    platform.change("paused", json!({"suspend": false})).await;
+    platform.key_comes_to("revoked", "False", "Revoked").await;
+    until("the other is gone", async || {
+        keys.get_opt("deleted").await.unwrap().is_none()
+    })
+    .await;
+    assert!(platform.runtimes.of("paused").live_keys().is_empty());
+    assert_eq!(platform.secret(CLIENTS, "deleted").await, None);
+    platform.remove_key("revoked").await;
+    platform.remove("paused").await;
+    operator.stop().await;
+}
