@@ -236,10 +236,12 @@ impl Projections {
             let advance = advance.unwrap_or_else(|silence| Err(StoreError::from(silence).into()));
             let wait = match advance {
                 Ok(Advance::Moved(_) | Advance::Restarted) => continue,
-                Ok(Advance::UpToDate(_) | Advance::Held) => {
+                Ok(Advance::UpToDate(_)) => {
                     retry = RETRY;
                     self.sweep()
                 }
+                // Whoever holds it may have read the log's end before what woke this process, or die.
+                Ok(Advance::Held) => RETRY,
                 Ok(Advance::Stopped { .. }) => RETRY_AT_MOST,
                 Err(error) => {
                     tracing::warn!(lane = lane.name(), %error, "projection waits");

@@ -503,3 +503,36 @@ async fn waiting_for_what_is_not_projected_ends_after_two_seconds() {
     let waited = tokio::time::timeout(Duration::from_secs(3), stage.airline.wait_for(1_000)).await;
     assert!(matches!(waited.unwrap(), Err(ServiceError::NotYetVisible)));
 }
+
+#[tokio::test]
+async fn what_a_holder_leaves_behind_is_projected_without_another_append() {
+    let stage = Stage::new().await;
+    let log = stage.stores.events.clone();
+    let (projections, read_model) = beside(&stage, log.clone());
+    projections.prepare().await.unwrap();
+    projections.catch_up().await.unwrap();
+    let projections = Arc::new(projections);
+    let flights = read_model.lock_lane(Lane::Flights.name()).await.unwrap();
+    let held = flights.expect("nobody holds it");
+    let cancel = CancellationToken::new();
+    let _running = cancel.clone().drop_guard();
+    let following = projections.clone();
+    tokio::spawn(async move { following.run(&supervisor(), &cancel).await });
+    let bob = stage.pilot("Bob").await;
+    stage.prefiled(&bob).await;
+    let head = log.head().await.unwrap().position;
+    // Both have been woken: one has got there, the other has found its lane held.
+    while projections.position(&[Lane::People]).await.unwrap() < head {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(held);
+    let limit = Duration::from_secs(30);
+    let shown = tokio::time::timeout(limit, async {
+        while projections.position(&[Lane::Flights]).await.unwrap() < head {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    shown.await.expect("the lane waits for another append");
+}
