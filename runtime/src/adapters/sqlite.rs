@@ -9,6 +9,7 @@ mod import;
 mod packed_tracks;
 mod read_model;
 mod rebuild;
+mod restored;
 mod rows;
 mod single;
 mod size;
@@ -62,6 +63,8 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
     let file = |name| directory.join(name);
     let log = Database::open(&file(LOG_FILE), &LOG, SqliteSynchronous::Full).await?;
     let read = open_read_model(&file(READ_FILE)).await?;
+    let noticed = restored::notice(&log, &read).await;
+    noticed.map_err(OpenError::Unreadable)?;
     let track = Database::open(&file(TRACK_FILE), &TRACK, SqliteSynchronous::Full).await?;
     let schema_version = log.schema_version;
     let files = [log.clone(), read.clone(), track.clone()];

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use albatross::adapters::{migrate, open};
+use albatross::ports::read_model::Checkpoint;
 use rstest::rstest;
 use sqlx::{Connection, SqliteConnection};
 use uuid::Uuid;
 
 use crate::fixture::*;
+use crate::postgres::TABLE;
 
 #[tokio::test]
 async fn a_second_start_finds_everything_as_it_was() {
@@ -114,4 +116,40 @@ async fn copy_log(storage: &Storage, to: &Path) {
         .unwrap();
     connection.close().await.unwrap();
     fs::copy(log, to).unwrap();
+}
+
+#[tokio::test]
+async fn a_restored_file_begins_another_epoch_and_nothing_is_taken_for_projected() {
+    let storage = storage(Sqlite).await;
+    let stream = Uuid::new_v4();
+    storage.events.append(append(stream, 0, 1)).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.db");
+    copy_log(&storage, &path).await;
+    storage.events.append(append(stream, 1, 2)).await.unwrap();
+    let head = storage.events.head().await.unwrap();
+    storage.read_model.prepare(&[&TABLE]).await.unwrap();
+    let lane = storage.read_model.lock_lane("things").await.unwrap();
+    let (epoch, position) = (head.epoch, head.position);
+    let checkpoint = Checkpoint { epoch, position };
+    let committed = lane.unwrap().commit(vec![], checkpoint).await;
+    committed.unwrap();
+    // A start over the same files is no restore, and neither is another process beside.
+    let again = open(&storage.url).await.unwrap();
+    assert_eq!(again.events.head().await.unwrap(), head);
+    again.close().await;
+
+    let own = Path::new(storage.url.strip_prefix("sqlite:").unwrap());
+    storage.close().await;
+    for beside in ["log.db-wal", "log.db-shm"] {
+        let _ = fs::remove_file(own.join(beside));
+    }
+    fs::copy(&path, own.join("log.db")).unwrap();
+    let restored = open(&storage.url).await.unwrap();
+    let restored_head = restored.events.head().await.unwrap();
+    assert_eq!(restored_head.position, 1);
+    assert_ne!(restored_head.epoch, head.epoch);
+    restored.close().await;
+    let again = open(&storage.url).await.unwrap();
+    assert_eq!(again.events.head().await.unwrap(), restored_head);
 }

@@ -8,13 +8,14 @@ use albatross_tests::servers::{Database, servers};
 use albatross_tests::wait::{LIMIT, until};
 use rstest::rstest;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::process::Command;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::fixture::*;
 use crate::packed_tracks::samples;
 
-static TABLE: Table = Table {
+pub static TABLE: Table = Table {
     name: "things",
     lane: "things",
     columns: &[Column {
@@ -79,6 +80,50 @@ impl Tenant {
 }
 
 #[tokio::test]
+async fn a_restored_dump_begins_another_epoch_and_goes_on_where_it_was() {
+    let tenant = Tenant::create().await;
+    migrate(&tenant.url("migrate")).await.unwrap();
+    let stores = open(&tenant.url("app")).await.unwrap();
+    let stream = Uuid::new_v4();
+    stores.events.append(append(stream, 0, 2)).await.unwrap();
+    let head = stores.events.head().await.unwrap();
+    let again = open(&tenant.url("app")).await.unwrap();
+    assert_eq!(again.events.head().await.unwrap(), head);
+    stores.close().await;
+    again.close().await;
+
+    // In place, as it is documented, and by whoever owns it.
+    let dump = tempfile::NamedTempFile::new().unwrap();
+    let file = dump.path().to_str().unwrap();
+    let url = tenant.database.url.as_str();
+    let run = async |program: &str, arguments: &[&str]| {
+        let ran = Command::new(program)
+            .args(arguments)
+            .output()
+            .await
+            .unwrap();
+        assert!(
+            ran.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+    };
+    run("pg_dump", &["--format=custom", "--file", file, url]).await;
+    run("pg_restore", &["--clean", "--dbname", url, file]).await;
+    let stores = open(&tenant.url("app")).await.unwrap();
+    let restored = stores.events.head().await.unwrap();
+    assert_eq!(restored.position, head.position);
+    assert_ne!(restored.epoch, head.epoch);
+    let appended = stores.events.append(append(stream, 2, 1)).await.unwrap();
+    assert_eq!(appended.position, 3);
+    let again = open(&tenant.url("app")).await.unwrap();
+    assert_eq!(again.events.head().await.unwrap().epoch, restored.epoch);
+    again.close().await;
+    stores.close().await;
+    tenant.remove().await;
+}
+
+#[tokio::test]
 async fn the_applications_role_serves_but_cannot_change_the_log() {
     let tenant = Tenant::create().await;
     let version = migrate(&tenant.url("migrate")).await.unwrap();
@@ -134,6 +179,7 @@ async fn the_applications_role_serves_but_cannot_change_the_log() {
         "TRUNCATE log.events",
         "DROP TABLE log.events",
         "ALTER TABLE log.events ADD COLUMN more int",
+        "UPDATE log.log_epoch SET epoch = gen_random_uuid()",
         "UPDATE log.log_chain SET hash = ''",
         "DELETE FROM log.log_chain",
         "UPDATE log.log_epoch SET epoch = gen_random_uuid()",

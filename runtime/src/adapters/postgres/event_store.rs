@@ -37,8 +37,22 @@ impl PostgresLog {
             pool: database.pool,
             known: KnownHead::default(),
         };
+        log.notice_restore().await.map_err(OpenError::Unreadable)?;
         log.head().await.map_err(OpenError::Unreadable)?;
         Ok(log)
+    }
+
+    async fn notice_restore(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let restored: bool = query("SELECT log.notice_restore()")
+            .try_map(|row: PgRow| row.try_get(0))
+            .fetch_one(&mut *connection)
+            .await?;
+        self.pool.keep(connection);
+        if restored {
+            tracing::warn!("the log was restored from a dump: it begins another epoch");
+        }
+        Ok(())
     }
 }
 
