@@ -24,8 +24,10 @@ use crate::api_key::issue::Issue;
 use crate::api_key::status::Report;
 use crate::context::Context;
 
-/// A published Secret is looked at again after this long; Secrets of others are not watched.
+/// A published Secret is looked at again after this long, or later; Secrets of others are not watched.
 const STEADY: Duration = Duration::from_secs(300);
+/// One of them in this time, of however many: a look is two requests, and the API server is everybody's.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(20);
 /// The same for a key that is deleted as soon as the runtime has been told.
 const ENDING: Duration = Duration::from_secs(2);
 /// The same for a key that waits for something that will trigger it.
@@ -113,10 +115,17 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
                 .map(|time| time.duration_since(now));
             let left = left.filter_map(|left| Duration::try_from(left).ok());
             left.filter(|left| !left.is_zero())
-                .fold(STEADY, Duration::min)
+                .fold(next_look(ctx.caches.api_keys.len()), Duration::min)
                 + Duration::from_secs(1)
         }
     })
+}
+
+/// When a published key is looked at again, one of so many.
+fn next_look(keys: usize) -> Duration {
+    BETWEEN_LOOKS
+        .saturating_mul(u32::try_from(keys).unwrap_or(u32::MAX))
+        .max(STEADY)
 }
 
 fn report_of(verdict: Verdict) -> Report<'static> {
@@ -236,6 +245,15 @@ mod tests {
             expires_at: Timestamp::MAX,
         };
         KeyRing::new(key, None, None)
+    }
+
+    #[test]
+    fn however_many_keys_there_are_few_are_looked_at_in_a_minute() {
+        assert_eq!(next_look(3), STEADY);
+        for keys in [100_usize, 1_000, 100_000] {
+            let looks_a_minute = keys as f64 / (next_look(keys).as_secs_f64() / 60.0);
+            assert!(looks_a_minute <= 3.0, "{looks_a_minute}");
+        }
     }
 
     #[test]
