@@ -12,7 +12,7 @@ FOR ?= 60
 # Servers that are built for one machine and for an image alike: static, so that a scratch image can hold them.
 TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
-# Other event stores, which only benches compile.
+# Others' programs, which only benches compile.
 PEERS := $(CARGO_TARGET_DIR)/peers
 STATIC := RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET)
 
@@ -60,9 +60,11 @@ bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 as
 	ALBATROSS_PEERS=$(PEERS)/release/albatross-peers RUSTFLAGS='-C target-feature=+crt-static' \
 		cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures
 
-bench-operator: ## Measure what the operator promises at scale; TENANTS=100,300,1000 says how many there are
+bench-operator: ## Measure what the operator promises at scale, beside Capsule; TENANTS=100,300,1000 says how many there are
 	tests/prepare rust
-	RUSTFLAGS='-C target-feature=+crt-static' cargo bench --locked --target $(TARGET) -p albatross-tests --bench operator
+	tests/capsule/build $(PEERS)/capsule
+	ALBATROSS_CAPSULE=$(PEERS)/capsule RUSTFLAGS='-C target-feature=+crt-static' \
+		cargo bench --locked --target $(TARGET) -p albatross-tests --bench operator
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
 	tests/generate

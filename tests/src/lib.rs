@@ -9,6 +9,7 @@ pub mod faults;
 pub mod feed;
 pub mod gitops;
 pub mod kubectl;
+pub mod metrics;
 pub mod parts;
 pub mod platform;
 pub mod processes;

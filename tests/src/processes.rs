@@ -5,7 +5,7 @@ mod site;
 
 use std::env;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,7 +21,7 @@ pub use self::site::Site;
 /// # Panics
 /// When the test does not run from a target directory.
 pub fn albatross(arguments: &[&str]) -> Command {
-    command("albatross-under-test", arguments)
+    command(&path("albatross-under-test"), arguments)
 }
 
 /// The same for the operator.
@@ -29,14 +29,15 @@ pub fn albatross(arguments: &[&str]) -> Command {
 /// # Panics
 /// When the test does not run from a target directory.
 pub fn operator(arguments: &[&str]) -> Command {
-    command("albatross-operator-under-test", arguments)
+    command(&path("albatross-operator-under-test"), arguments)
 }
 
-fn command(executable: &str, arguments: &[&str]) -> Command {
+/// The same for any other.
+pub fn command(executable: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "--"])
-        .arg(path(executable))
+        .arg(executable)
         .args(arguments);
     command
 }

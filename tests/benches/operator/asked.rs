@@ -1,9 +1,8 @@
-//! What the operator asked of the API server, by the audit log; the Lease aside.
+//! What an operator asked of the API server, by the audit log; the Lease aside.
 
 use std::collections::BTreeMap;
 
 use albatross_tests::api_server::{ApiServer, Request};
-use albatross_tests::chart::OPERATOR;
 
 #[derive(Default)]
 pub struct Asked {
@@ -19,14 +18,16 @@ pub struct Asked {
 /// Reads the log onwards.
 pub struct Log {
     api_server: &'static ApiServer,
+    user: &'static str,
     offset: u64,
 }
 
 impl Log {
     /// From its end.
-    pub fn new(api_server: &'static ApiServer) -> Self {
+    pub fn new(api_server: &'static ApiServer, user: &'static str) -> Self {
         let mut log = Self {
             api_server,
+            user,
             offset: 0,
         };
         log.take();
@@ -38,7 +39,7 @@ impl Log {
         let (requests, offset) = self.api_server.requests_since(self.offset);
         self.offset = offset;
         let mut asked = Asked::default();
-        let its = requests.iter().filter(|request| request.user == OPERATOR);
+        let its = requests.iter().filter(|request| request.user == self.user);
         for request in its.filter(|request| !request.path.contains("/leases")) {
             asked.add(request);
         }

@@ -10,6 +10,7 @@
 
 mod asked;
 mod bare;
+mod capsule;
 mod fleet;
 mod quiet;
 mod restart;
@@ -23,6 +24,7 @@ use albatross_tests::bench::table::Table;
 use albatross_tests::platform::{Platform, Setting};
 
 use crate::bare::Bare;
+use crate::capsule::Capsule;
 use crate::fleet::Fleet;
 
 #[tokio::main]
@@ -51,6 +53,14 @@ async fn main() {
     }
     step::judge(&mut table, &steps);
     quiet::measure(&mut table, &mut fleet).await;
+    fleet.end().await;
+    if let Some(capsule) = Capsule::start().await {
+        let run = capsule.send(step::added(&steps)).await;
+        step::compare(&mut table, &steps, &run);
+        for note in capsule::NOTES {
+            table.note(note);
+        }
+    }
     table.note(
         "Ours and the bare client send the same objects to one API server and have the same servers make the same \
          databases, vhosts and users, in turn: the time until every airline's pods are available, which is said of \
@@ -60,7 +70,6 @@ async fn main() {
         "Writes, requests and objects are those of the API server's audit log, the Lease aside.",
     );
     table.finish();
-    fleet.end().await;
 }
 
 fn from_environment<T: FromStr>(name: &str) -> Option<T> {

@@ -31,7 +31,7 @@ pub struct Seen {
 impl Seen {
     pub fn of<K>(api: Api<K>, selector: &str, holds: fn(&K) -> bool) -> Self
     where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+        K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
     {
         let state = Arc::<Mutex<State>>::default();
         let objects = watcher(api, watcher::Config::default().labels(selector));

@@ -9,7 +9,7 @@ use crate::fleet::Fleet;
 pub async fn measure(table: &mut Table, fleet: &mut Fleet<'_>, bare: &Bare, rounds: usize) {
     let (mut ours, mut beyond) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        let own = fleet.add(1).await.as_secs_f64();
+        let own = fleet.add(1).await.ready.as_secs_f64();
         let theirs = bare.send(&format!("alone-{round}"), 1).await.as_secs_f64();
         eprintln!("one tenant: {own:.2} s, by a bare client {theirs:.2} s");
         ours.push(own);

@@ -7,6 +7,7 @@ use albatross_tests::bench::table::{Bar, Table};
 use tokio::time::Instant;
 
 use crate::bare::Bare;
+use crate::capsule::{self, Run};
 use crate::fleet::Fleet;
 use crate::restart::{self, Restart};
 
@@ -18,6 +19,7 @@ pub const COLUMNS: &str = "\n## How it grows\n\nThose that were added, each: pro
 pub struct Step {
     size: usize,
     added: f64,
+    applied: Duration,
     ours: Duration,
     bare: Duration,
     operator: Duration,
@@ -26,6 +28,8 @@ pub struct Step {
     writes: usize,
     objects: usize,
     mebibytes: f64,
+    /// Of the process that added them.
+    peak: f64,
     restart: Restart,
 }
 
@@ -42,6 +46,7 @@ pub async fn measure(fleet: &mut Fleet<'_>, bare: &Bare, size: usize) -> Step {
     let asked = fleet.log.take();
     asked.tell();
     let grown = processor::resident_mebibytes(process);
+    let peak = processor::peak_mebibytes(process);
     let (bare, restart) = restart::measure(fleet, async || {
         let begun = Instant::now();
         let bare = bare.send(&size.to_string(), added).await;
@@ -56,7 +61,8 @@ pub async fn measure(fleet: &mut Fleet<'_>, bare: &Bare, size: usize) -> Step {
     Step {
         size,
         added: added as f64,
-        ours,
+        applied: ours.applied,
+        ours: ours.ready,
         bare,
         operator: after.0 - before.0,
         control_plane: after.1 - before.1,
@@ -64,6 +70,7 @@ pub async fn measure(fleet: &mut Fleet<'_>, bare: &Bare, size: usize) -> Step {
         writes: asked.writes,
         objects: asked.objects,
         mebibytes: grown.max(restart.mebibytes),
+        peak,
         restart,
     }
 }
@@ -116,4 +123,41 @@ pub fn judge(table: &mut Table, steps: &[Step]) {
     let what = "writes per tenant created ÷ objects made";
     let ratio = count(|it| it.writes) / count(|it| it.objects);
     table.figure(what, ratio, "", Bar::AtMost(1.5));
+}
+
+/// How many all of them added.
+pub fn added(steps: &[Step]) -> usize {
+    steps.iter().map(|step| step.added as usize).sum()
+}
+
+/// As many, by Capsule.
+pub fn compare(table: &mut Table, steps: &[Step], capsule: &Run) {
+    let sum = |of: fn(&Step) -> f64| -> f64 { steps.iter().map(of).sum() };
+    let most = steps.iter().map(|step| step.peak).fold(0.0, f64::max);
+    let begun = format!("{} tenants ÷ {}", added(steps), capsule::version());
+    let what = format!("{begun}: time until their objects exist");
+    let times = [
+        sum(|it| it.applied.as_secs_f64()),
+        capsule.applied.as_secs_f64(),
+    ];
+    table.beside(&what, [&times[..1], &times[1..]], "s", Bar::AtMost(0.2));
+    let what = format!("{begun}: each ÷ its own objects, and servers, by a bare client");
+    let ours = sum(|it| it.ours.as_secs_f64()) / sum(|it| it.bare.as_secs_f64());
+    let theirs = capsule.applied.as_secs_f64() / capsule.bare.as_secs_f64();
+    table.beside(&what, [&[ours], &[theirs]], "", Bar::None);
+    let what = format!("{begun}: memory, the most that was resident");
+    let peaks = [most, capsule.peak];
+    table.beside(&what, [&peaks[..1], &peaks[1..]], "MiB", Bar::AtMost(0.5));
+    let what = format!("{begun}: processor time");
+    let spent = [
+        sum(|it| it.operator.as_secs_f64()),
+        capsule.processor.as_secs_f64(),
+    ];
+    table.beside(&what, [&spent[..1], &spent[1..]], "s", Bar::AtMost(0.25));
+    let what = format!("{begun}: writes for each object made");
+    let writes = [
+        sum(|it| it.writes as f64) / sum(|it| it.objects as f64),
+        capsule.writes,
+    ];
+    table.beside(&what, [&writes[..1], &writes[1..]], "", Bar::None);
 }

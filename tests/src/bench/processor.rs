@@ -36,13 +36,25 @@ pub fn parent_of(process: &str) -> Option<u32> {
     fields(process)?.get(1)?.parse().ok()
 }
 
-/// `VmRSS`.
+/// What is resident now.
 ///
 /// # Panics
 /// When the process is gone.
 pub fn resident_mebibytes(process: u32) -> f64 {
+    mebibytes(process, "VmRSS:")
+}
+
+/// The most that ever was.
+///
+/// # Panics
+/// When the process is gone.
+pub fn peak_mebibytes(process: u32) -> f64 {
+    mebibytes(process, "VmHWM:")
+}
+
+fn mebibytes(process: u32, of: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(of));
     let kibibytes = line.expect("its memory").trim().trim_end_matches(" kB");
     kibibytes.parse::<f64>().expect("a number") / 1024.0
 }

@@ -9,6 +9,7 @@ use kube::Api;
 use serde_json::Value;
 
 use crate::chart::NAMESPACE;
+use crate::metrics;
 use crate::platform::Platform;
 use crate::processes::{self, Ended, Process, free_port};
 use crate::wait::until;
@@ -111,14 +112,7 @@ impl Operator {
     /// When it does not answer.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.port);
-        let answer = reqwest::get(url).await.expect("an answer");
-        let text = answer.text().await.expect("text");
-        let prefix = format!("albatross_operator_{name}");
-        text.lines()
-            .filter(|line| line.starts_with(&prefix))
-            .filter(|line| labels.iter().all(|label| line.contains(label)))
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum()
+        metrics::sum(&url, &format!("albatross_operator_{name}"), labels).await
     }
 
     /// Reconciliations of Tenants that have ended.
