@@ -17,15 +17,20 @@ start_api_server() {
     --kubelet-client-certificate "$pki/kubelet-client.crt" --kubelet-client-key "$pki/kubelet-client.key" \
     --service-account-issuer https://kubernetes.default.svc --service-account-key-file "$pki/service-accounts.pub" \
     --service-account-signing-key-file "$pki/service-accounts.key" --service-cluster-ip-range 10.96.0.0/16 \
+    --requestheader-client-ca-file "$pki/aggregator-ca.crt" --requestheader-allowed-names aggregator \
+    --requestheader-username-headers X-Remote-User --requestheader-group-headers X-Remote-Group \
+    --requestheader-extra-headers-prefix X-Remote-Extra- \
+    --proxy-client-cert-file "$pki/aggregator.crt" --proxy-client-key-file "$pki/aggregator.key" \
     --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction --allow-privileged
 }
 
+# Autoscalers look as often as there is something new to see.
 start_controllers() {
   local pki=$dir/pki
   start "$dir" kube-controller-manager "$bin/kube-controller-manager" --kubeconfig "$dir/controller-manager.kubeconfig" \
     --secure-port 0 --leader-elect=false --use-service-account-credentials --root-ca-file "$pki/ca.crt" \
     --service-account-private-key-file "$pki/service-accounts.key" --cluster-signing-cert-file "$pki/ca.crt" --cluster-signing-key-file "$pki/ca.key" \
-    --allocate-node-cidrs --cluster-cidr 10.244.0.0/16 --flex-volume-plugin-dir "$dir/kubelet/plugins"
+    --horizontal-pod-autoscaler-sync-period 5s --allocate-node-cidrs --cluster-cidr 10.244.0.0/16 --flex-volume-plugin-dir "$dir/kubelet/plugins"
   start "$dir" kube-scheduler "$bin/kube-scheduler" --kubeconfig "$dir/scheduler.kubeconfig" --secure-port 0 --leader-elect=false
 }
 

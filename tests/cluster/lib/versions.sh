@@ -2,10 +2,12 @@
 # shellcheck shell=bash
 
 KUBERNETES_VERSION=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' "$here/tools/go.mod")
+METRICS_SERVER_VERSION=v0.9.0
 TOOLS=(
   helm.sh/helm/v3/cmd/helm@v3.20.0
   github.com/mattfenwick/cyclonus/cmd/cyclonus@v0.5.6
   github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+  sigs.k8s.io/metrics-server/cmd/metrics-server@$METRICS_SERVER_VERSION
 )
 
 # The folder's name holds a digest of everything that decides its content.
