@@ -56,7 +56,7 @@ containerd() { ctr --address "$dir/containerd.sock" --namespace k8s.io "$@"; }
 
 import_images() {
   local image
-  for image in pause coredns metrics-server; do
+  for image in "${PROGRAMS_IN_PODS[@]}"; do
     [[ -n $(containerd images ls -q "name==localhost/$image:1") ]] || containerd images import "$bin/$image.tar" > /dev/null
   done
 }

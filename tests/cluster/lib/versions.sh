@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 
 KUBERNETES_VERSION=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' "$here/tools/go.mod")
+TRAEFIK_VERSION=$(awk '$2 == "github.com/traefik/traefik/v3" { print $3; exit }' "$here/traefik/go.mod")
+GATEWAY_API_VERSION=$(awk '$1 == "sigs.k8s.io/gateway-api" { print $2; exit }' "$here/traefik/go.mod")
 METRICS_SERVER_VERSION=v0.9.0
 TOOLS=(
   helm.sh/helm/v3/cmd/helm@v3.20.0
@@ -10,9 +12,11 @@ TOOLS=(
   sigs.k8s.io/metrics-server/cmd/metrics-server@$METRICS_SERVER_VERSION
 )
 
+PROGRAMS_IN_PODS=(coredns metrics-server pause traefik)
+
 # The folder's name holds a digest of everything that decides its content.
 bin_dir() {
   local digest
-  digest=$(cat "$here"/{lib/versions.sh,tools/go.mod,tools/go.sum,coredns/go.mod,coredns/go.sum,coredns/main.go,pause/main.go} | sha256sum)
+  digest=$(cat "$here"/{lib/versions.sh,tools/go.mod,tools/go.sum,coredns/go.mod,coredns/go.sum,coredns/main.go,pause/main.go,traefik/go.mod,traefik/go.sum,traefik/dns/none.go} | sha256sum)
   echo "$(cache_dir)/cluster/$KUBERNETES_VERSION-${digest:0:12}"
 }

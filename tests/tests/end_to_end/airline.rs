@@ -1,9 +1,12 @@
 //! Airlines on the cluster, declared by `kubectl` as the examples are.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use albatross_tests::airline::Caller;
-use albatross_tests::kubectl::{PortForward, kubectl, secret};
+use albatross_tests::kubectl::{PortForward, kubectl, object, secret};
+use albatross_tests::wait::recovered;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub const CLIENTS: &str = "airline-clients";
@@ -94,6 +97,56 @@ impl Airline {
         let key = format!("apikey/{}-acars", self.name);
         kubectl(&["--namespace", CLIENTS, "delete", &key, "--timeout=120s"]);
         kubectl(&["delete", &format!("tenant/{}", self.name), "--timeout=120s"]);
+    }
+
+    /// As it is declared on the cluster, with its status.
+    pub fn tenant(&self) -> Value {
+        object("default", &format!("tenant/{}", self.name))
+    }
+
+    pub fn change(&self, spec: Value) {
+        let patch = json!({ "spec": spec }).to_string();
+        let tenant = format!("tenant/{}", self.name);
+        kubectl(&["patch", &tenant, "--type=merge", "--patch", &patch]);
+    }
+
+    /// As it is declared now.
+    pub async fn is_ready(&self, reason: &str) {
+        self.comes_to("Ready", "True", reason).await;
+    }
+
+    /// Its condition says so of what is declared now.
+    pub async fn comes_to(&self, condition: &str, status: &str, reason: &str) {
+        recovered(&format!("{condition} is {status}, {reason}"), async || {
+            let tenant = self.tenant();
+            let conditions = tenant["status"]["conditions"].as_array();
+            conditions.into_iter().flatten().any(|it| {
+                it["type"] == condition
+                    && it["observedGeneration"] == tenant["metadata"]["generation"]
+                    && it["status"] == status
+                    && it["reason"] == reason
+            })
+        })
+        .await;
+    }
+
+    pub fn deployment(&self) -> Value {
+        object(&self.namespace, "deployment/api")
+    }
+
+    /// Names of those that serve, and of those that are still ending.
+    pub fn pods(&self) -> BTreeSet<String> {
+        let component = "--selector=albatross.aero/component=api";
+        let get = ["get", "pods", component, "--output=name"];
+        let names = kubectl(&[&["--namespace", &self.namespace][..], &get[..]].concat());
+        names.lines().map(|name| name.replace("pod/", "")).collect()
+    }
+
+    /// The Service itself, which the local cluster's machine reaches: a forwarded port leads to one pod.
+    pub fn service(&self) -> String {
+        let service = object(&self.namespace, "service/api");
+        let address = service["spec"]["clusterIP"].as_str();
+        format!("{}:8080", address.expect("a Service has an address"))
     }
 
     pub fn address(&self) -> String {

@@ -9,7 +9,7 @@ use albatross_tests::kubectl::{kubectl, object, secret};
 use albatross_tests::wait::{recovered, until};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -135,45 +135,6 @@ impl Load {
     }
 }
 
-/// The Service itself, which the local cluster's machine reaches: a forwarded port leads to one pod.
-fn service(airline: &Airline) -> String {
-    let service = object(&airline.namespace, "service/api");
-    let address = service["spec"]["clusterIP"].as_str();
-    format!("{}:8080", address.expect("a Service has an address"))
-}
-
-fn change(airline: &Airline, spec: Value) {
-    let patch = json!({ "spec": spec }).to_string();
-    let tenant = format!("tenant/{}", airline.name);
-    kubectl(&["patch", &tenant, "--type=merge", "--patch", &patch]);
-}
-
-/// As it is declared now.
-async fn is_ready(airline: &Airline, reason: &str) {
-    recovered(&format!("the airline is {reason}"), async || {
-        let tenant = object("default", &format!("tenant/{}", airline.name));
-        let conditions = tenant["status"]["conditions"].as_array();
-        let mut ready = conditions.into_iter().flatten().filter(|it| {
-            it["type"] == "Ready" && it["observedGeneration"] == tenant["metadata"]["generation"]
-        });
-        ready.any(|it| it["status"] == "True" && it["reason"] == reason)
-    })
-    .await;
-}
-
-fn pods(airline: &Airline) -> BTreeSet<String> {
-    let component = "--selector=albatross.aero/component=api";
-    let names = kubectl(&[
-        "--namespace",
-        &airline.namespace,
-        "get",
-        "pods",
-        component,
-        "--output=name",
-    ]);
-    names.lines().map(|name| name.replace("pod/", "")).collect()
-}
-
 /// Through the Eviction API, as a drained node does; returns once another pod serves in its place.
 async fn evict(airline: &Airline, pod: &str) {
     let namespace = &airline.namespace;
@@ -192,7 +153,7 @@ async fn evict(airline: &Airline, pod: &str) {
     ]);
     recovered("another pod serves", async || {
         let status = &object(namespace, "deployment/api")["status"];
-        !pods(airline).contains(pod) && status["readyReplicas"] == 2
+        !airline.pods().contains(pod) && status["readyReplicas"] == 2
     })
     .await;
 }
@@ -223,7 +184,7 @@ async fn rotate(airline: &Airline) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     let airline = Airline::declared_like("skyways");
-    let host = service(&airline);
+    let host = airline.service();
     let caller = |key: &str| Caller::with_key(&format!("http://{host}"), &host, key);
     let load = Arc::new(Load {
         client: Mutex::new(caller(&airline.key)),
@@ -239,9 +200,9 @@ async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     for replicas in [3, 1, 2] {
         let tenant = format!("tenant/{}", airline.name);
         kubectl(&["scale", &tenant, &format!("--replicas={replicas}")]);
-        is_ready(&airline, "Available").await;
+        airline.is_ready("Available").await;
         recovered("the others have ended", async || {
-            pods(&airline).len() == replicas
+            airline.pods().len() == replicas
         })
         .await;
         load.goes_on(&format!("scaling to {replicas}")).await;
@@ -254,29 +215,26 @@ async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     load.goes_on("the next key").await;
     load.may(Patience::Retry);
 
-    let before = pods(&airline);
-    change(
-        &airline,
-        json!({"api": {"resources": {"requests": {"cpu": "15m", "memory": "48Mi"}}}}),
-    );
-    is_ready(&airline, "Available").await;
+    let before = airline.pods();
+    airline.change(json!({"api": {"resources": {"requests": {"cpu": "15m", "memory": "48Mi"}}}}));
+    airline.is_ready("Available").await;
     recovered("no pod is left of before", async || {
-        pods(&airline).is_disjoint(&before)
+        airline.pods().is_disjoint(&before)
     })
     .await;
     load.goes_on("rolling all pods").await;
 
-    for pod in pods(&airline) {
+    for pod in airline.pods() {
         evict(&airline, &pod).await;
         load.goes_on("evicting a pod").await;
     }
 
     load.may(Patience::Asleep);
-    change(&airline, json!({"hibernate": "Now"}));
-    is_ready(&airline, "Hibernated").await;
-    recovered("no pod is left", async || pods(&airline).is_empty()).await;
-    change(&airline, json!({"hibernate": "Never"}));
-    is_ready(&airline, "Available").await;
+    airline.change(json!({"hibernate": "Now"}));
+    airline.is_ready("Hibernated").await;
+    recovered("no pod is left", async || airline.pods().is_empty()).await;
+    airline.change(json!({"hibernate": "Never"}));
+    airline.is_ready("Available").await;
     load.goes_on("hibernating and waking").await;
 
     load.stop.cancel();

@@ -3,7 +3,10 @@
 #![allow(clippy::disallowed_methods)] // Names of their own keep runs apart.
 
 mod airline;
+mod autoscaling;
 mod downtime;
+mod observe;
+mod routes;
 
 use albatross_tests::airline::Caller;
 use albatross_tests::chart::helm;

@@ -1,0 +1,33 @@
+# Sourced: the Gateway API, and the controller behind the class `traefik` and the Gateway `edge`.
+# shellcheck shell=bash
+
+# By itself, for any airline of a laptop; kept once it is made.
+certify_edge() {
+  ! kubectl --namespace traefik get secret edge > /dev/null 2>&1 || return 0
+  local folder
+  folder=$(mktemp -d)
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=edge \
+    -addext "subjectAltName=DNS:*.localhost" -keyout "$folder/key" -out "$folder/certificate" 2> /dev/null
+  kubectl --namespace traefik create secret tls edge --cert "$folder/certificate" --key "$folder/key" > /dev/null
+  rm -rf "$folder"
+}
+
+start_routes() { # DEFINITIONS IMAGE
+  # Their schemas are too long for the annotation of a client's apply.
+  kubectl apply --server-side -f "$1" > /dev/null
+  kubectl wait --for=condition=Established crd/gateways.gateway.networking.k8s.io crd/gatewayclasses.gateway.networking.k8s.io \
+    --timeout 60s > /dev/null
+  create_namespace traefik
+  certify_edge
+  sed "s|localhost/traefik:1|$2|" "$here/manifests/traefik.yaml" | kubectl apply -f - > /dev/null
+}
+
+start_routes_local() { start_routes "$(bin_dir)/gateway-api" localhost/traefik:1; }
+
+start_routes_kind() {
+  local releases=https://github.com/kubernetes-sigs/gateway-api/releases/download
+  start_routes "$releases/$GATEWAY_API_VERSION/standard-install.yaml" "traefik:$TRAEFIK_VERSION"
+}
+
+# Not ours to install: the tests that need it say when there is none.
+start_routes_existing() { :; }
