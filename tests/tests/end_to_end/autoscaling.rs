@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use albatross_tests::kubectl::attempt;
 use albatross_tests::wait::{recovered, until_in};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -59,7 +60,9 @@ fn load(airline: &Airline, flight: &str) -> Vec<AbortOnDropHandle<()>> {
             let mut pace = tokio::time::interval(PACE);
             loop {
                 pace.tick().await;
-                client.get(&path).await;
+                let answer = client.request(Method::GET, &path).send().await;
+                let track = answer.and_then(Response::error_for_status);
+                track.expect("an answer").bytes().await.expect("a track");
             }
         }))
     };
