@@ -5,8 +5,8 @@ start_metrics_local() { kubectl apply -f "$here/manifests/metrics-server.yaml" >
 
 # Its nodes' certificates are made by themselves.
 start_metrics_kind() {
-  sed -e "s|localhost/metrics-server:1|registry.k8s.io/metrics-server/metrics-server:$METRICS_SERVER_VERSION|" \
-    -e 's|--kubelet-certificate-authority=.*|--kubelet-insecure-tls|' "$here/manifests/metrics-server.yaml" |
+  "$here/image" localhost/metrics-server:1 "$("$here/build")/metrics-server"
+  sed 's|--kubelet-certificate-authority=.*|--kubelet-insecure-tls|' "$here/manifests/metrics-server.yaml" |
     kubectl apply -f - > /dev/null
 }
 

@@ -12,21 +12,23 @@ certify_edge() {
   rm -rf "$folder"
 }
 
-start_routes() { # DEFINITIONS IMAGE
+start_routes() { # FOLDER: of what was built
   # Their schemas are too long for the annotation of a client's apply.
-  kubectl apply --server-side -f "$1" > /dev/null
+  kubectl apply --server-side -f "$1/gateway-api" > /dev/null
   kubectl wait --for=condition=Established crd/gateways.gateway.networking.k8s.io crd/gatewayclasses.gateway.networking.k8s.io \
     --timeout 60s > /dev/null
   create_namespace traefik
   certify_edge
-  sed "s|localhost/traefik:1|$2|" "$here/manifests/traefik.yaml" | kubectl apply -f - > /dev/null
+  kubectl apply -f "$here/manifests/traefik.yaml" > /dev/null
 }
 
-start_routes_local() { start_routes "$(bin_dir)/gateway-api" localhost/traefik:1; }
+start_routes_local() { start_routes "$(bin_dir)"; }
 
 start_routes_kind() {
-  local releases=https://github.com/kubernetes-sigs/gateway-api/releases/download
-  start_routes "$releases/$GATEWAY_API_VERSION/standard-install.yaml" "traefik:$TRAEFIK_VERSION"
+  local bin
+  bin=$("$here/build")
+  "$here/image" localhost/traefik:1 "$bin/traefik"
+  start_routes "$bin"
 }
 
 # Not ours to install: the tests that need it say when there is none.

@@ -2,14 +2,11 @@
 # shellcheck shell=bash
 
 KUBERNETES_VERSION=$(awk '$1 == "k8s.io/kubernetes" { print $2; exit }' "$here/tools/go.mod")
-TRAEFIK_VERSION=$(awk '$2 == "github.com/traefik/traefik/v3" { print $3; exit }' "$here/traefik/go.mod")
-GATEWAY_API_VERSION=$(awk '$1 == "sigs.k8s.io/gateway-api" { print $2; exit }' "$here/traefik/go.mod")
-METRICS_SERVER_VERSION=v0.9.0
 TOOLS=(
   helm.sh/helm/v3/cmd/helm@v3.20.0
   github.com/mattfenwick/cyclonus/cmd/cyclonus@v0.5.6
   github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-  sigs.k8s.io/metrics-server/cmd/metrics-server@$METRICS_SERVER_VERSION
+  sigs.k8s.io/metrics-server/cmd/metrics-server@v0.9.0
 )
 
 PROGRAMS_IN_PODS=(coredns metrics-server pause traefik)
