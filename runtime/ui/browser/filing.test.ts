@@ -1,31 +1,6 @@
+import { FLIGHT, fill, pilot } from "./pilot";
 import { expect, test } from "./test";
-import { PASSWORD, type Visitor } from "./visitor";
-
-const PILOT = { email: "amelia@skyways.example", displayName: "Amelia Earhart", password: PASSWORD };
-const FLIGHT = {
-  "Flight number": "sky77",
-  "Aircraft type": "a20n",
-  Departure: "eddm",
-  Arrival: "lowi",
-  "Off block (UTC)": "2026-11-20T09:00",
-  "On block (UTC)": "2026-11-20T10:05",
-};
-
-/** A pilot, who is not of the staff. */
-async function pilot(visitor: Visitor): Promise<Visitor> {
-  await visitor.airline.call("POST", "/users", PILOT);
-  await visitor.page.goto("/");
-  await visitor.signIn(PILOT.email);
-  await visitor.heading("Logbook").waitFor();
-  visitor.forgive(/status of 401/);
-  return visitor;
-}
-
-async function fill(visitor: Visitor, fields: Record<string, string>): Promise<void> {
-  for (const [label, value] of Object.entries(fields)) {
-    await visitor.page.getByLabel(label, { exact: true }).fill(value);
-  }
-}
+import type { Visitor } from "./visitor";
 
 test("a flight filed by hand, rejected by the staff: its pilot reads why at once", async ({ visit }) => {
   const amelia = await pilot(await visit());

@@ -75,7 +75,7 @@ test("a rejection needs a reason, which is shown", async ({ airline, visit }) =>
   await ada.button("Reject…").click();
   await ada.button("Reject").click();
   expect(
-    await ada.page.getByLabel("Why?").evaluate((input: HTMLInputElement) => input.validity.valueMissing),
+    await ada.page.getByLabel("Why?").evaluate((words: HTMLTextAreaElement) => words.validity.valueMissing),
   ).toBe(true);
   await ada.page.getByLabel("Why?").fill("The aircraft is not ours");
   await ada.button("Reject").click();
@@ -90,12 +90,12 @@ test("a verdict is turned round", async ({ airline, visit }) => {
   await ada.enter();
   await ada.page.goto(`/pireps/${id}`);
   await ada.button("Accept").click();
-  await ada.button("Change the verdict…").click();
+  await ada.button("Reject after all…").click();
   await ada.page.getByLabel("Why?").fill("The track is somebody else's");
   await ada.button("Reject").click();
   const verdict = ada.page.getByRole("region", { name: "Verdict" });
   await verdict.getByText("The track is somebody else's").waitFor();
-  await ada.button("Change the verdict…").click();
+  await ada.button("Accept after all…").click();
   await ada.button("Accept after all").click();
   await verdict.getByText("Accepted").waitFor();
 });

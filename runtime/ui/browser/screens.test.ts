@@ -15,6 +15,7 @@ function screens(flight: string): [string, string][] {
     ["/?state=Rejected", "Logbook"],
     ["/file", "File a flight"],
     ["/account", "Ada Lovelace"],
+    [`/pireps/${flight}/edit`, "Change ANZ4376"],
     [`/pireps/${flight}`, "ANZ4376"],
   ];
 }
@@ -51,7 +52,11 @@ test("every screen is accessible and fits, in both themes and at every width", a
     for (const details of await ada.page.locator("summary").all()) await details.click();
     await isFine();
   }
-  await ada.button("Reject…").click();
+  await ada.button("Ask…").click();
+  await isFine();
+  await ada.button("Back").click();
+  await ada.page.setViewportSize({ width: 320, height: 640 });
+  await ada.button("More actions").click();
   await isFine();
   expect(await ada.page.evaluate(() => document.fonts.check("14px 'Inter Variable'"))).toBe(true);
 });
@@ -64,6 +69,10 @@ test("a finger hits every control", async ({ airline, visit }) => {
     await show(ada, path, heading);
     await ada.expectTouchable();
   }
+  await ada.button("More actions").click();
+  await ada.expectTouchable();
+  await ada.button("Comment…").click();
+  await ada.expectTouchable();
 });
 
 test("dark and light differ", async ({ visit }) => {

@@ -1,7 +1,8 @@
 import { createRootRoute, createRoute, createRouter } from "@tanstack/react-router";
 import { PIREP_STATES, type PirepState } from "./api/types";
 import { Account } from "./screens/account";
-import { EditDraft, FilePirep } from "./screens/file-pirep";
+import { EditPirep } from "./screens/edit-pirep";
+import { FilePirep } from "./screens/file-pirep";
 import { NotFound } from "./screens/not-found";
 import { PirepList } from "./screens/pirep-list";
 import { PirepPage } from "./screens/pirep-page";
@@ -37,11 +38,11 @@ const list = createRoute({
   },
 });
 const file = createRoute({ getParentRoute: () => shell, path: "/file", component: () => <FilePirep /> });
-const draft = createRoute({
+const edit = createRoute({
   getParentRoute: () => shell,
   path: "/pireps/$id/edit",
-  component: function DraftRoute() {
-    return <EditDraft id={draft.useParams().id} />;
+  component: function EditRoute() {
+    return <EditPirep id={edit.useParams().id} />;
   },
 });
 const account = createRoute({ getParentRoute: () => shell, path: "/account", component: Account });
@@ -59,7 +60,7 @@ function isPage(next: unknown): next is string {
 }
 
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, welcome, shell.addChildren([list, file, account, pirep, draft])]),
+  routeTree: root.addChildren([signIn, welcome, shell.addChildren([list, file, account, pirep, edit])]),
   defaultPreload: "intent",
   scrollRestoration: true,
 });

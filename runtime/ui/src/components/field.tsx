@@ -13,21 +13,23 @@ type Props = ComponentProps<"input"> & {
   long?: boolean;
 };
 
-const BOX = "w-full rounded-md border border-line bg-surface px-3 data-invalid:border-bad";
+const LOOK = "w-full rounded-md border border-line bg-surface px-3 data-invalid:border-bad";
 
 /** A labelled input with its hint or complaint. */
 export function Field({ label, hint, error, code, unit, long, className = "", ...input }: Props) {
+  // An `Input` that is rendered `as` the other would tell nobody that it is invalid.
+  const Box = (long ? Textarea : Input) as typeof Input;
   return (
     <HeadlessField className={`flex flex-col gap-1 ${className}`}>
       <Label className="font-medium">
         {label}
         {unit && <span className="font-normal text-muted"> ({unit})</span>}
       </Label>
-      <Input
+      <Box
         {...input}
-        {...(long ? { as: Textarea, rows: 3 } : {})}
+        {...(long ? { rows: 3 } : {})}
         invalid={error !== undefined}
-        className={`${BOX} ${long ? "py-2" : "h-9 pointer-coarse:h-11"} ${code ? "font-mono uppercase" : ""}`}
+        className={`${LOOK} ${long ? "py-2" : "h-9 pointer-coarse:h-11"} ${code ? "font-mono uppercase" : ""}`}
       />
       {(error || hint) && (
         <Description className={`text-xs ${error ? "text-bad" : "text-muted"}`}>{error ?? hint}</Description>

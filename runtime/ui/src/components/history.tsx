@@ -6,8 +6,8 @@ import { fieldName, fieldValue, words } from "../lib/words";
 import { Icon } from "./icon";
 import { FailureNotice, Skeleton } from "./notice";
 
-/** What the event's name and the badge say already. */
-const TOLD_ELSEWHERE = ["/state", "/awaits"];
+/** What the event's name, its words and the badge say already. */
+const TOLD_ELSEWHERE = ["/state", "/awaits", "/question"];
 
 /** Who changed what, when and why; read again whenever the report has a new version. */
 export function History({ pirep }: { pirep: Pirep }) {
@@ -45,7 +45,11 @@ function Entry({ entry }: { entry: HistoryEntry }) {
           by {entry.actor.displayName ?? words(entry.actor.kind).toLowerCase()}, {dateTime(entry.at)}
         </span>
       </p>
-      {entry.reason && <p className="mt-1 text-muted">“{entry.reason}”</p>}
+      {entry.reason && (
+        <blockquote className="mt-1 w-fit max-w-prose whitespace-pre-line break-words rounded-lg border border-line bg-surface px-3 py-2 text-ink">
+          {entry.reason}
+        </blockquote>
+      )}
       {changes.length > 0 && (
         <details className="group mt-1 text-muted text-xs">
           <summary className="inline-flex cursor-pointer items-center gap-1 rounded-md py-1 hover:text-ink pointer-coarse:h-11">

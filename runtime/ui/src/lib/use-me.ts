@@ -10,6 +10,6 @@ export function useMe() {
 }
 
 /** May this person decide on PIREPs? The server has the last word. */
-export function isStaff(me: Me): boolean {
+export function isStaff(me: { user: Pick<Me["user"], "roles"> }): boolean {
   return me.user.roles.some((role) => STAFF.includes(role));
 }

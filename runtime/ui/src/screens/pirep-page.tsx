@@ -3,14 +3,14 @@ import { Link } from "@tanstack/react-router";
 import { answer, api } from "../api/client";
 import { Failure } from "../api/failure";
 import type { Me, Pirep } from "../api/types";
+import { Actions } from "../components/actions";
 import { Facts } from "../components/facts";
 import { FlightTrack } from "../components/flight-track";
 import { History } from "../components/history";
 import { Icon } from "../components/icon";
 import { Empty, FailureNotice, Skeleton } from "../components/notice";
-import { OwnFlight, Restore } from "../components/own-flight";
-import { Reversal, Review } from "../components/review";
 import { StateBadge } from "../components/state-badge";
+import { isOwn } from "../lib/actions";
 import { dateTime, orDash } from "../lib/format";
 import { isStaff, useMe } from "../lib/use-me";
 import { usePageTitle } from "../lib/use-page-title";
@@ -25,7 +25,7 @@ export function PirepPage({ id }: { id: string }) {
   usePageTitle(data?.plan.flightNumber ?? "Flight", me.data?.tenant.displayName);
   if (pirep.error instanceof Failure && pirep.error.status === 404) return <NoSuchFlight />;
   return (
-    <article className="flex flex-col gap-6">
+    <article className="flex grow flex-col gap-6">
       {pirep.error && <FailureNotice error={pirep.error} onRetry={() => pirep.refetch()} />}
       {pirep.isPending && <Skeleton blocks={["h-20", "h-64 sm:h-105", "h-60"]} />}
       {data && <FlightStrip pirep={data} />}
@@ -33,7 +33,7 @@ export function PirepPage({ id }: { id: string }) {
       {data && <FlightTrack pirep={data} />}
       {data && <Facts pirep={data} />}
       {data && <History pirep={data} />}
-      {data && me.data && reviews(me.data, data) && <Review pirep={data} />}
+      {data && me.data && <Actions pirep={data} me={me.data} />}
     </article>
   );
 }
@@ -47,11 +47,6 @@ function NoSuchFlight() {
       </Link>
     </Empty>
   );
-}
-
-/** Nobody decides a flight of their own. */
-function reviews(me: Me, pirep: Pirep): boolean {
-  return isStaff(me) && me.user.id !== pirep.pilot.id;
 }
 
 /** The paper strip of a control tower: who, from where, to where, when. */
@@ -85,10 +80,10 @@ function FlightStrip({ pirep }: { pirep: Pirep }) {
   );
 }
 
-/** Where the flight stands: what is remarkable, the verdict, and what this person can do about it. */
+/** Where the flight stands: what is remarkable, what was asked, the verdict. */
 function Standing({ pirep, me }: { pirep: Pirep; me: Me }) {
-  const own = me.user.id === pirep.pilot.id;
-  const awaitsOthers = own && isStaff(me) && pirep.state === "Submitted";
+  const own = isOwn(pirep, me);
+  const awaitsOthers = own && isStaff(me) && pirep.state === "Submitted" && pirep.awaits !== "pilot";
   return (
     <>
       {pirep.warnings.length > 0 && (
@@ -101,35 +96,45 @@ function Standing({ pirep, me }: { pirep: Pirep; me: Me }) {
           ))}
         </ul>
       )}
-      {pirep.decision && <Verdict pirep={pirep} reversible={reviews(me, pirep)} />}
+      {pirep.question && (
+        <Statement label="Question" tone="border-l-wait" said={pirep.question}>
+          <span className="font-medium">Staff ask</span>
+          {own ? ", and await your answer" : ", and await the pilot's answer"}
+        </Statement>
+      )}
+      {pirep.decision && <Verdict pirep={pirep} decision={pirep.decision} />}
       {awaitsOthers && (
         <p className="text-muted">Somebody else of the staff decides it, as it is your own.</p>
       )}
-      {own && <OwnFlight pirep={pirep} />}
-      {!own && isStaff(me) && pirep.state === "Cancelled" && <Restore pirep={pirep} />}
     </>
   );
 }
 
-function Verdict({ pirep, reversible }: { pirep: Pirep; reversible: boolean }) {
-  const { decision } = pirep;
-  if (!decision) return null;
-  const accepted = decision.verdict === "Accepted";
-  const stands = pirep.state === decision.verdict;
+type VerdictProps = { pirep: Pirep; decision: NonNullable<Pirep["decision"]> };
+
+function Verdict({ pirep, decision }: VerdictProps) {
+  const { verdict, by, reason, credit } = decision;
+  const accepted = verdict === "Accepted";
+  return (
+    <Statement label="Verdict" tone={accepted ? "border-l-good" : "border-l-bad"} said={reason}>
+      <span className="font-medium">{verdict}</span> by {by?.displayName ?? "a review rule"},{" "}
+      {dateTime(pirep.decidedAt)}
+      {!accepted && `; counts: ${COUNTS[credit]}`}
+    </Statement>
+  );
+}
+
+type StatementProps = { label: string; tone: string; said: string | null; children: React.ReactNode };
+
+/** What staff have to say about it, first of all. */
+function Statement({ label, tone, said, children }: StatementProps) {
   return (
     <section
-      aria-label="Verdict"
-      className={`flex flex-col gap-3 rounded-lg border border-line border-l-4 bg-surface px-4 py-3 ${accepted ? "border-l-good" : "border-l-bad"}`}
+      aria-label={label}
+      className={`rounded-lg border border-line border-l-4 bg-surface px-4 py-3 ${tone}`}
     >
-      <div>
-        <p>
-          <span className="font-medium">{decision.verdict}</span> by{" "}
-          {decision.by?.displayName ?? "a review rule"}, {dateTime(pirep.decidedAt)}
-          {!accepted && `; counts: ${COUNTS[decision.credit]}`}
-        </p>
-        {decision.reason && <p className="mt-1 break-words text-base">“{decision.reason}”</p>}
-      </div>
-      {reversible && stands && <Reversal key={pirep.version} pirep={pirep} />}
+      <p>{children}</p>
+      {said && <p className="mt-1 whitespace-pre-line break-words text-base">“{said}”</p>}
     </section>
   );
 }

@@ -62,7 +62,7 @@ function SignedIn({ me }: { me: Me }) {
           <SignOut className="max-sm:hidden" />
         </div>
       </header>
-      <main id="main" ref={main} tabIndex={-1} className={`${WIDTH} flex-1 py-6 outline-none`}>
+      <main id="main" ref={main} tabIndex={-1} className={`${WIDTH} flex flex-1 flex-col py-6 outline-none`}>
         <Outlet />
       </main>
     </div>
