@@ -1,4 +1,6 @@
 import type { Locator } from "playwright-core";
+import type { Me, Pirep } from "../src/api/types";
+import { ACTIONS, allowed } from "../src/lib/actions";
 import { file, fill, pilot } from "./pilot";
 import { expect, test } from "./test";
 import { PASSWORD, PATIENCE_MS, type Visitor } from "./visitor";
@@ -262,4 +264,59 @@ test("a question is answered by keyboard alone", async ({ visit }) => {
   // On at what is possible next, not at the top of the page.
   await keyboard.press("Tab");
   await expect.poll(focused, PATIENT).toBe("Change…");
+});
+
+type Ask = { path: string; method?: string; body?: object; version?: number };
+
+/** A call as this visitor's session. */
+function call<T>({ page }: Visitor, { path, method = "GET", body, version }: Ask): Promise<T> {
+  const headers = {
+    ...(body ? { "Content-Type": "application/json", "Idempotency-Key": crypto.randomUUID() } : {}),
+    ...(version ? { "If-Match": `"${version}"` } : {}),
+  };
+  const options = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) };
+  return page.evaluate(async ({ path, options }) => (await fetch(`/api/v1${path}`, options)).json(), {
+    path,
+    options,
+  });
+}
+
+test("the page knows what the server allows", async ({ visit }) => {
+  const amelia = await pilot(await visit());
+  const ada = await visit();
+  await ada.enter();
+  const people = [
+    { visitor: amelia, me: await call<Me>(amelia, { path: "/me" }) },
+    { visitor: ada, me: await call<Me>(ada, { path: "/me" }) },
+  ];
+  // What it says to a thing that is not possible; that a draft is its pilot's is the page's own manners.
+  const agreed = async (pirep: Pirep) => {
+    const path = `/pireps/${pirep.id}/restore`;
+    for (const { visitor, me } of people) {
+      const refused = await call<{ allowed: string[] }>(visitor, { path, method: "POST", body: {} });
+      const others = pirep.state === "Draft" && visitor === ada ? ["edit"] : [];
+      const expected = ACTIONS.filter((name) => refused.allowed.includes(name) && !others.includes(name));
+      expect(allowed(pirep, me), `${pirep.state} ${me.user.displayName}`).toEqual(expected);
+    }
+    return pirep;
+  };
+  const flight = (body: object) =>
+    call<Pirep>(amelia, { path: `/pireps/${crypto.randomUUID()}`, method: "PUT", body });
+  const act = async (visitor: Visitor, { id, version }: Pirep, verb: string, body: object) =>
+    agreed(await call<Pirep>(visitor, { path: `/pireps/${id}/${verb}`, method: "POST", body, version }));
+  const plan = { flightNumber: "SKY77", departure: "EDDM", arrival: "LOWI", aircraftType: "A20N" };
+
+  let pirep = await agreed(await flight({ intent: "draft", plan }));
+  pirep = await act(amelia, pirep, "submit", { report: { blockTimeMin: 65, flightTimeMin: 50 } });
+  pirep = await act(ada, pirep, "ask", { question: "Why?" });
+  pirep = await act(amelia, pirep, "answer", { answer: "So." });
+  pirep = await act(ada, pirep, "reject", { reason: "Wrong airport" });
+  pirep = await act(amelia, pirep, "appeal", { comment: "Look again" });
+  pirep = await act(ada, pirep, "accept", {});
+  pirep = await act(ada, pirep, "reopen", { reason: "A slip" });
+  await act(amelia, pirep, "withdraw", {});
+  pirep = await agreed(await flight({ intent: "prefile", source: { kind: "Acars" }, plan }));
+  pirep = await act(amelia, pirep, "pause", {});
+  await act(amelia, pirep, "submit", { report: { blockTimeMin: 65, flightTimeMin: 50 } });
+  for (const { visitor } of people) visitor.forgive(/status of 409/);
 });

@@ -109,23 +109,27 @@ function useChange(pirep: Pirep) {
   const navigate = useNavigate();
   const [based, setBased] = useState<Based>({ base: pirep, values: shown(pirep), clashes: {} });
   const change = useMutation({
-    mutationFn: (form: FormData) => {
+    mutationFn: async (form: FormData) => {
       const before = shown(based.base);
+      const after = typed(form, before);
       const reason = form.has("reason") ? { reason: String(form.get("reason")) } : {};
-      const body = { ...changes(before, typed(form, before)), ...reason };
+      const body = { ...changes(before, after), ...reason };
       const header = { "If-Match": `"${based.base.version}"` };
-      return answer(api.PATCH("/api/v1/pireps/{id}", { params: { path: { id }, header }, body }));
+      try {
+        return await answer(api.PATCH("/api/v1/pireps/{id}", { params: { path: { id }, header }, body }));
+      } catch (error) {
+        if (error instanceof Failure && error.status === 412) {
+          const newest = await read(id);
+          queries.setQueryData(["pirep", id], newest);
+          setBased({ base: newest, ...rebased(before, after, shown(newest)) });
+        }
+        throw error;
+      }
     },
     onSuccess: (changed) => {
       queries.setQueryData(["pirep", id], changed);
       queries.invalidateQueries({ queryKey: ["pireps"] });
       navigate({ to: "/pireps/$id", params: { id } });
-    },
-    onError: async (error, form) => {
-      if (!(error instanceof Failure && error.status === 412)) return;
-      const newest = await queries.fetchQuery({ queryKey: ["pirep", id], queryFn: () => read(id) });
-      const before = shown(based.base);
-      setBased({ base: newest, ...rebased(before, typed(form, before), shown(newest)) });
     },
   });
   return { ...change, based };
