@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
 use crate::application::identity::Identity;
-use crate::application::pirep_queries::{People, PirepQueries};
+use crate::application::pirep_queries::{People, PirepQueries, is_party};
 use crate::application::shared::Shared;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::DomainEvent;
@@ -69,7 +69,7 @@ impl History {
         pirep: PirepId,
     ) -> Result<Vec<HistoryEntry>, ServiceError> {
         let pilot = self.queries.get(identity, pirep).await?.pirep.pilot;
-        let party = pilot == identity.user() || identity.reads_every_pirep();
+        let party = is_party(identity, pilot);
         let mut entries = Vec::new();
         let mut state: Option<Pirep> = None;
         let envelopes = self.shared.stream(pirep.0).await?;

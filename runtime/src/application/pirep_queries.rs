@@ -69,7 +69,7 @@ impl PirepQueries {
             may_read(identity, pirep.pilot, pirep.state)
         });
         let visible = visible.ok_or_else(|| ServiceError::not_found(PIREP))?;
-        self.complete(visible).await
+        self.complete(shown_to(identity, visible)).await
     }
 
     pub async fn list(
@@ -88,8 +88,10 @@ impl PirepQueries {
         let alternatives = alternatives(whose, &filter);
         let sort = filter.sort.sort();
         let found = queries::page(read_model, &PIREPS, alternatives, sort, &list, &page).await?;
+        let items = found.items.into_iter();
+        let items = items.map(|stored| shown_to(identity, stored)).collect();
         Ok(Listed {
-            items: self.complete_all(found.items).await?,
+            items: self.complete_all(items).await?,
             next: found.next,
         })
     }
@@ -147,6 +149,21 @@ pub fn may_read(identity: &Identity, pilot: UserId, state: PirepState) -> bool {
     let public = state == PirepState::Accepted;
     let discarded = state == PirepState::Discarded;
     !discarded && (own || public || identity.reads_every_pirep())
+}
+
+/// Whether the caller reads what its pilot and staff say to each other.
+pub fn is_party(identity: &Identity, pilot: UserId) -> bool {
+    pilot == identity.user() || identity.reads_every_pirep()
+}
+
+/// A verdict is for everybody who reads the flight, its words are not.
+fn shown_to(identity: &Identity, mut stored: StoredPirep) -> StoredPirep {
+    if !is_party(identity, stored.entity.pilot)
+        && let Some(decision) = &mut stored.entity.decision
+    {
+        decision.reason = None;
+    }
+    stored
 }
 
 /// What is shown of some users beside their flights.

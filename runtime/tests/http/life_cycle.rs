@@ -432,17 +432,24 @@ async fn what_was_said_is_for_pilot_and_staff() {
     assert_eq!(answered.status, 200, "{answered:?}");
     let accept = Call::new("POST", &format!("{}/accept", cast.path)).by(&cast.admin);
     let accept = accept.header("if-match", &answered.etag());
-    let accepted = cast.stack.ask(accept.json(json!({}))).await;
+    let comment = json!({"comment": "Runway 26 it was"});
+    let accepted = cast.stack.ask(accept.json(comment)).await;
     assert_eq!(accepted.status, 200, "{accepted:?}");
     let other = cast.stack.pilot("bob").await;
     for (who, told) in [(&cast.pilot, true), (&cast.admin, true), (&other, false)] {
-        let history = Call::get(&format!("{}/history", cast.path)).by(who);
-        let history = history.header("albatross-position", &accepted.position());
-        let history = cast.stack.ask(history).await;
-        assert_eq!(history.status, 200, "{history:?}");
-        let shown = history.body.to_string();
-        assert!(shown.contains("Accepted"), "{shown}");
-        assert_eq!(shown.to_lowercase().contains("runway"), told, "{shown}");
+        for path in [
+            &format!("{}/history", cast.path),
+            &cast.path,
+            "/api/v1/pireps",
+        ] {
+            let call = Call::get(path).by(who);
+            let call = call.header("albatross-position", &accepted.position());
+            let answer = cast.stack.ask(call).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let shown = answer.body.to_string();
+            assert!(shown.contains("Accepted"), "{shown}");
+            assert_eq!(shown.to_lowercase().contains("runway"), told, "{shown}");
+        }
     }
 }
 
