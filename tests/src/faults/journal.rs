@@ -51,6 +51,8 @@ struct State {
     phases: BTreeMap<String, String>,
     calls: BTreeMap<String, BTreeSet<Call>>,
     plan: BTreeMap<String, BTreeMap<Call, Fault>>,
+    /// How many calls are yet to go well before one goes wrong.
+    strikes: BTreeMap<String, Vec<(usize, Fault)>>,
     /// Every identity that was stored, by subject.
     identities: BTreeMap<String, BTreeSet<Vec<String>>>,
 }
@@ -87,6 +89,18 @@ impl Journal {
         let mut state = self.state();
         let plan = state.plan.entry(subject.to_owned()).or_default();
         plan.insert(call, fault);
+    }
+
+    /// What is to go wrong with whichever call of `subject` comes after so many others.
+    pub fn strike(&self, subject: &str, after: usize, fault: Fault) {
+        let mut state = self.state();
+        let strikes = state.strikes.entry(subject.to_owned()).or_default();
+        strikes.push((after, fault));
+    }
+
+    /// Nothing more goes wrong with whichever call.
+    pub fn calm(&self, subject: &str) {
+        self.state().strikes.remove(subject);
     }
 
     /// What was planned for `subject` and has not happened.
@@ -153,7 +167,10 @@ impl Journal {
             number,
         };
         calls.insert(call.clone());
-        let fault = state.plan.get_mut(subject)?.remove(&call)?;
+        let planned = state.plan.get_mut(subject);
+        let planned = planned.and_then(|plan| plan.remove(&call));
+        let struck = state.strikes.get_mut(subject).and_then(struck);
+        let fault = planned.or(struck)?;
         eprintln!("{subject}: {fault:?} at {call:?}");
         Some(fault)
     }
@@ -191,4 +208,14 @@ impl Journal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Counts one call, and says what goes wrong with it.
+fn struck(strikes: &mut Vec<(usize, Fault)>) -> Option<Fault> {
+    let due = strikes.iter().position(|(after, _)| *after == 0);
+    let fault = due.map(|due| strikes.swap_remove(due).1);
+    for (after, _) in strikes {
+        *after = after.saturating_sub(1);
+    }
+    fault
 }

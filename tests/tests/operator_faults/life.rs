@@ -71,7 +71,7 @@ pub async fn live(world: &World, name: &str, stages: &[&str]) {
 }
 
 impl Life<'_> {
-    async fn create(&self) {
+    pub async fn create(&self) {
         self.world.journal.enter(self.name, "create");
         let platform = &self.world.platform;
         let key = platform.declare_key(&self.key, self.name, json!({})).await;
@@ -240,7 +240,7 @@ impl Life<'_> {
         assert!(platform.has_its_mark(self.name).await, "{}", self.name);
     }
 
-    async fn drop(&self) {
+    pub async fn drop(&self) {
         self.world.journal.enter(self.name, "drop");
         let platform = &self.world.platform;
         let (record, pending) = (platform.record(self.name).await, self.pending());
@@ -289,7 +289,7 @@ impl Life<'_> {
 }
 
 /// Of an autoscaler.
-fn bounds() -> Value {
+pub fn bounds() -> Value {
     json!({"minReplicas": 2, "maxReplicas": 5})
 }
 

@@ -7,6 +7,7 @@ mod lost_answer;
 mod model;
 mod settings;
 mod silence;
+mod wandering;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
