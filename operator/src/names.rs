@@ -98,18 +98,6 @@ pub fn pending_secret(api_key_uid: &str) -> String {
     format!("apikey-{api_key_uid}")
 }
 
-/// Data key of an admin's link; `@` is not allowed in one.
-pub fn admin_link_key(email: &str) -> String {
-    email
-        .replace('@', ".at.")
-        .chars()
-        .map(|c| match c {
-            c if c.is_ascii_alphanumeric() || "-_.".contains(c) => c,
-            _ => '_',
-        })
-        .collect()
-}
-
 /// Where the internal API of a tenant's runtime is, behind one of its Services.
 pub fn runtime_url(template: &str, tenant: &str, service: &str, cluster_ip: &str) -> String {
     template
@@ -152,8 +140,6 @@ impl ExternalNames {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
 
     #[test]
@@ -164,13 +150,6 @@ mod tests {
         assert_eq!(names.migrate_role, "alb_0190b5a27c3e4d11_migrate");
         assert_eq!(names.cache_prefix, "alb_0190b5a27c3e4d11:");
         assert!(names.migrate_role.len() <= 63);
-    }
-
-    #[rstest]
-    #[case("ada@skyways.example", "ada.at.skyways.example")]
-    #[case("o'hara+x@skyways.example", "o_hara_x.at.skyways.example")]
-    fn a_link_is_found_by_its_address(#[case] email: &str, #[case] key: &str) {
-        assert_eq!(admin_link_key(email), key);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod ingress;
 pub mod input;
 pub mod job;
 pub mod limit_range;
+pub mod link_key;
 pub mod namespace;
 pub mod network_policy;
 pub mod pod;

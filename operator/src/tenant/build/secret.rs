@@ -11,6 +11,7 @@ use crate::context::runtime::AdminRole;
 use crate::names;
 use crate::provision::{postgres, rabbitmq, redis};
 use crate::tenant::build::input::Input;
+use crate::tenant::build::link_key::link_key;
 use crate::tenant::desired;
 
 /// Environment of `serve` and `work`.
@@ -117,10 +118,9 @@ fn links(input: &Input<'_>, wanted: AdminRole) -> Vec<(String, String)> {
         .iter()
         .filter(|(email, _)| admins.get(*email).is_some_and(|(_, role)| *role == wanted))
         .filter_map(|(email, link)| match link {
-            AdminLink::Open { token, .. } => Some((
-                names::admin_link_key(email),
-                format!("{origin}/welcome#{token}"),
-            )),
+            AdminLink::Open { token, .. } => {
+                Some((link_key(email), format!("{origin}/welcome#{token}")))
+            }
             AdminLink::Used => None,
         })
         .collect()
