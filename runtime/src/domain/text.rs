@@ -64,6 +64,19 @@ pub fn check_email(faults: &mut Faults, pointer: &str, text: &str) {
     );
 }
 
+/// As it is; of one that is longer than `max`, its beginning and its end, since it may be either that tells it from others.
+pub fn shortened(text: &str, max: usize) -> String {
+    let length = text.chars().count();
+    if length <= max {
+        return text.to_owned();
+    }
+    let (first, last) = ((max - 1) / 2, max / 2);
+    let ends = text.chars().take(first);
+    ends.chain(['…'])
+        .chain(text.chars().skip(length - last))
+        .collect()
+}
+
 /// Without space around it; none when there is nothing else.
 pub fn trimmed(text: Option<&str>) -> Option<String> {
     let text = text?.trim();

@@ -1,5 +1,6 @@
 //! The operator's desired state: what is declared holds, what is not declared any more goes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use albatross::adapters::memory;
@@ -397,6 +398,39 @@ async fn a_key_whose_machine_has_lost_its_id_to_a_flight_is_refused_and_the_othe
     assert_eq!((report.api_keys.len(), report.refused_keys.len()), (1, 1));
     assert!(refused.open(&stage).await.is_err());
     works.open(&stage).await.unwrap();
+}
+
+/// As long as a namespace, `/` and the name of an ApiKey may be: told apart by their ends, and by their beginnings.
+#[tokio::test]
+async fn the_longest_names_of_machines_stay_apart_and_are_shortened_for_people() {
+    let stage = Stage::new().await;
+    let name = |first: &str, last: &str| {
+        let (namespace, name) = ("n".repeat(62), "k".repeat(252));
+        format!("{first}{namespace}/{name}{last}")
+    };
+    let names = [name("a", "x"), name("a", "y"), name("b", "x")];
+    let operators = names.each_ref().map(|_| Operator::new());
+    let declared = || {
+        let keys = operators.iter().zip(&names);
+        let keys = keys.map(|(operator, name)| operator.key(json!({"machineUser": name})));
+        state(1, vec![operators[0].admin("Ada")], keys.collect())
+    };
+    let report = apply(&stage, declared()).await;
+    assert_eq!(report.refused_keys, []);
+    let mut machines = BTreeSet::new();
+    for (operator, name) in operators.iter().zip(&names) {
+        let machine = operator.open(&stage).await.unwrap();
+        let expected = Uuid::new_v5(&stage.tenant.0, format!("machine:{name}").as_bytes());
+        assert_eq!(machine.user().0, expected);
+        let shown = stage.airline.users.me(&machine).await.unwrap();
+        let shown = shown.entity.display_name.into_known().unwrap();
+        assert_eq!(shown.chars().count(), 100);
+        machines.insert(shown);
+    }
+    assert_eq!(machines.len(), 3, "{machines:?}");
+    let head = stage.stores.events.head().await.unwrap();
+    apply(&stage, declared()).await;
+    assert_eq!(stage.stores.events.head().await.unwrap(), head);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use crate::domain::event::DomainEvent;
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::refusal::Refusal;
 use crate::domain::roles::Roles;
+use crate::domain::text;
 use crate::domain::user::{NewApiKey, NewUser, User, UserCommand, UserEvent};
 use crate::ports::credentials::{CredentialChange, CredentialKind};
 use crate::ports::read_model::{Filter, Value};
@@ -118,7 +119,7 @@ impl Keys {
         let row = key_row(user, id, digest, &key.scopes, now, key.expires_at);
         let command = UserCommand::EnsureApiKey(NewApiKey {
             key_id: id.clone(),
-            name: key.machine_user.clone(),
+            name: shown(key),
             scopes: key.scopes.clone(),
             expires_at: key.expires_at,
         });
@@ -209,7 +210,7 @@ impl Keys {
         let command = match present {
             None => UserCommand::Register(NewUser {
                 email: None,
-                display_name: key.machine_user.clone(),
+                display_name: shown(key),
                 callsign: None,
                 roles: needed,
                 machine: true,
@@ -227,6 +228,11 @@ impl Keys {
         self.accounts.execute(order).await?;
         Ok(user)
     }
+}
+
+/// The machine's and the key's name for people; who they are goes by the whole of it.
+fn shown(key: &DesiredKey) -> String {
+    text::shortened(&key.machine_user, text::MAX_NAME)
 }
 
 /// Whether it expired so long ago that no flight needs it any more.

@@ -78,7 +78,7 @@ pub struct DesiredKey {
     /// E-mail address of the user that it acts for; none for a machine of its own.
     #[serde(default)]
     pub user: Option<String>,
-    /// The machine's name, and the key's.
+    /// The machine's name, and the key's. People see a long one shortened.
     pub machine_user: String,
     pub scopes: Scopes,
     #[serde(default)]
