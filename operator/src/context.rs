@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod caches;
 pub mod child;
 pub mod contention;
+pub mod holdings;
 pub mod http_route;
 pub mod key_ring;
 pub mod lease;
@@ -40,7 +41,8 @@ pub struct Context {
     pub servers: servers::ServerAccess,
     pub runtime: runtime::RuntimeClient,
     pub memory: memory::Memory,
-    /// Held by who asks for a turn in the rollout until it is written down: two must not take the same one.
+    /// Held by who takes what only one can have, a turn in the rollout, a host, a server's last room, until it is
+    /// written down.
     pub turns: tokio::sync::Mutex<()>,
     pub backoff: backoff::Backoff,
     pub triggers: Arc<triggers::Triggers>,

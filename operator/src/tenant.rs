@@ -26,6 +26,7 @@ pub mod runtime;
 pub mod status;
 pub mod transitions;
 pub mod trouble;
+pub mod turn;
 pub mod upgrade;
 pub mod validate;
 
@@ -122,10 +123,12 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
         });
     }
     let generation = tenant.metadata.generation.unwrap_or_default();
-    let world = dereference::read(tenant, ctx).await?;
+    let mut world = dereference::read(tenant, ctx).await?;
+    let turn = turn::take(tenant, &mut world, ctx).await;
     let mut plan = match validate::validate(tenant, &world, &ctx.config) {
         Ok(plan) => plan,
         Err(refusal) => {
+            drop(turn);
             let now = ctx.clock.now();
             status::write(tenant, ctx, |status| {
                 status::refused(status, &refusal, generation, now);
@@ -141,6 +144,7 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
     ctx.writer.finalizer(tenant, true).await?;
     let serves = runtime::serves(&plan, ctx);
     let mut claimed = claim::claim(tenant, &plan, &world.record, serves, ctx).await?;
+    drop(turn);
     announce(tenant, &plan, &claimed, ctx).await?;
     let worked = work(&mut plan, &world, &mut claimed, ctx).await;
     let facts = match worked {

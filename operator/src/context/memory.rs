@@ -44,6 +44,11 @@ impl Memory {
         self.lock().get(tenant).cloned().unwrap_or_default()
     }
 
+    /// The record alone, for who looks at those of many.
+    pub fn record(&self, tenant: &str) -> Option<Arc<TenantRecord>> {
+        self.lock().get(tenant)?.record.clone()
+    }
+
     pub fn update<T>(&self, tenant: &str, change: impl FnOnce(&mut TenantMemory) -> T) -> T {
         change(self.lock().entry(tenant.to_owned()).or_default())
     }

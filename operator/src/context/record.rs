@@ -26,6 +26,10 @@ pub struct TenantRecord {
     pub tenant_id: Uuid,
     pub names: ExternalNames,
     pub servers: PlacedOn,
+    /// The host that it was last made to serve.
+    pub host: Option<String>,
+    /// Connections to its database that are set aside for it.
+    pub connections: Option<i32>,
     pub secrets: TenantSecrets,
     /// Counts the states that the runtime was told to be in.
     pub desired_number: u64,
@@ -106,6 +110,8 @@ impl TenantRecord {
             tenant_id,
             names: ExternalNames::of(tenant_id),
             servers,
+            host: None,
+            connections: None,
             secrets: TenantSecrets {
                 tenant_key: token::key(entropy),
                 pepper: token::key(entropy),
@@ -163,6 +169,11 @@ impl TenantRecord {
                 rabbitmq: reader.optional("rabbitmqServer"),
                 redis: reader.optional("redisServer"),
             },
+            host: reader.optional("host"),
+            connections: match reader.optional("connections") {
+                Some(_) => Some(reader.parsed("connections", |text| text.parse().ok())?),
+                None => None,
+            },
             secrets: TenantSecrets {
                 tenant_key,
                 pepper,
@@ -190,11 +201,6 @@ impl TenantRecord {
                 .and_then(|annotations| annotations.get(names::RETAINED_ANNOTATION).cloned()),
             resource_version: secret.metadata.resource_version.clone(),
         })
-    }
-
-    /// Name of the PostgreSQL server that a record names, whatever else is in it.
-    pub fn postgres_server(secret: &Secret) -> Option<String> {
-        Reader { secret }.optional("postgresServer")
     }
 
     /// The Secret as it is to be stored.
@@ -229,6 +235,8 @@ impl TenantRecord {
             tenant_id,
             names,
             servers,
+            host,
+            connections,
             secrets,
             desired_number,
             desired_digest,
@@ -256,6 +264,8 @@ impl TenantRecord {
             ("postgresServer", Some(servers.postgres.clone())),
             ("rabbitmqServer", servers.rabbitmq.clone()),
             ("redisServer", servers.redis.clone()),
+            ("host", host.clone()),
+            ("connections", connections.map(|it| it.to_string())),
             ("tenantKey", Some(exposed(&secrets.tenant_key))),
             ("pepper", Some(exposed(&secrets.pepper))),
             ("internalToken", Some(exposed(&secrets.internal_token))),
@@ -335,6 +345,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::holdings::Holdings;
     use crate::context::system::SystemEntropy;
     use crate::context::upgrade::Upgrade;
 
@@ -354,6 +365,8 @@ mod tests {
                 expires_at: "2027-01-01T00:00:00Z".parse().unwrap(),
             },
         );
+        record.host = Some("skyways.example".to_owned());
+        record.connections = Some(24);
         record.desired_number = 7;
         record.required_desired = 5;
         let provisioned = ("database".to_owned(), "digest".to_owned());
@@ -377,6 +390,8 @@ mod tests {
         let read = TenantRecord::from_secret(&secret).unwrap();
         assert_eq!(read.data(), record.data());
         assert_eq!(read.servers, record.servers);
+        assert_eq!(Holdings::of(&read), Holdings::of(&record));
+        assert_eq!(Holdings::read(&secret), Holdings::of(&record));
         assert_eq!(read.images, record.images);
         assert_eq!(read.provisioned, record.provisioned);
         assert_eq!(read.erased, record.erased);

@@ -44,6 +44,8 @@ pub async fn claim(
         record.provisioned.clear();
     }
     record.servers = plan.servers.names();
+    record.host = Some(plan.tenant.host.clone());
+    record.connections = Some(plan.connections);
     let answered = answered_admins(&plan.tenant.name, ctx);
     desired::refresh_links(
         &mut record,

@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use albatross_crds::Tenant;
 use albatross_crds::tenant_namespace;
-use albatross_crds::validation::validate_tenant;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, ResourceExt};
 
 use crate::context::Context;
 use crate::context::record::{TenantRecord, Unreadable};
 use crate::names;
-use crate::tenant::connections::connections_of;
 
 /// The world around one tenant.
 #[derive(Debug, Clone)]
@@ -32,14 +30,14 @@ pub enum Record {
 /// What others have, and what is in the way.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// An older tenant with the same host.
+    /// Another tenant, which has the host that this one wants.
     pub host_taken_by: Option<String>,
     /// The tenant's namespace exists and carries another identity, or none.
     pub namespace_is_foreign: bool,
     pub namespace_is_terminating: bool,
     /// Where the record of the tenant to adopt lies, if not under this tenant's name.
     pub adopted: Option<Elsewhere>,
-    /// Connections that other tenants have reserved, by PostgreSQL server.
+    /// Connections that other tenants have, by PostgreSQL server; for who wants more than it has.
     pub reserved: BTreeMap<String, i32>,
 }
 
@@ -51,25 +49,21 @@ pub struct Elsewhere {
     pub retained: bool,
 }
 
-/// Reads the record, the namespace and the other tenants.
+/// Reads the record and the namespace. What other tenants have is looked at in turn.
 #[tracing::instrument(name = "dereference", level = "debug", skip_all)]
 pub async fn read(tenant: &Tenant, ctx: &Context) -> Result<World, kube::Error> {
     let record = record(&tenant.name_any(), ctx).await?;
     let namespace = namespace(tenant, ctx).await?;
     Ok(World {
         surroundings: Surroundings {
-            host_taken_by: host_taken_by(tenant, ctx),
             namespace_is_foreign: namespace
                 .as_ref()
                 .is_some_and(|namespace| !is_ours(namespace, &record)),
             namespace_is_terminating: namespace
                 .is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
             adopted: adopted_elsewhere(tenant, ctx),
-            // Only a tenant that is not placed yet asks how much room there is.
-            reserved: match record {
-                Record::Absent => reserved(tenant, ctx),
-                _ => BTreeMap::new(),
-            },
+            host_taken_by: None,
+            reserved: BTreeMap::new(),
         },
         record,
     })
@@ -101,7 +95,7 @@ pub async fn record(tenant: &str, ctx: &Context) -> Result<Record, kube::Error> 
 
 /// As last written by this process, if the cache does not show it yet.
 pub fn remembered(tenant: &str, cached: &Secret, ctx: &Context) -> Option<Arc<TenantRecord>> {
-    let remembered = ctx.memory.of(tenant).record?;
+    let remembered = ctx.memory.record(tenant)?;
     let (ours, shown) = (
         &remembered.resource_version,
         &cached.metadata.resource_version,
@@ -126,14 +120,6 @@ fn is_ours(namespace: &Namespace, record: &Record) -> bool {
     namespace.annotations().get(names::TENANT_ID_ANNOTATION) == Some(&record.tenant_id.to_string())
 }
 
-/// The older tenant keeps the host; of two equally old ones, the one whose name comes first.
-fn host_taken_by(tenant: &Tenant, ctx: &Context) -> Option<String> {
-    let age = |tenant: &Tenant| (tenant.meta().creation_timestamp.clone(), tenant.name_any());
-    let is_older = |other: &Tenant| other.spec.host == tenant.spec.host && age(other) < age(tenant);
-    let older = ctx.caches.tenants.state_filter(is_older);
-    older.iter().map(|other| other.name_any()).min()
-}
-
 fn adopted_elsewhere(tenant: &Tenant, ctx: &Context) -> Option<Elsewhere> {
     let id = tenant.spec.bootstrap.as_ref()?.adopt.as_ref()?;
     let own = names::record_secret(&tenant.name_any());
@@ -146,24 +132,6 @@ fn adopted_elsewhere(tenant: &Tenant, ctx: &Context) -> Option<Elsewhere> {
         tenant: found.labels().get(names::TENANT_LABEL)?.clone(),
         retained: found.annotations().contains_key(names::RETAINED_ANNOTATION),
     })
-}
-
-fn reserved(tenant: &Tenant, ctx: &Context) -> BTreeMap<String, i32> {
-    let mut reserved = BTreeMap::new();
-    for other in ctx.caches.tenants.state() {
-        let name = other.name_any();
-        if name == tenant.name_any() {
-            continue;
-        }
-        let record = ctx
-            .caches
-            .secret(&ctx.namespace, &names::record_secret(&name));
-        let server = record.and_then(|secret| TenantRecord::postgres_server(&secret));
-        if let (Some(server), Ok(valid)) = (server, validate_tenant(&other.spec, &name)) {
-            *reserved.entry(server).or_default() += connections_of(&valid);
-        }
-    }
-    reserved
 }
 
 /// Resource versions of one object are comparable as numbers.

@@ -67,7 +67,7 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
         .map_err(|violations| refuse(Reason::InvalidSpec, summary(&violations)))?;
     let record = identity::record(tenant, world)?;
     check_surroundings(&valid, &world.surroundings)?;
-    let connections = connections_of(&valid);
+    let connections = connections_of(&tenant.spec);
     let servers = place(&valid, record, &world.surroundings, config, connections)?;
     let image = image::choose(
         valid.version.as_deref(),
@@ -156,11 +156,12 @@ fn place(
     let postgres = servers
         .postgres_named(chosen.postgres)
         .ok_or_else(|| unknown("postgres", chosen.postgres))?;
-    if placed.is_none() && room(postgres) < connections {
+    if connections > held(record, connections) && room(postgres) < connections {
         return Err(refuse(
             Reason::ServerFull,
             format!(
-                "PostgreSQL server {} has {} connections left in its budget, {connections} are needed",
+                "PostgreSQL server {} has {} connections left in its budget for this tenant, {connections} are needed; \
+                 declare fewer pods, or raise the server's connectionBudget",
                 postgres.name,
                 room(postgres).max(0)
             ),
@@ -179,6 +180,14 @@ fn place(
         rabbitmq: rabbitmq.cloned(),
         redis: redis.cloned(),
     })
+}
+
+/// Connections that the tenant has already. One whose record is of an earlier version has what it declares.
+fn held(record: Option<&TenantRecord>, declared: i32) -> i32 {
+    match record.filter(|record| record.retained_at.is_none()) {
+        Some(record) => record.connections.unwrap_or(declared),
+        None => 0,
+    }
 }
 
 struct Chosen<'a> {
@@ -302,6 +311,32 @@ mod tests {
         let plan = validate(&tenant, &world, &fixtures::config()).unwrap();
         assert_eq!(plan.servers.postgres.name, "spare");
         assert!(plan.servers.redis.is_none());
+    }
+
+    #[test]
+    fn a_placed_tenant_has_what_it_has_and_grows_only_into_room() {
+        let tenant = fixtures::tenant(json!({"api": {"replicas": 2}}));
+        let mut record = fixtures::record(&fixtures::plan(json!({})));
+        let mut answer = |connections, retained: bool, reserved| {
+            record.connections = connections;
+            record.retained_at = retained.then(|| fixtures::NOW.to_owned());
+            let mut tenant = tenant.clone();
+            if retained {
+                let adopt = json!({"adopt": record.tenant_id});
+                tenant.spec.bootstrap = serde_json::from_value(adopt).unwrap();
+            }
+            let mut world = fixtures::world(Record::Present(Box::new(record.clone())));
+            let reserved = ("main".to_owned(), reserved);
+            world.surroundings.reserved.extend([reserved]);
+            let answer = validate(&tenant, &world, &fixtures::config());
+            answer.map(|_| ()).map_err(|refusal| refusal.reason)
+        };
+        assert_eq!(answer(Some(24), false, 64), Ok(()));
+        assert_eq!(answer(Some(24), false, 65), Err(Reason::ServerFull));
+        // What runs already, on a server whose budget was lowered, or before it was counted.
+        assert_eq!(answer(Some(36), false, 90), Ok(()));
+        assert_eq!(answer(None, false, 90), Ok(()));
+        assert_eq!(answer(Some(36), true, 90), Err(Reason::ServerFull));
     }
 
     #[rstest]

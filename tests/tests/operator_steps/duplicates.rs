@@ -2,6 +2,8 @@
 
 use albatross_crds::tenant::DeletionPolicy;
 use albatross_tests::platform::{Outside, Platform};
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 use serde_json::json;
 
@@ -32,6 +34,84 @@ async fn a_tenant_that_lost_its_host_takes_nothing_of_the_winner_along() {
     platform.ready("winner").await;
     platform.remove("winner").await;
     operator.stop().await;
+}
+
+#[tokio::test]
+async fn who_serves_a_host_keeps_it_however_old_who_else_wants_it_is() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    let ingress = json!({"exposure": {"ingress": {}}});
+    platform.airline("elder", ingress.clone()).await;
+    platform.airline("younger", ingress).await;
+
+    let younger_s = json!({"host": "younger.example"});
+    platform.change("elder", younger_s.clone()).await;
+    platform
+        .comes_to("elder", "Stalled", "True", "HostConflict")
+        .await;
+    look_again(&platform, "younger").await;
+    platform.ready("younger").await;
+    assert_eq!(hosts(&platform, "elder").await, ["elder.example"]);
+    assert_eq!(hosts(&platform, "younger").await, ["younger.example"]);
+
+    // What it serves is its own until it has let go of it, whatever it wants.
+    let elder_s = json!({"host": "elder.example"});
+    platform.change("younger", elder_s).await;
+    platform
+        .comes_to("younger", "Stalled", "True", "HostConflict")
+        .await;
+    platform
+        .change("younger", json!({"host": "third.example"}))
+        .await;
+    platform.ready("younger").await;
+    look_again(&platform, "elder").await;
+    platform.ready("elder").await;
+    assert_eq!(hosts(&platform, "elder").await, ["younger.example"]);
+    for name in ["elder", "younger"] {
+        platform.remove(name).await;
+    }
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_only_observed_has_no_host_before_it_was_managed_and_keeps_it_then() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    let same = |mode: &str| json!({"host": "same.example", "mode": mode});
+    platform.declare("observed", same("Observe")).await;
+    platform
+        .comes_to("observed", "Ready", "False", "Observing")
+        .await;
+    platform.airline("managed", same("Apply")).await;
+    platform.change("observed", same("Apply")).await;
+    platform
+        .comes_to("observed", "Stalled", "True", "HostConflict")
+        .await;
+    platform.change("managed", same("Observe")).await;
+    platform.ready("managed").await;
+    look_again(&platform, "observed").await;
+    platform
+        .comes_to("observed", "Stalled", "True", "HostConflict")
+        .await;
+    for name in ["observed", "managed"] {
+        platform.remove(name).await;
+    }
+    operator.stop().await;
+}
+
+/// Changes a tenant so that the operator has to look.
+async fn look_again(platform: &Platform, tenant: &str) {
+    let again = json!({"displayName": "Looked at"});
+    platform.change(tenant, again).await;
+}
+
+/// That a tenant's Ingress names.
+async fn hosts(platform: &Platform, tenant: &str) -> Vec<String> {
+    let namespace = albatross_crds::tenant_namespace(tenant);
+    let ingresses: Api<Ingress> = Api::namespaced(platform.client.clone(), &namespace);
+    let ingress = ingresses.get("api").await.unwrap();
+    let rules = ingress.spec.and_then(|spec| spec.rules).unwrap_or_default();
+    rules.into_iter().filter_map(|rule| rule.host).collect()
 }
 
 /// A backup of objects brings the finalizer along, so that the operator is asked about the end of what it never began.

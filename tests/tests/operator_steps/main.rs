@@ -6,6 +6,7 @@ mod adoption;
 mod api_keys;
 mod api_server_outages;
 mod autoscaling;
+mod budgets;
 mod cache_accounts;
 mod contention;
 mod definitions;
