@@ -85,6 +85,10 @@ fn everything_that_this_version_honours_is_accepted() {
     json!({"owners": [{"kind": "User", "name": "x"}, {"kind": "Group", "name": "x"}, {"kind": "User", "name": "x"}]}),
     "spec.owners[2]", r#""User x""#
 )]
+#[case::limit_that_no_pod_states(
+    json!({"api": {"resources": {"limits": {"memory": "1Gi"}}}, "quota": {"limits": {"cpu": "100"}}}),
+    "spec.api.resources.limits.cpu", "nothing"
+)]
 #[case::no_replica(json!({"api": {"replicas": 0}}), "spec.api.replicas", "0")]
 #[case::replicas(json!({"api": {"replicas": 101}}), "spec.api.replicas", "101")]
 #[case::workers(json!({"worker": {"replicas": -1}}), "spec.worker.replicas", "-1")]

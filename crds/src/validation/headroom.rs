@@ -1,7 +1,7 @@
 //! Whether a quota leaves room for the pods, a rolling update and the migration Job.
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     quantity::{display, nanos},
@@ -10,8 +10,8 @@ use crate::{
     violation::Violation,
 };
 
-/// What `quota` is too small for. Pods that state no amount of their own use `default`; where neither does, there is
-/// nothing to compare.
+/// What `quota` is too small for, or counts and no pod states. Pods that declare nothing of their own use `default`; where
+/// that is not known, there is nothing to compare.
 pub fn headroom(
     quota: &Quota,
     api: &Workload,
@@ -30,17 +30,23 @@ pub fn headroom(
     }
     for (section, amounts) in [("requests", &quota.requests), ("limits", &quota.limits)] {
         for (name, given) in amounts.iter().flat_map(Amounts::to_map) {
-            let needed = total(&counted, default, section, &name);
-            let (Some(needed), Ok(available)) = (needed, nanos(&given)) else {
-                continue;
-            };
-            if available < needed {
-                violations.push(Violation::new(
-                    format!("spec.quota.{section}.{name}"),
-                    needs(&display(needed)),
-                    &json!(given.0),
-                ));
-            }
+            violations.extend(match (total(&counted, default, section, &name), nanos(&given)) {
+                (Total::Unstated, _) => Some(Violation::new(
+                    format!("spec.api.resources.{section}.{name}"),
+                    format!(
+                        "must be set, since Kubernetes makes no pod without it where spec.quota.{section}.{name} is set"
+                    ),
+                    &Value::Null,
+                )),
+                (Total::Needed(needed), Ok(available)) if available < needed => {
+                    Some(Violation::new(
+                        format!("spec.quota.{section}.{name}"),
+                        needs(&display(needed)),
+                        &json!(given.0),
+                    ))
+                }
+                _ => None,
+            });
         }
     }
     violations
@@ -57,26 +63,44 @@ fn needs(least: &str) -> String {
     )
 }
 
-/// The sum of an amount over all pods; nothing if a pod does not state it.
+/// What all pods together need of something.
+enum Total {
+    Needed(u128),
+    /// A pod says nothing of it.
+    Unstated,
+    /// What a pod gets is not known here, or cannot be read, which is told elsewhere.
+    Unknown,
+}
+
 fn total(
-    counted: &[(&Workload, i64)],
+    counted: &[(&Workload, i64); 2],
     default: Option<&Resources>,
     section: &str,
     name: &str,
-) -> Option<u128> {
-    let mut sum = 0_u128;
+) -> Total {
+    let stated =
+        |pods: &Workload| Some(amount(pods.resources.as_ref().or(default)?, section, name));
+    let [(api, _), _] = counted;
+    let mut sum = Some(0_u128);
     for (pods, count) in counted.iter().filter(|(_, count)| *count > 0) {
-        let one = amount(pods.resources.as_ref(), section, name)
-            .or_else(|| amount(default, section, name))?;
-        let count = u128::try_from(*count).ok()?;
-        sum = nanos(&one).ok()?.checked_mul(count)?.checked_add(sum)?;
+        let one = match (stated(pods), stated(api)) {
+            (Some(None), Some(None)) => return Total::Unstated,
+            // The LimitRange of the namespace gives to every pod what those of `api` state.
+            (Some(own), Some(api)) => own.or(api),
+            (own, _) => own.flatten(),
+        };
+        let one = one.and_then(|one| nanos(&one).ok());
+        let all = one.zip(u128::try_from(*count).ok());
+        sum = sum.and_then(|sum| {
+            let (one, count) = all?;
+            one.checked_mul(count)?.checked_add(sum)
+        });
     }
-    Some(sum)
+    sum.map_or(Total::Unknown, Total::Needed)
 }
 
 /// What one pod states; a pod with a limit and no request requests its limit.
-fn amount(resources: Option<&Resources>, section: &str, name: &str) -> Option<Quantity> {
-    let resources = resources?;
+fn amount(resources: &Resources, section: &str, name: &str) -> Option<Quantity> {
     let of = |amounts: &Option<Amounts>| amounts.as_ref()?.to_map().remove(name);
     match section {
         "limits" => of(&resources.limits),
@@ -87,7 +111,7 @@ fn amount(resources: Option<&Resources>, section: &str, name: &str) -> Option<Qu
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::{Value, from_value, json};
+    use serde_json::from_value;
 
     use super::*;
 
@@ -108,7 +132,7 @@ mod tests {
     #[case::memory_fits(json!({"limits": {"memory": "768Mi"}}), 1, 0, true)]
     #[case::memory_does_not_fit(json!({"limits": {"memory": "767Mi"}}), 1, 0, false)]
     #[case::limit_stands_in_for_request(json!({"requests": {"memory": "767Mi"}}), 1, 0, false)]
-    #[case::not_stated_is_not_compared(json!({"limits": {"cpu": "1m"}}), 1, 0, true)]
+    #[case::not_stated_is_refused(json!({"limits": {"cpu": "100"}}), 1, 0, false)]
     fn a_quota_leaves_room(
         #[case] quota: Value,
         #[case] api: i32,
@@ -135,5 +159,32 @@ mod tests {
         assert_eq!(found[0].field, "spec.quota.requests.cpu");
         assert!(found[0].allowed.starts_with("must be at least 300m"));
         assert_eq!(found[0].given, "\"299m\"");
+    }
+
+    #[test]
+    fn what_a_quota_counts_is_stated_by_every_pod() {
+        let quota = from_value(json!({"limits": {"cpu": "100"}})).unwrap();
+        let default = from_value(json!({"limits": {"cpu": "1"}})).unwrap();
+        let (stated, other) = (
+            json!({"limits": {"cpu": "1"}}),
+            json!({"limits": {"memory": "1Gi"}}),
+        );
+        let found = |api: &Value, worker: &Value, default: Option<&Resources>| {
+            let (api, worker) = (workload(1, api.clone()), workload(1, worker.clone()));
+            headroom(&quota, &api, &worker, default)
+        };
+        for known in [None, Some(&default)] {
+            let refused = found(&other, &stated, known);
+            assert_eq!(refused.len(), 1, "{refused:?}");
+            assert_eq!(refused[0].field, "spec.api.resources.limits.cpu");
+            assert!(refused[0].allowed.contains("spec.quota.limits.cpu"));
+            // What is declared takes the place of the default as a whole.
+            assert_eq!(found(&other, &Value::Null, known), refused);
+            // The namespace's LimitRange gives every pod what the `api` pods state.
+            assert_eq!(found(&stated, &other, known), []);
+        }
+        assert_eq!(found(&Value::Null, &other, Some(&default)), []);
+        let nothing = Resources::default();
+        assert_eq!(found(&Value::Null, &Value::Null, Some(&nothing)).len(), 1);
     }
 }

@@ -1,9 +1,11 @@
 //! From what is declared, and what there is, to a plan that every later step can trust; or to a refusal that says why.
 
+use std::collections::BTreeMap;
+
 use albatross_crds::Tenant;
 use albatross_crds::conditions::Reason;
-use albatross_crds::tenant::Resources as DeclaredResources;
-use albatross_crds::validation::{ValidatedExposure, ValidatedTenant, validate_tenant};
+use albatross_crds::tenant::{Amounts, Resources as DeclaredResources};
+use albatross_crds::validation::{ValidatedExposure, ValidatedTenant, headroom, validate_tenant};
 use albatross_crds::violation::summary;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -65,6 +67,7 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
     let name = tenant.name_any();
     let valid = validate_tenant(&tenant.spec, &name)
         .map_err(|violations| refuse(Reason::InvalidSpec, summary(&violations)))?;
+    check_quota(&valid, config)?;
     let record = identity::record(tenant, world)?;
     check_surroundings(&valid, &world.surroundings)?;
     let connections = connections_of(&tenant.spec);
@@ -90,6 +93,35 @@ pub fn validate(tenant: &Tenant, world: &World, config: &OperatorConfig) -> Resu
         connections,
         tenant: valid,
     })
+}
+
+/// Pods that declare nothing of their own need the configured room.
+fn check_quota(tenant: &ValidatedTenant, config: &OperatorConfig) -> Result<(), Refusal> {
+    let Some(quota) = &tenant.quota else {
+        return Ok(());
+    };
+    let default = default_resources(config);
+    let violations = headroom(quota, &tenant.api, &tenant.worker, Some(&default));
+    if violations.is_empty() {
+        return Ok(());
+    }
+    Err(refuse(Reason::InvalidSpec, summary(&violations)))
+}
+
+/// The configured ones, as a Tenant would declare them.
+fn default_resources(config: &OperatorConfig) -> DeclaredResources {
+    let amounts = |map: &BTreeMap<String, String>| {
+        let amount = |name| map.get(name).cloned().map(Quantity);
+        Some(Amounts {
+            cpu: amount("cpu"),
+            memory: amount("memory"),
+        })
+    };
+    let default = &config.defaults.resources;
+    DeclaredResources {
+        requests: amounts(&default.requests),
+        limits: amounts(&default.limits),
+    }
 }
 
 fn check_surroundings(tenant: &ValidatedTenant, around: &Surroundings) -> Result<(), Refusal> {
@@ -232,7 +264,7 @@ fn resources(
     config: &OperatorConfig,
 ) -> ResourceRequirements {
     let default = &config.defaults.resources;
-    let quantities = |map: &std::collections::BTreeMap<String, String>| {
+    let quantities = |map: &BTreeMap<String, String>| {
         (!map.is_empty()).then(|| {
             map.iter()
                 .map(|(name, amount)| (name.clone(), Quantity(amount.clone())))
@@ -344,6 +376,7 @@ mod tests {
     #[case(json!({"placement": {"redis": "nowhere"}}), Reason::UnknownServer, "nowhere")]
     #[case(json!({"icaoCode": "SKY", "admins": []}), Reason::InvalidSpec, "spec.admins")]
     #[case(json!({"api": {"replicas": 9}}), Reason::ServerFull, "120 are needed")]
+    #[case(json!({"quota": {"requests": {"cpu": "59m"}}}), Reason::InvalidSpec, "must be at least 60m")]
     fn a_refusal_says_what_is_wrong(
         #[case] change: Value,
         #[case] reason: Reason,
