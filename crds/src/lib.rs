@@ -27,6 +27,14 @@ pub const VERSION: &str = "v1alpha1";
 /// What the namespace of a tenant's own objects starts with.
 pub const NAMESPACE_PREFIX: &str = "albatross-";
 
+/// Secrets that the operator keeps in a tenant's namespace.
+pub const OPERATOR_SECRETS: [&str; 4] = [
+    "albatross-admin-links",
+    "albatross-api",
+    "albatross-erased",
+    "albatross-migrate",
+];
+
 /// The namespace that holds the objects of the tenant `name`.
 pub fn tenant_namespace(name: &str) -> String {
     format!("{NAMESPACE_PREFIX}{name}")

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
+    OPERATOR_SECRETS,
     api_key::{ApiKeySpec, LEAST_EVERY, Rotation},
     duration,
     scope::Scope,
@@ -77,6 +78,14 @@ pub fn validate_api_key(spec: &ApiKeySpec) -> Result<ValidatedApiKey, Vec<Violat
             "spec.scopes",
             "must list at least one scope, and none twice",
             json!(spec.scopes),
+        );
+    }
+    // One that is not there yet would be taken for free.
+    if OPERATOR_SECRETS.contains(&spec.secret_name.as_str()) {
+        refuse(
+            "spec.secretName",
+            "must not be the name of a Secret that the operator keeps beside a tenant",
+            json!(spec.secret_name),
         );
     }
     let end = end(spec, &mut refuse);
@@ -214,6 +223,7 @@ mod tests {
     #[case(json!({"user": "ada"}), "spec.user", r#""ada""#)]
     #[case(json!({"scopes": []}), "spec.scopes", "[]")]
     #[case(json!({"scopes": ["audit", "audit"]}), "spec.scopes", r#"["audit","audit"]"#)]
+    #[case(json!({"secretName": "albatross-erased"}), "spec.secretName", r#""albatross-erased""#)]
     #[case(json!({"ttl": "1y"}), "spec.ttl", r#""1y""#)]
     #[case(json!({"ttl": null}), "spec", "nothing")]
     #[case(json!({"expiresAt": "2027-01-01T00:00:00Z"}), "spec", "{expiresAt, ttl}")]

@@ -141,6 +141,7 @@ fn secret<K: Into<String>>(input: &Input<'_>, name: &str, data: Vec<(K, String)>
 
 #[cfg(test)]
 mod tests {
+    use albatross_crds::validation::validate_api_key;
     use serde_json::json;
 
     use super::*;
@@ -205,6 +206,23 @@ mod tests {
         let copy = erased(&fixtures::input(&plan, &record)).unwrap();
         let line = "00000000000000000000000000000007\n".to_owned();
         assert_eq!(shown(&copy), BTreeMap::from([("erased".to_owned(), line)]));
+    }
+
+    #[test]
+    fn no_api_key_is_given_the_name_of_one_of_them() {
+        let plan = fixtures::plan(json!({}));
+        let mut record = fixtures::record(&plan);
+        record.erased.extend([uuid::Uuid::from_u128(7)]);
+        let input = fixtures::input(&plan, &record);
+        let copies = [api(&input), migrate(&input), admin_links(&input)];
+        for secret in copies.into_iter().chain(erased(&input)) {
+            let spec = json!({
+                "tenantRef": {"name": "skyways"}, "scopes": ["track:write"], "ttl": "90d",
+                "secretName": secret.metadata.name,
+            });
+            let refused = validate_api_key(&serde_json::from_value(spec).unwrap()).unwrap_err();
+            assert_eq!(refused[0].field, "spec.secretName");
+        }
     }
 
     #[test]
