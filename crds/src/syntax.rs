@@ -87,6 +87,8 @@ mod tests {
     #[case("xn--bcher-kva.example", true)]
     #[case(&format!("{}.example", "a".repeat(63)), true)]
     #[case(&format!("{}.example", "a".repeat(64)), false)]
+    #[case(&format!("{}.{}", vec!["a".repeat(63); 3].join("."), "a".repeat(61)), true)]
+    #[case(&format!("{}.{}", vec!["a".repeat(63); 3].join("."), "a".repeat(62)), false)]
     #[case(&vec!["a".repeat(63); 4].join("."), false)]
     #[case("", false)]
     #[case("Skyways.example", false)]

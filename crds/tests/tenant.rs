@@ -85,6 +85,12 @@ fn everything_that_this_version_honours_is_accepted() {
     json!({"owners": [{"kind": "User", "name": "x"}, {"kind": "Group", "name": "x"}, {"kind": "User", "name": "x"}]}),
     "spec.owners[2]", r#""User x""#
 )]
+#[case::owner_that_is_no_line(
+    json!({"owners": [{"kind": "User", "name": "a\u{7}b"}]}), "spec.owners[0].name", r#""a\u0007b""#
+)]
+#[case::turned_owner(
+    json!({"owners": [{"kind": "Group", "name": "a\u{202e}b"}]}), "spec.owners[0].name", "\"a\u{202e}b\""
+)]
 #[case::limit_that_no_pod_states(
     json!({"api": {"resources": {"limits": {"memory": "1Gi"}}}, "quota": {"limits": {"cpu": "100"}}}),
     "spec.api.resources.limits.cpu", "nothing"

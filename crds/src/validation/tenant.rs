@@ -204,6 +204,9 @@ impl Check {
         }
         let mut owners = BTreeSet::new();
         for (i, owner) in spec.owners.iter().enumerate() {
+            if !is_line(&owner.name) {
+                self.refuse(format!("spec.owners[{i}].name"), LINE, &json!(owner.name));
+            }
             if !owners.insert((owner.kind, &owner.name)) {
                 self.refuse(
                     format!("spec.owners[{i}]"),

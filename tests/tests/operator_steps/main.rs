@@ -23,6 +23,7 @@ mod hot_loops;
 mod isolation;
 mod leadership;
 mod life;
+mod longest_names;
 mod neighbours;
 mod noop;
 mod observe;
