@@ -20,6 +20,8 @@ use kube::{Api, Client, Config};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::processes::Process;
+
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
 const SERVE: &str = include_str!("api_server/serve.sh");
 /// Tests that have an API server each.
@@ -106,6 +108,22 @@ impl ApiServer {
     pub fn id(&self) -> u32 {
         let guardian = self.guardian.lock().unwrap_or_else(PoisonError::into_inner);
         guardian.process.id()
+    }
+
+    /// Runs one of Kubernetes' controllers more, until the value is dropped.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn controller(&self, name: &str) -> Process {
+        let binaries = programs().unwrap_or_else(|error| panic!("no controllers: {error}"));
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(format!("{binaries}/kube-controller-manager"))
+            .args(["--secure-port", "0", "--leader-elect=false"])
+            .args(["--controllers", name, "--kubeconfig"])
+            .arg(self.kubeconfig());
+        Process::start(command)
     }
 
     /// A client with every right, for the runtime of the calling test.

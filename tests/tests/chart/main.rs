@@ -6,6 +6,7 @@ mod lifecycle;
 mod monitoring;
 mod rights;
 mod scraping;
+mod users;
 
 use albatross_tests::api_server::api_server;
 use albatross_tests::can_i::may;
@@ -21,7 +22,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use rights::{NEEDED, REFUSED, RIGHTS};
+use rights::{CLIENT_RIGHTS, NEEDED, REFUSED, RIGHTS, TENANT_RIGHTS};
 
 const VALUES: &str = r#"{"config": {"servers": {"postgres": [{"name": "main", "host": "db",
   "adminSecret": "postgres-main", "connectionBudget": 100, "egress": {"cidrs": ["192.0.2.1/32"]}}]}}}"#;
@@ -208,6 +209,39 @@ async fn in_a_tenants_namespace_the_operator_gives_itself_what_it_needs_there() 
     bind(&operator, namespace, "albatross-tenant-owner")
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn where_it_binds_itself_it_has_no_right_besides_those_of_the_role() {
+    let admin = installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    create_tenants_namespace(&operator, "albatross-exact")
+        .await
+        .unwrap();
+    let labels = json!({"albatross.aero/managed": "true"});
+    let clients = json!({"metadata": {"name": "exact-clients", "labels": labels}});
+    create_namespace(&admin, &clients).await.unwrap();
+    for (namespace, role, given) in [
+        (
+            "albatross-exact",
+            "albatross-operator-tenant",
+            TENANT_RIGHTS,
+        ),
+        ("exact-clients", "albatross-operator-client", CLIENT_RIGHTS),
+    ] {
+        until("the label is seen", async || {
+            bind(&operator, namespace, role).await.is_ok()
+        })
+        .await;
+        until("the binding is in force", async || {
+            may(&operator, &format!("patch secrets {namespace} any")).await
+        })
+        .await;
+        let mut expected: Vec<_> = RIGHTS.trim().lines().chain(given.trim().lines()).collect();
+        expected.sort_unstable();
+        let found = rights(&operator, namespace).await;
+        assert_eq!(found, expected, "{namespace}");
+    }
 }
 
 #[tokio::test]

@@ -117,3 +117,78 @@ get,list,watch,patch tenants.albatross.aero,apikeys.albatross.aero ()
 patch tenants/status.albatross.aero,apikeys/status.albatross.aero ()
 update tenants/finalizers.albatross.aero,apikeys/finalizers.albatross.aero ()
 ";
+
+/// What it may do besides in a tenant's namespace, once it has bound itself there.
+pub const TENANT_RIGHTS: &str = "
+delete rolebindings.rbac.authorization.k8s.io ()
+get,create,patch,delete deployments.apps ()
+get,create,patch,delete horizontalpodautoscalers.autoscaling ()
+get,create,patch,delete httproutes.gateway.networking.k8s.io ()
+get,create,patch,delete ingresses.networking.k8s.io,networkpolicies.networking.k8s.io ()
+get,create,patch,delete jobs.batch ()
+get,create,patch,delete poddisruptionbudgets.policy ()
+get,create,update,patch,delete limitranges,resourcequotas,secrets,serviceaccounts,services ()
+get,list pods ()
+";
+
+/// The same in a namespace of somebody's ApiKeys.
+pub const CLIENT_RIGHTS: &str = "
+get,create,update,patch,delete secrets ()
+";
+
+/// Every verb that a user could have.
+pub const VERBS: [&str; 8] = [
+    "get",
+    "list",
+    "watch",
+    "create",
+    "update",
+    "patch",
+    "delete",
+    "deletecollection",
+];
+
+/// Who may do what in a namespace to whose `view`, `edit` or `admin` they are bound; the platform team is bound in the
+/// whole cluster.
+pub const USERS: [(&str, &str, &str); 20] = [
+    ("viewer", "apikeys.albatross.aero", "get list watch"),
+    ("viewer", "apikeys.albatross.aero/status", "get"),
+    ("viewer", "tenants.albatross.aero", ""),
+    ("viewer", "tenants.albatross.aero/status", ""),
+    ("viewer", "tenants.albatross.aero/scale", ""),
+    (
+        "editor",
+        "apikeys.albatross.aero",
+        "get list watch create update patch delete",
+    ),
+    ("editor", "apikeys.albatross.aero/status", "get"),
+    ("editor", "tenants.albatross.aero", ""),
+    ("editor", "tenants.albatross.aero/status", ""),
+    ("editor", "tenants.albatross.aero/scale", ""),
+    (
+        "admin",
+        "apikeys.albatross.aero",
+        "get list watch create update patch delete",
+    ),
+    ("admin", "apikeys.albatross.aero/status", "get"),
+    ("admin", "tenants.albatross.aero", ""),
+    ("admin", "tenants.albatross.aero/status", ""),
+    ("admin", "tenants.albatross.aero/scale", ""),
+    (
+        "platform",
+        "apikeys.albatross.aero",
+        "get list watch create update patch delete",
+    ),
+    ("platform", "apikeys.albatross.aero/status", "get"),
+    (
+        "platform",
+        "tenants.albatross.aero",
+        "get list watch create update patch delete",
+    ),
+    ("platform", "tenants.albatross.aero/status", "get"),
+    (
+        "platform",
+        "tenants.albatross.aero/scale",
+        "get list watch create update patch delete",
+    ),
+];
