@@ -10,6 +10,7 @@ pub mod feed;
 pub mod gitops;
 pub mod kubectl;
 pub mod metrics;
+pub mod network;
 pub mod parts;
 pub mod platform;
 pub mod processes;

@@ -58,6 +58,8 @@ pub struct Setting {
     pub concurrency: u16,
     /// Where it sends traces.
     pub otlp: Option<String>,
+    /// Who may ask for metrics.
+    pub metrics_from: Value,
 }
 
 impl Setting {
@@ -77,6 +79,7 @@ impl Setting {
             log: "albatross_operator=debug,info",
             concurrency: 8,
             otlp: None,
+            metrics_from: json!([]),
         }
     }
 
@@ -98,6 +101,7 @@ impl Setting {
             "concurrency": self.concurrency,
             "log": self.log,
             "otlp": self.otlp,
+            "metricsFrom": self.metrics_from,
             "runtimeUrl": format!("{}/{{tenant}}/{{service}}", self.runtimes_url),
         }})
     }
