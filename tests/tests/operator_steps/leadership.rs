@@ -1,11 +1,13 @@
 //! Which of several operators acts, and how it stops.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use albatross_operator::context::system::{Clock, SystemClock};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Operator, Platform, Setting};
-use albatross_tests::wait::until;
+use albatross_tests::wait::{recovered, until};
+use futures::future::join_all;
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -129,4 +131,96 @@ fn writes(platform: &Platform, operator: &Operator) -> usize {
         .filter(|write| write.credential == operator.credential)
         .filter(|write| !write.path.contains("/leases/"));
     its.count()
+}
+
+/// Airlines that are made, changed and deleted side by side.
+const LANES: usize = 3;
+
+#[tokio::test]
+async fn operators_hand_over_while_tenants_come_change_and_go_without_pause() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let mut leader = platform.operator().await;
+    platform.airline("steady", json!({})).await;
+    platform.declare_key("steady", "steady", json!({})).await;
+    platform.key_comes_to("steady", "True", "Available").await;
+    let before = platform.client_secret("steady").await;
+    let (stop, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let lanes = join_all((0..LANES).map(|lane| live(&platform, lane, &stop, &rounds)));
+    let upgrades = async {
+        let mut leaders = vec![leader.credential.clone()];
+        // As a rolling update does it, twice.
+        for identity in ["second", "third"] {
+            let seen = rounds.load(Ordering::SeqCst);
+            recovered("some come and go", async || {
+                rounds.load(Ordering::SeqCst) > seen
+            })
+            .await;
+            let mut next = platform.replica(identity).await;
+            let ended = leader.stop().await;
+            assert!(ended.status.success(), "{}", ended.stdout);
+            until("the next one leads", async || {
+                next.must_live();
+                platform.leader().await == identity
+            })
+            .await;
+            leaders.push(next.credential.clone());
+            leader = next;
+        }
+        let seen = rounds.load(Ordering::SeqCst);
+        recovered("some more come and go", async || {
+            rounds.load(Ordering::SeqCst) > seen
+        })
+        .await;
+        stop.store(true, Ordering::SeqCst);
+        (leader, leaders)
+    };
+    let (_, (leader, leaders)) = futures::future::join(lanes, upgrades).await;
+
+    platform.ready("steady").await;
+    assert_eq!(platform.client_secret("steady").await, before);
+    let all = platform.api_server.writes();
+    let ours: Vec<_> = all
+        .iter()
+        .filter(|write| leaders.contains(&write.credential))
+        .collect();
+    let mut acted: Vec<_> = ours
+        .iter()
+        .filter(|write| !write.path.contains("/leases/"))
+        .map(|write| write.credential.clone())
+        .collect();
+    acted.dedup();
+    assert_eq!(acted, leaders, "one acts after the other");
+    for credential in &leaders[..leaders.len() - 1] {
+        let last = ours.iter().rfind(|write| write.credential == *credential);
+        let path = &last.unwrap().path;
+        assert!(path.contains("/leases/"), "after its release: {path}");
+    }
+    platform.remove_key("steady").await;
+    platform.remove("steady").await;
+    leader.stop().await;
+}
+
+/// One airline after the other, each with a key that must stay the same until it is deleted.
+async fn live(platform: &Platform, lane: usize, stop: &AtomicBool, rounds: &AtomicUsize) {
+    for round in 0.. {
+        if stop.load(Ordering::SeqCst) {
+            return;
+        }
+        let name = format!("lane-{lane}-{round}");
+        platform.declare(&name, json!({})).await;
+        platform.declare_key(&name, &name, json!({})).await;
+        platform.key_comes_to(&name, "True", "Available").await;
+        let given = platform.client_secret(&name).await;
+        let id = platform.record(&name).await["tenantId"].clone();
+        platform
+            .change(&name, json!({"api": {"replicas": 2}}))
+            .await;
+        platform.ready(&name).await;
+        assert_eq!(platform.client_secret(&name).await, given, "{name}");
+        assert_eq!(platform.record(&name).await["tenantId"], id, "{name}");
+        platform.remove_key(&name).await;
+        platform.remove(&name).await;
+        rounds.fetch_add(1, Ordering::SeqCst);
+    }
 }
