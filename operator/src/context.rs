@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod memory;
 pub mod metrics;
 pub mod object;
+pub mod queue;
 pub mod record;
 pub mod runtime;
 pub mod servers;

@@ -1,11 +1,11 @@
 //! Wires everything together: caches, leadership, the two controllers, and an orderly end.
 
 use std::fmt::Debug;
-use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use albatross_crds::{ApiKey, Tenant};
 use anyhow::Context as _;
 use futures::{Stream, StreamExt, future, stream};
 use kube::runtime::controller::{Config, Error as ControllerError};
@@ -25,6 +25,7 @@ use crate::context::caches::Caches;
 use crate::context::lease::Leadership;
 use crate::context::memory::Memory;
 use crate::context::metrics::Metrics;
+use crate::context::queue::Queue;
 use crate::context::runtime::RuntimeClient;
 use crate::context::servers::{CHECK_INTERVAL, ServerAccess};
 use crate::context::system::{SystemClock, SystemEntropy};
@@ -66,7 +67,7 @@ pub async fn run(
         clock: Arc::new(SystemClock),
         leadership: Arc::clone(&leadership),
     };
-    let (triggers, triggered) = Triggers::new();
+    let (triggers, triggered) = Triggers::new(&metrics);
     let ctx = Arc::new(context(
         &args, config, client, metrics, leadership, triggers, &tasks,
     )?);
@@ -151,22 +152,37 @@ fn context(
 /// Works on everything there is, then on what changes.
 async fn control(ctx: &Arc<Context>, triggered: Triggered, stop: &CancellationToken) {
     ctx.triggers.lead();
+    trigger_all(ctx);
     let tenants = controller(
         &ctx.caches.tenants,
         triggered.tenants,
         ctx.config.concurrency,
         stop,
     )
-    .run(tenant::reconcile, tenant::on_error, Arc::clone(ctx))
-    .for_each(async |result| log(result));
+    .run(
+        |tenant: Arc<Tenant>, ctx: Arc<Context>| {
+            ctx.triggers.tenants.begin(&ObjectRef::from_obj(&*tenant));
+            tenant::reconcile(tenant, ctx)
+        },
+        tenant::on_error,
+        Arc::clone(ctx),
+    )
+    .for_each(async |result| log(result, &ctx.triggers.tenants));
     let api_keys = controller(
         &ctx.caches.api_keys,
         triggered.api_keys,
         ctx.config.concurrency,
         stop,
     )
-    .run(api_key::reconcile, api_key::on_error, Arc::clone(ctx))
-    .for_each(async |result| log(result));
+    .run(
+        |key: Arc<ApiKey>, ctx: Arc<Context>| {
+            ctx.triggers.api_keys.begin(&ObjectRef::from_obj(&*key));
+            api_key::reconcile(key, ctx)
+        },
+        api_key::on_error,
+        Arc::clone(ctx),
+    )
+    .for_each(async |result| log(result, &ctx.triggers.api_keys));
     let controllers = future::join(tenants, api_keys);
     tokio::select! {
         _ = controllers => {}
@@ -188,7 +204,6 @@ where
     let nothing = stream::pending::<Result<K, watcher::Error>>();
     Controller::for_stream(nothing, store.clone())
         .with_config(Config::default().concurrency(concurrency))
-        .reconcile_all_on(stream::once(ready(())))
         .reconcile_on(received(triggered))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
 }
@@ -216,12 +231,16 @@ async fn catch_up(ctx: &Context) {
         ctx.triggers.any_relisted().await;
         // What interrupted one watch has interrupted others.
         tokio::time::sleep(RELIST_PAUSE).await;
-        trigger_tenants(ctx);
-        for key in ctx.caches.api_keys.state() {
-            let namespace = key.metadata.namespace.as_deref().unwrap_or_default();
-            let name = key.metadata.name.as_deref().unwrap_or_default();
-            ctx.triggers.api_key(namespace, name);
-        }
+        trigger_all(ctx);
+    }
+}
+
+fn trigger_all(ctx: &Context) {
+    trigger_tenants(ctx);
+    for key in ctx.caches.api_keys.state() {
+        let namespace = key.metadata.namespace.as_deref().unwrap_or_default();
+        let name = key.metadata.name.as_deref().unwrap_or_default();
+        ctx.triggers.api_key(namespace, name);
     }
 }
 
@@ -233,13 +252,17 @@ fn trigger_tenants(ctx: &Context) {
 }
 
 /// Failures of reconciliations are logged where they happen; what is left are objects that are gone.
-fn log<K, E, Q>(result: Result<K, ControllerError<E, Q>>)
+fn log<K, T, E, Q>(result: Result<T, ControllerError<E, Q>>, queue: &Queue<K>)
 where
+    K: Resource<DynamicType = ()>,
     E: std::error::Error + 'static,
     Q: std::error::Error + 'static,
 {
     match result {
         Err(ControllerError::ReconcilerFailed(..)) | Ok(_) => {}
+        Err(ControllerError::ObjectNotFound(gone)) => {
+            queue.forget(gone.namespace.as_deref(), &gone.name);
+        }
         Err(error) => tracing::debug!(%error, "not reconciled"),
     }
 }

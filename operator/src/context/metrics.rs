@@ -6,6 +6,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -16,6 +17,8 @@ pub struct Metrics {
     writes: Family<WriteLabels, Counter>,
     reconciles: Family<ReconcileLabels, Counter>,
     durations: Family<KindLabels, Histogram>,
+    waiting: Family<KindLabels, Gauge>,
+    waits: Family<KindLabels, Histogram>,
     external: Family<ExternalLabels, Counter>,
 }
 
@@ -47,11 +50,15 @@ impl Metrics {
         let mut registry = Registry::with_prefix("albatross_operator");
         let durations: Family<KindLabels, Histogram> =
             Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8)));
+        let waits: Family<KindLabels, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 10)));
         let metrics = Self {
             writes: Family::default(),
             reconciles: Family::default(),
             external: Family::default(),
             durations,
+            waiting: Family::default(),
+            waits,
             registry: Arc::default(),
         };
         registry.register(
@@ -69,6 +76,17 @@ impl Metrics {
             "Time that one reconciliation takes",
             Unit::Seconds,
             metrics.durations.clone(),
+        );
+        registry.register(
+            "reconciles_waiting",
+            "Objects that something happened to and that nobody has looked at since",
+            metrics.waiting.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_wait",
+            "Time from what happened to an object to its reconciliation",
+            Unit::Seconds,
+            metrics.waits.clone(),
         );
         registry.register(
             "external_calls",
@@ -104,6 +122,21 @@ impl Metrics {
         };
         self.reconciles.get_or_create(&labels).inc();
         self.durations
+            .get_or_create(&KindLabels { kind })
+            .observe(seconds);
+    }
+
+    /// So many objects of this kind wait now.
+    pub fn waiting(&self, kind: &str, count: usize) {
+        let kind = kind.to_owned();
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.get_or_create(&KindLabels { kind }).set(count);
+    }
+
+    /// One of them has waited for so long.
+    pub fn waited(&self, kind: &str, seconds: f64) {
+        let kind = kind.to_owned();
+        self.waits
             .get_or_create(&KindLabels { kind })
             .observe(seconds);
     }

@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use albatross_crds::{ApiKey, Tenant};
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::context::metrics::Metrics;
+use crate::context::queue::Queue;
 
 /// Sends tenants and API keys to their controllers, which collapse repeats.
-#[derive(Debug)]
 pub struct Triggers {
     leading: AtomicBool,
-    tenants: UnboundedSender<ObjectRef<Tenant>>,
-    api_keys: UnboundedSender<ObjectRef<ApiKey>>,
+    pub tenants: Queue<Tenant>,
+    pub api_keys: Queue<ApiKey>,
     relisted: Notify,
 }
 
@@ -24,9 +26,9 @@ pub struct Triggered {
 }
 
 impl Triggers {
-    pub fn new() -> (Self, Triggered) {
-        let (tenants, tenants_triggered) = unbounded_channel();
-        let (api_keys, api_keys_triggered) = unbounded_channel();
+    pub fn new(metrics: &Metrics) -> (Self, Triggered) {
+        let (tenants, tenants_triggered) = Queue::new("Tenant", metrics);
+        let (api_keys, api_keys_triggered) = Queue::new("ApiKey", metrics);
         let triggers = Self {
             leading: AtomicBool::new(false),
             tenants,
@@ -40,23 +42,23 @@ impl Triggers {
         (triggers, triggered)
     }
 
-    /// From now on triggers are passed on; the controllers begin with everything there is.
+    /// From now on triggers are passed on.
     pub fn lead(&self) {
         self.leading.store(true, Ordering::SeqCst);
     }
 
     pub fn tenant(&self, name: &str) {
         if self.leading.load(Ordering::SeqCst) {
-            // A closed channel means that the operator is stopping.
-            let _ = self.tenants.send(ObjectRef::new(name));
+            self.tenants.call(ObjectRef::new(name));
         }
     }
 
     pub fn api_key(&self, namespace: &str, name: &str) {
         if self.leading.load(Ordering::SeqCst) {
-            let _ = self.api_keys.send(ObjectRef::new(name).within(namespace));
+            self.api_keys.call(ObjectRef::new(name).within(namespace));
         }
     }
+
     /// A cache has been filled anew: its watch was interrupted for too long to go on.
     pub fn relisted(&self) {
         if self.leading.load(Ordering::SeqCst) {

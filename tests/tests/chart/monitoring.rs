@@ -114,6 +114,8 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
     metrics.written("apply", "Deployment");
     metrics.reconciled("Tenant", "settled", 0.1);
     metrics.called("postgres", true);
+    metrics.waiting("Tenant", 1);
+    metrics.waited("Tenant", 0.1);
     let (tenants, mut writer) = reflector::store();
     writer.apply_watcher_event(&Event::Apply(stalled_tenant()));
     metrics.add(TenantStates(tenants.clone()));
@@ -146,7 +148,7 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
             asked.insert(name.to_owned());
         }
     }
-    assert_eq!(asked.len(), 8, "each metric is asked for: {asked:?}");
+    assert_eq!(asked.len(), 10, "each metric is asked for: {asked:?}");
 }
 
 #[test]

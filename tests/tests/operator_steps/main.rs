@@ -28,6 +28,7 @@ mod neighbours;
 mod noop;
 mod observe;
 mod outages;
+mod queue;
 mod reachability;
 mod recorded_names;
 mod refusals;
