@@ -1,4 +1,6 @@
 //! What keeps a tenant's pods from getting on, as the cluster tells it; nobody is asked before some time has passed.
+//!
+//! Copies of Secrets are not watched, but a pod that lacks one says so: this is how one that was deleted is missed.
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
@@ -13,6 +15,8 @@ use crate::tenant::validate::Plan;
 
 /// Pods that are younger than this may just be starting.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
+/// A copy that was seen after this is not looked for again: what the pod lacks is something else.
+const RECENTLY: SignedDuration = SignedDuration::from_secs(60);
 /// One is enough, and the first ones may be on their way out.
 const FEW: u32 = 5;
 
@@ -33,6 +37,9 @@ pub async fn explain(
     let component = format!("{}={component}", names::COMPONENT_LABEL);
     let few = ListParams::default().labels(&component).limit(FEW);
     let pods = pods.list(&few).await?;
+    if pods.iter().any(lacks_a_secret) {
+        look_for_copies(&plan.tenant.name, ctx);
+    }
     Ok(match pods.iter().find_map(trouble) {
         None => part,
         Some(trouble) => Part {
@@ -40,6 +47,28 @@ pub async fn explain(
             ..part
         },
     })
+}
+
+/// Or something else that its containers are made of.
+fn lacks_a_secret(pod: &Pod) -> bool {
+    let status = pod.status.iter();
+    let containers = status.flat_map(|status| status.container_statuses.iter().flatten());
+    let mut waiting = containers.filter_map(|it| it.state.as_ref()?.waiting.as_ref());
+    waiting.any(|it| it.reason.as_deref() == Some("CreateContainerConfigError"))
+}
+
+/// Soon, but for those that were there a moment ago.
+fn look_for_copies(tenant: &str, ctx: &Context) {
+    let now = ctx.clock.now();
+    let is_any_old = ctx.memory.update(tenant, |memory| {
+        let before = memory.copies.len();
+        let is_fresh = |seen| now.duration_since(seen) < RECENTLY;
+        memory.copies.retain(|_, (_, seen)| is_fresh(*seen));
+        memory.copies.len() < before
+    });
+    if is_any_old {
+        ctx.triggers.tenant(tenant);
+    }
 }
 
 /// In words that stay the same as long as the trouble does.

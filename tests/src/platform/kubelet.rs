@@ -1,6 +1,6 @@
 //! Says of every pod what a node would say if all went well: migrations succeed, everything else runs, and is ready once
 //! the runtime has been told the state that its environment asks for. Only pods of a runtime that is ill end again and
-//! again, and a migration ends as the test wants it.
+//! again, a migration ends as the test wants it, and no pod starts without the Secrets of its environment.
 
 use std::time::Duration;
 
@@ -35,10 +35,12 @@ pub fn start(client: &Client, runtimes: All) -> AbortOnDropHandle<()> {
 fn is_new(pod: &Pod) -> bool {
     let status = pod.status.as_ref();
     let phase = status.and_then(|status| status.phase.as_deref());
-    phase == Some("Pending") && pod.metadata.deletion_timestamp.is_none()
+    let is_told = status.is_some_and(|status| status.container_statuses.is_some());
+    phase == Some("Pending") && !is_told && pod.metadata.deletion_timestamp.is_none()
 }
 
 async fn run(client: &Client, pod: &Pod, runtimes: &All) {
+    has_its_secrets(client, pod).await;
     let runtime = || known(runtimes, label(pod, "tenant"));
     if label(pod, "component") == "migrate" {
         while runtime().migration == Migration::Hangs {
@@ -61,6 +63,29 @@ async fn run(client: &Client, pod: &Pod, runtimes: &All) {
         }
     }
     tell(client, pod, running(true)).await;
+}
+
+/// Returns once they are there, or the pod is gone.
+async fn has_its_secrets(client: &Client, pod: &Pod) {
+    let namespace = pod.namespace().unwrap_or_default();
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let sources = containers.flat_map(|container| container.env_from.iter().flatten());
+    let names = sources.filter_map(|source| Some(source.secret_ref.as_ref()?.name.as_str()));
+    for name in names {
+        let mut told = false;
+        while matches!(secrets.get_metadata_opt(name).await, Ok(None)) {
+            if !told {
+                tell(client, pod, lacking(pod, name)).await;
+                told = true;
+            }
+            if matches!(pods.get_metadata_opt(&pod.name_any()).await, Ok(None)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
 }
 
 /// What the environment of a pod that serves asks for.
@@ -99,6 +124,18 @@ fn failed(pod: &Pod) -> Value {
         })
     });
     json!({"phase": "Failed", "containerStatuses": statuses.collect::<Vec<_>>()})
+}
+
+fn lacking(pod: &Pod, secret: &str) -> Value {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let message = format!("secret \"{secret}\" not found");
+    let statuses = containers.map(|container| {
+        json!({
+            "name": container.name, "image": container.image, "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "CreateContainerConfigError", "message": message}},
+        })
+    });
+    json!({"phase": "Pending", "containerStatuses": statuses.collect::<Vec<_>>()})
 }
 
 fn crashing(pod: &Pod) -> Value {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use albatross_operator::context::caches::child_kinds;
 use albatross_tests::platform::Platform;
-use albatross_tests::wait::until;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use albatross_tests::wait::{recovered, until};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
@@ -171,6 +171,49 @@ async fn a_copy_of_the_credentials_that_was_deleted_is_there_after_the_next_star
     })
     .await;
     platform.remove("copied").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_copy_of_the_credentials_that_was_deleted_is_there_again_once_a_pod_lacks_it() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("lacking", json!({})).await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), "albatross-lacking");
+    let pods: Api<Pod> = Api::namespaced(platform.client.clone(), "albatross-lacking");
+    let copies = ["albatross-api", "albatross-migrate"];
+    let mut before = Vec::new();
+    for copy in copies {
+        before.push(secrets.get(copy).await.unwrap().data);
+        secrets
+            .delete(copy, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+    let (now, all) = (
+        DeleteParams::default().grace_period(0),
+        ListParams::default(),
+    );
+    pods.delete_collection(&now, &all).await.unwrap();
+    for (copy, before) in copies.into_iter().zip(before) {
+        recovered("the copy is there", async || {
+            let now = secrets.get_opt(copy).await.unwrap();
+            now.is_some_and(|now| now.data == before)
+        })
+        .await;
+    }
+    platform.ready("lacking").await;
+
+    // A migration is a pod like any other.
+    secrets
+        .delete(copies[1], &DeleteParams::default())
+        .await
+        .unwrap();
+    platform
+        .change("lacking", json!({"version": "99.0.0"}))
+        .await;
+    platform.ready("lacking").await;
+    platform.remove("lacking").await;
     operator.stop().await;
 }
 
