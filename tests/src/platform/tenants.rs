@@ -8,8 +8,8 @@ use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::chart::NAMESPACE;
@@ -213,6 +213,17 @@ impl Platform {
         let text = |bytes: ByteString| String::from_utf8(bytes.0).expect("what we store is text");
         let data = secret.data.unwrap_or_default();
         Some(data.into_iter().map(|(key, it)| (key, text(it))).collect())
+    }
+
+    /// Names of the Secrets in which ApiKeys' keys are kept before they are published.
+    ///
+    /// # Panics
+    /// When the API server does not say.
+    pub async fn pending_secrets(&self) -> Vec<String> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let all = api.list_metadata(&ListParams::default()).await;
+        let names = all.expect("an answer").into_iter().map(|it| it.name_any());
+        names.filter(|name| name.starts_with("apikey-")).collect()
     }
 
     /// The authoritative Secret of a tenant.

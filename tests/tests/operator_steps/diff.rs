@@ -9,7 +9,7 @@ use serde_json::json;
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/");
 const TENANTS: [&str; 2] = ["skyways", "nordwind"];
 
-fn kubectl(platform: &Platform, arguments: &[&str]) -> Output {
+pub fn kubectl(platform: &Platform, arguments: &[&str]) -> Output {
     Command::new(format!("{}/kubectl", programs().unwrap()))
         .args(arguments)
         .env("KUBECONFIG", platform.api_server.kubeconfig())

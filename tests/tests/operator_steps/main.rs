@@ -21,6 +21,7 @@ mod hibernation;
 mod hostile_owner;
 mod hot_loops;
 mod isolation;
+mod kubectl;
 mod leadership;
 mod life;
 mod longest_names;
