@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use albatross_crds::{ApiKey, Tenant};
 use anyhow::Context as _;
 use futures::{Stream, StreamExt, future, stream};
 use kube::runtime::controller::{Config, Error as ControllerError};
@@ -160,7 +159,7 @@ async fn control(ctx: &Arc<Context>, triggered: Triggered, stop: &CancellationTo
         stop,
     )
     .run(
-        |tenant: Arc<Tenant>, ctx: Arc<Context>| {
+        |tenant, ctx: Arc<Context>| {
             ctx.triggers.tenants.begin(&ObjectRef::from_obj(&*tenant));
             tenant::reconcile(tenant, ctx)
         },
@@ -175,7 +174,7 @@ async fn control(ctx: &Arc<Context>, triggered: Triggered, stop: &CancellationTo
         stop,
     )
     .run(
-        |key: Arc<ApiKey>, ctx: Arc<Context>| {
+        |key, ctx: Arc<Context>| {
             ctx.triggers.api_keys.begin(&ObjectRef::from_obj(&*key));
             api_key::reconcile(key, ctx)
         },
