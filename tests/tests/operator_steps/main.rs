@@ -26,6 +26,7 @@ mod leadership;
 mod life;
 mod longest_names;
 mod neighbours;
+mod next_version;
 mod noop;
 mod observe;
 mod outages;
