@@ -105,8 +105,24 @@ impl Commands {
     ///
     /// # Errors
     /// A refusal, or one of the other reasons for which nothing was written.
-    pub async fn execute<A: Logged>(&self, mut order: Order<A>) -> Result<Done<A>, CommandError> {
-        self.refuse_repeat(order.request.as_ref()).await?;
+    pub async fn execute<A: Logged>(&self, order: Order<A>) -> Result<Done<A>, CommandError> {
+        let request = order.request.clone();
+        self.refuse_repeat(request.as_ref()).await?;
+        let done = self.carry_out(order).await;
+        if let Err(
+            CommandError::Refused(_)
+            | CommandError::Stale { .. }
+            | CommandError::ClaimTaken { .. }
+            | CommandError::Contended,
+        ) = &done
+        {
+            // The first request of this name may have been under way: what stands against the second is its own doing.
+            self.refuse_repeat(request.as_ref()).await?;
+        }
+        done
+    }
+
+    async fn carry_out<A: Logged>(&self, mut order: Order<A>) -> Result<Done<A>, CommandError> {
         for _ in 0..ATTEMPTS {
             let loaded = match order.read.take() {
                 Some(read) if order.command_id.is_none() => read,

@@ -1,4 +1,5 @@
-//! A log that delivers twice, does not say what it did, cannot be read in one place, or has been restored.
+//! A log that delivers twice, does not say what it did, cannot be read in one place, has been restored, or lets others go
+//! first.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,12 @@ pub struct FaultyLog {
     pub panics: AtomicI64,
     /// What somebody else does just before the next append.
     pub meanwhile: Mutex<Option<Meanwhile>>,
+    /// The same, just after it was asked next for a request.
+    pub after_request: Mutex<Option<Meanwhile>>,
+    /// The same, just before the next stream is read.
+    pub before_read: Mutex<Option<Meanwhile>>,
+    /// The same, just after it was read.
+    pub after_read: Mutex<Option<Meanwhile>>,
     /// What the log claims to be after a restore.
     pub epoch: Mutex<Option<Uuid>>,
     /// What is appended is told to nobody.
@@ -39,6 +46,9 @@ impl FaultyLog {
             poisoned: AtomicI64::new(0),
             panics: AtomicI64::new(0),
             meanwhile: Mutex::default(),
+            after_request: Mutex::default(),
+            before_read: Mutex::default(),
+            after_read: Mutex::default(),
             epoch: Mutex::default(),
             mute: AtomicBool::new(false),
         })
@@ -48,10 +58,7 @@ impl FaultyLog {
 #[async_trait]
 impl EventStore for FaultyLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        let meanwhile = self.meanwhile.lock().unwrap().take();
-        if let Some(meanwhile) = meanwhile {
-            meanwhile.await;
-        }
+        pass(&self.meanwhile).await;
         let appended = self.inner.append(append).await?;
         match self.mute.load(Ordering::Relaxed) {
             true => Err(AppendError::Unavailable("no answer".into())),
@@ -64,7 +71,10 @@ impl EventStore for FaultyLog {
         stream_id: Uuid,
         after_version: i32,
     ) -> Result<Vec<RecordedEvent>, StoreError> {
-        self.inner.read_stream(stream_id, after_version).await
+        pass(&self.before_read).await;
+        let events = self.inner.read_stream(stream_id, after_version).await;
+        pass(&self.after_read).await;
+        events
     }
 
     async fn read_after(
@@ -102,7 +112,9 @@ impl EventStore for FaultyLog {
     }
 
     async fn request(&self, key: &[u8; 32]) -> Result<Option<RecordedRequest>, StoreError> {
-        self.inner.request(key).await
+        let request = self.inner.request(key).await;
+        pass(&self.after_request).await;
+        request
     }
 
     async fn claim_owner(&self, claim: &[u8]) -> Result<Option<Uuid>, StoreError> {
@@ -119,5 +131,13 @@ impl EventStore for FaultyLog {
 
     fn hint(&self, position: i64) {
         self.inner.hint(position);
+    }
+}
+
+/// Once.
+async fn pass(meanwhile: &Mutex<Option<Meanwhile>>) {
+    let meanwhile = meanwhile.lock().unwrap().take();
+    if let Some(meanwhile) = meanwhile {
+        meanwhile.await;
     }
 }

@@ -21,6 +21,7 @@ mod limits;
 mod log_in;
 mod pireps;
 mod projections;
+mod retries;
 mod reviews;
 mod rotation;
 mod stage;
