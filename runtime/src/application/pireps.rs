@@ -197,9 +197,9 @@ impl Pireps {
         let flight = self.shared.read_flight(flight).await?;
         let mut report = submit.report;
         if let Some(present) = flight.pirep() {
-            let given = report.unwrap_or_default().over(&present.report);
-            let track = self.tracks.all(flight.id).await?;
-            report = Some(given.over(&track_facts::report(&track)));
+            let said = report.unwrap_or_default().tidied().over(&present.report);
+            let track = track_facts::report(&self.tracks.all(flight.id).await?);
+            report = Some(said.completed(&track, self.shared.now()));
         }
         let command = PirepCommand::Submit {
             report,

@@ -1,6 +1,7 @@
 //! Filing, flying, reading and deciding PIREPs.
 
 use albatross::adapters::memory;
+use albatross::application::airline::Airline;
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::paging::Page;
@@ -9,14 +10,18 @@ use albatross::application::pireps::{Accept, FilePirep, Reject, Submit};
 use albatross::application::write::{Idempotency, Outcome, WriteOptions};
 use albatross::domain::ids::PirepId;
 use albatross::domain::pirep::{
-    Credit, Intent, PirepCommand, PirepState, Report, Source, SourceKind,
+    Changes, Credit, Intent, PirepCommand, PirepState, Report, Source, SourceKind,
 };
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
+use albatross::ports::clock::Clock;
+use albatross::ports::track_store::Sample;
+use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::desired::{apply, nothing};
 use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
@@ -168,6 +173,82 @@ async fn a_submitted_report_is_completed_from_the_track() {
     assert_eq!((view.track.count, view.track.last_sequence), (8, Some(7)));
     let codes: Vec<_> = view.warnings.iter().map(|warning| warning.code).collect();
     assert_eq!(codes, ["track-incomplete"]);
+}
+
+/// Positions at these seconds from now, with these speeds.
+fn flown(stage: &Stage, positions: &[(i64, i16)]) -> Vec<Sample> {
+    let numbered = positions.iter().enumerate();
+    let sampled = numbered.map(|(index, (second, speed))| {
+        let mut sample = sample(index as i32, *speed);
+        sample.time = stage.clock.now() + SignedDuration::from_secs(*second);
+        sample
+    });
+    sampled.collect()
+}
+
+#[tokio::test]
+async fn a_flight_is_submitted_whatever_the_clock_of_its_client_said() {
+    const HOUR: i64 = 3_600;
+    const DAY: i64 = 24 * HOUR;
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let now = stage.clock.now();
+    let at = |second: i64| Some(now + SignedDuration::from_secs(second));
+    let submitted = async |report: Report, positions: &[(i64, i16)]| {
+        let id = stage.prefiled(&bob).await.entity.id;
+        stage.positions(&bob, id, flown(&stage, positions)).await;
+        let submit = Submit {
+            report: Some(report),
+            ..Submit::default()
+        };
+        let pireps = &stage.airline.pireps;
+        let submitted = pireps.submit(&bob, id, submit, WriteOptions::default());
+        submitted.await.unwrap().entity.pirep.report
+    };
+    let said = || Report {
+        off_block_at: at(-2 * HOUR),
+        ..Report::default()
+    };
+
+    // Days ahead: when is not known, how long is.
+    let ahead = [
+        (3 * DAY, 10),
+        (3 * DAY + HOUR, 400),
+        (3 * DAY + 2 * HOUR, 10),
+    ];
+    let report = submitted(Report::default(), &ahead).await;
+    assert_eq!((report.off_block_at, report.on_block_at), (None, None));
+    assert_eq!(report.block_time_min, Some(120));
+
+    // Set back in flight: what lies before the step before it is left out.
+    let back = [
+        (-HOUR, 10),
+        (-HOUR + 600, 200),
+        (-3 * HOUR, 200),
+        (-2 * HOUR, 10),
+    ];
+    let report = submitted(Report::default(), &back).await;
+    assert_eq!(report.take_off_at, at(-HOUR + 600));
+    assert_eq!((report.landing_at, report.on_block_at), (None, None));
+
+    // A spike of speed at the gate, before the client says that it left: what was said counts, also for the time between.
+    let spike = [
+        (-3 * HOUR, 200),
+        (-HOUR, 200),
+        (-HOUR + 600, 10),
+        (-HOUR + 700, 0),
+    ];
+    let report = submitted(said(), &spike).await;
+    assert_eq!(report.off_block_at, at(-2 * HOUR));
+    assert_eq!(report.take_off_at, None);
+    assert_eq!(
+        (report.landing_at, report.on_block_at),
+        (at(-HOUR), at(-HOUR + 600))
+    );
+    assert_eq!(
+        (report.block_time_min, report.flight_time_min),
+        (Some(70), None)
+    );
 }
 
 #[tokio::test]
@@ -387,7 +468,7 @@ async fn a_pilot_lists_their_own_and_what_counts_of_others(#[case] limit: usize)
         if index % 3 == 0 || index % 2 == 0 {
             visible.push(filed.entity.id);
         }
-        stage.clock.advance(jiff::SignedDuration::from_secs(60));
+        stage.clock.advance(SignedDuration::from_secs(60));
     }
     stage.airline.catch_up().await.unwrap();
     let oldest = PirepFilter {

@@ -177,6 +177,41 @@ impl Report {
         }
     }
 
+    /// Itself where it says something, what its track tells where it does not. What does not fit is left out: nobody said
+    /// it, and a clock that was wrong or a value that jumped keeps nobody from submitting.
+    #[must_use]
+    pub fn completed(self, track: &Self, now: Timestamp) -> Self {
+        let mut report = self;
+        let mut add = |member: fn(&mut Self, &Self)| {
+            let mut more = report.clone();
+            member(&mut more, track);
+            let mut faults = Faults::default();
+            more.check(&mut faults, now);
+            if faults.finish().is_ok() {
+                report = more;
+            }
+        };
+        add(|it, track| it.off_block_at = it.off_block_at.or(track.off_block_at));
+        add(|it, track| it.take_off_at = it.take_off_at.or(track.take_off_at));
+        add(|it, track| it.landing_at = it.landing_at.or(track.landing_at));
+        add(|it, track| it.on_block_at = it.on_block_at.or(track.on_block_at));
+        add(|it, track| it.distance_centi_nmi = it.distance_centi_nmi.or(track.distance_centi_nmi));
+        // How long it took is known without knowing when, but not beside other times than those it was measured between.
+        add(|it, track| {
+            let ends = [it.off_block_at, it.on_block_at];
+            if ends == [None; 2] || ends == [track.off_block_at, track.on_block_at] {
+                it.block_time_min = it.block_time_min.or(track.block_time_min);
+            }
+        });
+        add(|it, track| {
+            let ends = [it.take_off_at, it.landing_at];
+            if ends == [None; 2] || ends == [track.take_off_at, track.landing_at] {
+                it.flight_time_min = it.flight_time_min.or(track.flight_time_min);
+            }
+        });
+        report.tidied()
+    }
+
     /// Faults of what is there.
     pub fn check(&self, faults: &mut Faults, now: Timestamp) {
         self.check_times(faults, now);
