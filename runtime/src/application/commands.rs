@@ -185,6 +185,13 @@ impl Commands {
                 events: Vec::new(),
             });
         }
+        if order.expected.is_some_and(|seen| seen != loaded.version) {
+            // Nobody saw what is not there. Where there is nothing to change either, that has been said.
+            return Err(CommandError::Stale {
+                actual: loaded.version,
+            }
+            .into());
+        }
         if let Some(refusal) = &order.hindrance {
             return Err(refusal.clone().into());
         }

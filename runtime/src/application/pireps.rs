@@ -23,8 +23,8 @@ use crate::application::write::{Outcome, WriteOptions, Written};
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use crate::domain::pirep::{
-    ALREADY_FILED, Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState,
-    Plan, Report, Source, SourceKind,
+    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState, Plan, Report,
+    Source, SourceKind,
 };
 use crate::domain::refusal::Refusal;
 
@@ -149,12 +149,16 @@ impl Pireps {
         if flight.pirep().is_none() {
             let id = flight.id;
             let filed = self.file(identity, flight, new.clone(), options.clone());
-            match filed.await {
-                // A client that asks again may be faster than its first request, which is still under way.
-                Err(ServiceError::Refused(refusal)) if refusal.code == ALREADY_FILED => {}
-                answer => return answer,
+            let filed = filed.await;
+            if !matches!(filed, Err(ServiceError::Refused(_))) {
+                return filed;
             }
+            // A client that asks again may be faster than its first request, which is still under way. Then that is what
+            // stands against this one: the id is taken, or the day's last flight has begun.
             flight = self.shared.read_flight(id).await?;
+            if flight.pirep().is_none() {
+                return filed;
+            }
         }
         let Some(present) = flight.pirep() else {
             return Err(ServiceError::not_found("PIREP"));
@@ -177,6 +181,7 @@ impl Pireps {
                 remarks: new.remarks,
                 custom_fields: new.custom_fields,
                 reason: None,
+                sent_whole: true,
             }),
         };
         let facts = PirepFacts {

@@ -20,10 +20,7 @@ pub use event::{Credit, Edit, Filing, PirepEvent};
 pub use flight::{Plan, Report, Source, SourceKind};
 pub use life_cycle::{Action, Awaits, PirepState};
 pub use permission::PirepFacts;
-pub use state::{Decision, Pirep, Verdict};
-
-/// The code of the refusal of a second PIREP under one id.
-pub const ALREADY_FILED: &str = "already-filed";
+pub use state::{Decision, Pirep, Sent, Verdict};
 
 impl Aggregate for Pirep {
     type Command = PirepCommand;
@@ -42,7 +39,7 @@ impl Aggregate for Pirep {
             (C::File(new), None) => return rules::file(new, context),
             (C::File(_), Some(_)) => {
                 return Err(Refusal::conflict(
-                    ALREADY_FILED,
+                    "already-filed",
                     "There is such a PIREP already.",
                 ));
             }
@@ -66,10 +63,7 @@ impl Aggregate for Pirep {
                 *last_sequence,
                 context,
             ),
-            C::Edit(changes) => {
-                permit(Action::Edit)?;
-                rules::edit(pirep, changes, context)
-            }
+            C::Edit(changes) => rules::edit(pirep, changes, context),
             C::Pause => permit(Action::Pause).map(|()| vec![PirepEvent::Paused]),
             C::Resume => permit(Action::Resume).map(|()| vec![PirepEvent::Resumed]),
             C::Submit {

@@ -344,7 +344,16 @@ fn an_edit_that_changes_nothing_and_a_repeated_merge_write_nothing() {
         remarks: Some(String::new()),
         ..Changes::default()
     });
-    flight(SourceKind::Manual).when(pilot(), same).then([]);
+    flight(SourceKind::Manual)
+        .when(pilot(), same.clone())
+        .then([]);
+    let decided = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Manual)),
+        submitted(),
+        accepted(),
+    ]);
+    decided.when(pilot(), same.clone()).then([]);
+    decided.when(stranger(), same).forbidden("not-yours");
 
     let repeat = || PirepCommand::Merge {
         plan: Some(plan()),

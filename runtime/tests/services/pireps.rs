@@ -145,6 +145,166 @@ async fn a_form_that_is_put_again_is_replaced() {
     assert_eq!(changed.entity.pirep.state, PirepState::Draft);
 }
 
+/// A form as its pilot typed it in.
+fn form(intent: Intent) -> FilePirep {
+    FilePirep {
+        intent,
+        source: Source {
+            kind: SourceKind::Manual,
+            client: None,
+        },
+        report: Some(Report {
+            flight_time_min: Some(95),
+            ..Report::default()
+        }),
+        ..flight("SKY1")
+    }
+}
+
+#[rstest]
+#[case::accepted(PirepState::Accepted)]
+#[case::cancelled(PirepState::Cancelled)]
+#[tokio::test]
+async fn a_form_that_is_put_again_as_it_was_changes_nothing_in_any_state(
+    #[case] state: PirepState,
+) {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let pireps = &stage.airline.pireps;
+    let id = PirepId(Uuid::new_v4());
+    let put = |new| pireps.put(&bob, id, new, WriteOptions::default());
+    put(form(Intent::Prefile)).await.unwrap();
+    let submitted = pireps.submit(&bob, id, Submit::default(), WriteOptions::default());
+    let version = submitted.await.unwrap().version;
+    match state {
+        PirepState::Accepted => pireps.accept(&rita, id, accept(), seen(version)).await,
+        _ => {
+            let cancel = PirepCommand::Cancel { reason: None };
+            pireps.act(&bob, id, cancel, WriteOptions::default()).await
+        }
+    }
+    .unwrap();
+    let again = put(form(Intent::Prefile)).await.unwrap();
+    assert_eq!(
+        (again.outcome, again.version),
+        (Outcome::Repeated, version + 1)
+    );
+    assert_eq!(again.entity.pirep.state, state);
+    let mut other = form(Intent::Prefile);
+    other.plan.route = Some("DCT".to_owned());
+    assert_eq!(refused(put(other).await).1, RefusalKind::Forbidden);
+}
+
+#[rstest]
+#[case::measured(SourceKind::Acars)]
+#[case::typed_in(SourceKind::Manual)]
+#[tokio::test]
+async fn what_staff_corrected_stays_when_the_same_is_put_again(#[case] kind: SourceKind) {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let pireps = &stage.airline.pireps;
+    let id = PirepId(Uuid::new_v4());
+    let sent = |fuel: i32, remarks: &str| {
+        let mut sent = form(Intent::Prefile);
+        sent.source.kind = kind;
+        sent.remarks = Some(remarks.to_owned());
+        sent.report = Some(Report {
+            flight_time_min: Some(95),
+            fuel_used_kg: Some(fuel),
+            ..Report::default()
+        });
+        sent
+    };
+    let put = |new| pireps.put(&bob, id, new, WriteOptions::default());
+    let filed = put(sent(41_000, "smooth")).await.unwrap().entity.pirep;
+    let mut plan = filed.plan;
+    plan.arrival = Some("LLOV".to_owned());
+    let report = Report {
+        flight_time_min: Some(105),
+        ..filed.report
+    };
+    let correction = PirepCommand::Edit(Changes {
+        plan: Some(plan.clone()),
+        report: Some(report.clone()),
+        remarks: Some("diverted".to_owned()),
+        reason: Some("wrong airport".to_owned()),
+        ..Changes::default()
+    });
+    let corrected = pireps.act(&rita, id, correction, WriteOptions::default());
+    corrected.await.unwrap();
+    let again = put(sent(41_000, "smooth")).await.unwrap();
+    assert_eq!((again.outcome, again.version), (Outcome::Repeated, 2));
+
+    // What is new counts, and nothing else; that is what it was put with last from then on.
+    for outcome in [Outcome::Changed, Outcome::Repeated] {
+        let more = put(sent(42_000, "smooth")).await.unwrap();
+        assert_eq!(more.outcome, outcome);
+        let pirep = more.entity.pirep;
+        assert_eq!(pirep.report.fuel_used_kg, Some(42_000));
+        assert_eq!(pirep.report.flight_time_min, Some(105));
+        assert_eq!(
+            (&pirep.plan, pirep.remarks),
+            (&plan, Some("diverted".into()))
+        );
+    }
+
+    let submitted = pireps.submit(&bob, id, Submit::default(), WriteOptions::default());
+    let version = submitted.await.unwrap().version;
+    let accepted = pireps.accept(&rita, id, accept(), seen(version)).await;
+    accepted.unwrap();
+    let late = put(sent(42_000, "smooth")).await.unwrap();
+    assert_eq!(late.outcome, Outcome::Repeated);
+}
+
+#[tokio::test]
+async fn a_flight_put_twice_is_found_also_when_it_was_the_last_of_the_day() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let here = Stage::over(stores.clone(), log.clone()).await;
+    let there = Stage::over(stores.clone(), stores.events.clone()).await;
+    let mut declared = nothing(1);
+    declared.tenant.limits.pireps_per_day = Some(1);
+    apply(&here, declared).await;
+    let bob = here.pilot("Bob").await;
+    let id = PirepId(Uuid::new_v4());
+    let (airline, by_bob) = (there.airline.clone(), bob.clone());
+    let put = async move |airline: &Airline| {
+        let pireps = &airline.pireps;
+        pireps
+            .put(&by_bob, id, flight("SKY1"), WriteOptions::default())
+            .await
+    };
+    let first = put.clone();
+    *log.after_read.lock().unwrap() = Some(Box::pin(async move {
+        assert_eq!(first(&airline).await.unwrap().outcome, Outcome::Created);
+        airline.catch_up().await.unwrap();
+    }));
+    let second = put(&here.airline).await.unwrap();
+    assert_eq!((second.outcome, second.version), (Outcome::Repeated, 1));
+    let other = here
+        .airline
+        .pireps
+        .create(&bob, flight("SKY2"), WriteOptions::default());
+    assert_eq!(refused(other.await).0, "too-many-flights-today");
+}
+
+#[tokio::test]
+async fn a_version_that_was_seen_of_what_is_not_there_creates_nothing() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let pireps = &stage.airline.pireps;
+    let id = PirepId(Uuid::new_v4());
+    let put = pireps.put(&bob, id, flight("SKY1"), seen(3)).await;
+    assert!(
+        matches!(put, Err(ServiceError::Stale { actual: 0 })),
+        "{put:?}"
+    );
+    let paused = pireps.act(&bob, id, PirepCommand::Pause, seen(3)).await;
+    assert_eq!(refused(paused).1, RefusalKind::NotFound);
+}
+
 #[tokio::test]
 async fn a_submitted_report_is_completed_from_the_track() {
     let stage = Stage::new().await;

@@ -54,6 +54,24 @@ pub fn check(
     }
 }
 
+/// What they say other than `from`, said of `onto`.
+pub fn rebased(mut values: CustomFields, from: &CustomFields, onto: &CustomFields) -> CustomFields {
+    let same = |key: &&String| values.get(*key) == from.get(*key);
+    let kept: Vec<_> = from
+        .keys()
+        .chain(onto.keys())
+        .filter(same)
+        .cloned()
+        .collect();
+    for key in kept {
+        match onto.get(&key) {
+            Some(value) => values.insert(key, value.clone()),
+            None => values.remove(&key),
+        };
+    }
+    values
+}
+
 /// Adds what keeps a report that is typed in from being submitted.
 pub fn check_complete(faults: &mut Faults, fields: &[PirepField], values: Option<&CustomFields>) {
     for field in missing(fields, values) {

@@ -104,4 +104,6 @@ pub struct Changes {
     pub custom_fields: Option<CustomFields>,
     /// Asked of staff.
     pub reason: Option<String>,
+    /// It is the whole report as its owner has it: what staff corrected meanwhile is no change of theirs.
+    pub sent_whole: bool,
 }

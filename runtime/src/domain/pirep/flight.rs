@@ -95,6 +95,44 @@ impl Plan {
         }
     }
 
+    /// What it says other than `from`, said of `onto`.
+    #[must_use]
+    pub fn rebased(self, from: &Self, onto: &Self) -> Self {
+        Self {
+            flight_number: rebased(self.flight_number, &from.flight_number, &onto.flight_number),
+            callsign: rebased(self.callsign, &from.callsign, &onto.callsign),
+            departure: rebased(self.departure, &from.departure, &onto.departure),
+            arrival: rebased(self.arrival, &from.arrival, &onto.arrival),
+            alternate: rebased(self.alternate, &from.alternate, &onto.alternate),
+            aircraft_type: rebased(self.aircraft_type, &from.aircraft_type, &onto.aircraft_type),
+            registration: rebased(self.registration, &from.registration, &onto.registration),
+            network: rebased(self.network, &from.network, &onto.network),
+            route: rebased(self.route, &from.route, &onto.route),
+            planned_off_block_at: rebased(
+                self.planned_off_block_at,
+                &from.planned_off_block_at,
+                &onto.planned_off_block_at,
+            ),
+            planned_on_block_at: rebased(
+                self.planned_on_block_at,
+                &from.planned_on_block_at,
+                &onto.planned_on_block_at,
+            ),
+            cruise_level_ft: rebased(
+                self.cruise_level_ft,
+                &from.cruise_level_ft,
+                &onto.cruise_level_ft,
+            ),
+            fuel_planned_kg: rebased(
+                self.fuel_planned_kg,
+                &from.fuel_planned_kg,
+                &onto.fuel_planned_kg,
+            ),
+            passengers: rebased(self.passengers, &from.passengers, &onto.passengers),
+            cargo_kg: rebased(self.cargo_kg, &from.cargo_kg, &onto.cargo_kg),
+        }
+    }
+
     /// Faults of what is there.
     pub fn check(&self, faults: &mut Faults) {
         text::check_airport(faults, "/plan/departure", self.departure.as_deref());
@@ -212,6 +250,49 @@ impl Report {
         report.tidied()
     }
 
+    /// What it says other than `from`, said of `onto`.
+    #[must_use]
+    pub fn rebased(self, from: &Self, onto: &Self) -> Self {
+        Self {
+            off_block_at: rebased(self.off_block_at, &from.off_block_at, &onto.off_block_at),
+            take_off_at: rebased(self.take_off_at, &from.take_off_at, &onto.take_off_at),
+            landing_at: rebased(self.landing_at, &from.landing_at, &onto.landing_at),
+            on_block_at: rebased(self.on_block_at, &from.on_block_at, &onto.on_block_at),
+            actual_arrival: rebased(
+                self.actual_arrival,
+                &from.actual_arrival,
+                &onto.actual_arrival,
+            ),
+            block_time_min: rebased(
+                self.block_time_min,
+                &from.block_time_min,
+                &onto.block_time_min,
+            ),
+            flight_time_min: rebased(
+                self.flight_time_min,
+                &from.flight_time_min,
+                &onto.flight_time_min,
+            ),
+            distance_centi_nmi: rebased(
+                self.distance_centi_nmi,
+                &from.distance_centi_nmi,
+                &onto.distance_centi_nmi,
+            ),
+            fuel_used_kg: rebased(self.fuel_used_kg, &from.fuel_used_kg, &onto.fuel_used_kg),
+            zero_fuel_weight_kg: rebased(
+                self.zero_fuel_weight_kg,
+                &from.zero_fuel_weight_kg,
+                &onto.zero_fuel_weight_kg,
+            ),
+            landing_rate_fpm: rebased(
+                self.landing_rate_fpm,
+                &from.landing_rate_fpm,
+                &onto.landing_rate_fpm,
+            ),
+            g_force_milli: rebased(self.g_force_milli, &from.g_force_milli, &onto.g_force_milli),
+        }
+    }
+
     /// Faults of what is there.
     pub fn check(&self, faults: &mut Faults, now: Timestamp) {
         self.check_times(faults, now);
@@ -290,6 +371,10 @@ impl Report {
             earlier = Some(time);
         }
     }
+}
+
+fn rebased<T: PartialEq + Clone>(value: T, from: &T, onto: &T) -> T {
+    if value == *from { onto.clone() } else { value }
 }
 
 /// The log's precision.

@@ -10,7 +10,7 @@ use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, SourceKind};
 use crate::domain::pirep::life_cycle::{Action, Awaits, PirepState};
 use crate::domain::pirep::permission::{self, PirepFacts};
-use crate::domain::pirep::state::Pirep;
+use crate::domain::pirep::state::{Pirep, known_fields};
 use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::review::{Answer, Review};
 use crate::domain::text;
@@ -33,10 +33,10 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// As an edit of the report: values of fields are added to those that are there.
-    fn edit(self, pirep: &Pirep) -> Edit {
+    /// As an edit of the report: values of fields are added to those that were there.
+    fn edit(self, present: &Option<Personal<CustomFields>>) -> Edit {
         let fields = self.custom_fields.map(|new| {
-            let mut fields = present_fields(pirep).cloned().unwrap_or_default();
+            let mut fields = known_fields(present);
             fields.extend(custom_fields::tidied(new));
             fields
         });
@@ -128,7 +128,7 @@ fn flown(faults: &mut Faults, new: &NewPirep, context: &Ctx) -> Option<Scheduled
     Some(booked)
 }
 
-/// Replaces what differs. Measured values are not their pilot's to change; staff say why.
+/// Replaces what differs, in states in which that may be. Measured values are not their pilot's to change; staff say why.
 pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
     let standing = permission::standing(pirep, &context.actor, &context.facts);
     let fields = changes.custom_fields.as_ref().map(custom_fields::tidied);
@@ -139,11 +139,16 @@ pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
         custom_fields: fields.map(Personal::from),
         reason: None,
     };
-    check_edit(pirep, &edit, context)?;
+    if changes.sent_whole {
+        keep_corrections(pirep, &mut edit);
+    }
     drop_unchanged(pirep, &mut edit);
-    if edit == Edit::default() {
+    let kept = pirep.state != PirepState::Discarded;
+    if edit == Edit::default() && kept && (standing.owner || standing.staff) {
         return Ok(Vec::new());
     }
+    permission::permit(pirep, Action::Edit, context)?;
+    check_edit(pirep, &edit, context)?;
     if edit.report.is_some() && !standing.staff && pirep.source.kind == SourceKind::Acars {
         return Err(Refusal::forbidden(
             "measured",
@@ -168,15 +173,15 @@ pub fn merge(
     last_sequence: Option<i32>,
     context: &Ctx,
 ) -> Decision {
-    let report = report.map(|report| report.tidied().over(&pirep.report));
+    let sent = pirep.sent();
     let last_sequence = last_sequence.max(pirep.last_sequence);
     let mut edit = Edit {
         plan: plan.map(Plan::tidied),
-        report: report.clone(),
-        ..said.edit(pirep)
+        report: report.map(|report| report.tidied().over(&sent.report)),
+        ..said.edit(&sent.custom_fields)
     };
     let own = context.actor.user_id() == Some(pirep.pilot);
-    let known = report.as_ref().is_none_or(|new| *new == pirep.report);
+    keep_corrections(pirep, &mut edit);
     drop_unchanged(pirep, &mut edit);
     let kept = pirep.state != PirepState::Discarded;
     if own && kept && edit == Edit::default() && last_sequence == pirep.last_sequence {
@@ -184,9 +189,10 @@ pub fn merge(
     }
     permission::permit(pirep, Action::Merge, context)?;
     check_edit(pirep, &edit, context)?;
-    edit.report = None;
+    let report = edit.report.take();
     let edited = (edit != Edit::default()).then_some(PirepEvent::Edited(edit));
-    let measured = (!known || last_sequence != pirep.last_sequence).then(|| PirepEvent::Merged {
+    let measures = report.is_some() || last_sequence != pirep.last_sequence;
+    let measured = measures.then(|| PirepEvent::Merged {
         report: report.unwrap_or_else(|| pirep.report.clone()),
         last_sequence,
     });
@@ -205,7 +211,7 @@ pub fn submit(
         Some(report) => report.tidied().over(&pirep.report),
         None => pirep.report.clone(),
     };
-    let mut edit = said.edit(pirep);
+    let mut edit = said.edit(&pirep.custom_fields);
     drop_unchanged(pirep, &mut edit);
     let mut faults = Faults::default();
     pirep.plan.check_complete(&mut faults);
@@ -324,6 +330,23 @@ fn present_fields(pirep: &Pirep) -> Option<&CustomFields> {
 fn check_remarks(faults: &mut Faults, remarks: Option<&str>) {
     if let Some(remarks) = remarks {
         text::check_text(faults, "/remarks", remarks, text::MAX_REMARKS);
+    }
+}
+
+/// Of a report that is sent whole, what its owner did not change since it was sent last stays as staff made it.
+fn keep_corrections(pirep: &Pirep, edit: &mut Edit) {
+    let sent = pirep.sent();
+    let plan = edit.plan.take();
+    edit.plan = plan.map(|plan| plan.rebased(&sent.plan, &pirep.plan));
+    let report = edit.report.take();
+    edit.report = report.map(|report| report.rebased(&sent.report, &pirep.report));
+    let remarks = sent.remarks.as_ref().and_then(Personal::text);
+    edit.remarks
+        .take_if(|new| new.text() == Some(remarks.unwrap_or_default()));
+    if let Some(fields) = edit.custom_fields.take().and_then(Personal::into_known) {
+        let [sent, present] = [&sent.custom_fields, &pirep.custom_fields].map(known_fields);
+        let fields = custom_fields::rebased(fields, &sent, &present);
+        edit.custom_fields = Some(fields.into());
     }
 }
 

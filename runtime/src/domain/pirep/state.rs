@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::catalogue::CustomFields;
+use crate::domain::catalogue::{CustomFields, custom_fields};
 use crate::domain::ids::{BidId, ScheduledFlightId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
@@ -45,6 +45,29 @@ pub struct Pirep {
     /// What the airline's rules made of it when it was submitted last; none when there were no rules, or yet.
     #[serde(default)]
     pub review: Option<Review>,
+    /// What its owner sent, once staff have corrected it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrected: Option<Box<Sent>>,
+}
+
+/// A report as its owner sent it last: the same again is no change, whatever staff made of it meanwhile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    pub plan: Plan,
+    pub report: Report,
+    pub remarks: Option<Personal<String>>,
+    pub custom_fields: Option<Personal<CustomFields>>,
+}
+
+impl From<&Pirep> for Sent {
+    fn from(pirep: &Pirep) -> Self {
+        Self {
+            plan: pirep.plan.clone(),
+            report: pirep.report.clone(),
+            remarks: pirep.remarks.clone(),
+            custom_fields: pirep.custom_fields.clone(),
+        }
+    }
 }
 
 /// The verdict that stands.
@@ -96,6 +119,15 @@ impl Pirep {
             submitted_at: None,
             decision: None,
             review: None,
+            corrected: None,
+        }
+    }
+
+    /// As its owner sent it last.
+    pub fn sent(&self) -> Sent {
+        match &self.corrected {
+            Some(sent) => (**sent).clone(),
+            None => self.into(),
         }
     }
 
@@ -188,6 +220,7 @@ impl Pirep {
         self.plan.route = None;
         self.remarks = None;
         self.custom_fields = None;
+        self.corrected = None;
         let texts = [
             self.question.as_mut(),
             self.decision.as_mut().and_then(|it| it.reason.as_mut()),
@@ -198,6 +231,13 @@ impl Pirep {
     }
 
     fn edit(&mut self, edit: &Edit) {
+        // Staff say why.
+        if edit.reason.is_some() {
+            self.corrected = Some(Box::new(self.sent()));
+        } else if let Some(mut sent) = self.corrected.take() {
+            sent.edit(self, edit);
+            self.corrected = Some(sent);
+        }
         if let Some(plan) = &edit.plan {
             self.plan = plan.clone();
         }
@@ -205,16 +245,17 @@ impl Pirep {
             self.report = report.clone();
         }
         if let Some(remarks) = &edit.remarks {
-            self.remarks = Some(remarks.clone()).filter(|text| text.text() != Some(""));
+            self.remarks = said(remarks);
         }
         if let Some(fields) = &edit.custom_fields {
-            let said = |fields: &CustomFields| !fields.is_empty();
-            self.custom_fields =
-                Some(fields.clone()).filter(|fields| fields.known().is_none_or(said));
+            self.custom_fields = held(fields);
         }
     }
 
     fn measure(&mut self, report: &Report, last_sequence: Option<i32>) {
+        if let Some(sent) = &mut self.corrected {
+            sent.report = report.clone().rebased(&self.report, &sent.report);
+        }
         self.report = report.clone();
         self.last_sequence = self.last_sequence.max(last_sequence);
     }
@@ -235,4 +276,39 @@ impl Pirep {
         self.question = None;
         self.decision = Some(decision);
     }
+}
+
+impl Sent {
+    /// The owner's own change of a report that staff have corrected.
+    fn edit(&mut self, before: &Pirep, edit: &Edit) {
+        if let Some(plan) = edit.plan.clone() {
+            self.plan = plan.rebased(&before.plan, &self.plan);
+        }
+        if let Some(report) = edit.report.clone() {
+            self.report = report.rebased(&before.report, &self.report);
+        }
+        if let Some(remarks) = &edit.remarks {
+            self.remarks = said(remarks);
+        }
+        if let Some(fields) = edit.custom_fields.as_ref().and_then(Personal::known) {
+            let [before, sent] = [&before.custom_fields, &self.custom_fields].map(known_fields);
+            let fields = custom_fields::rebased(fields.clone(), &before, &sent);
+            self.custom_fields = held(&fields.into());
+        }
+    }
+}
+
+/// Nothing, if they are none or could not be read any more.
+pub fn known_fields(fields: &Option<Personal<CustomFields>>) -> CustomFields {
+    let known = fields.as_ref().and_then(Personal::known);
+    known.cloned().unwrap_or_default()
+}
+
+fn said(remarks: &Personal<String>) -> Option<Personal<String>> {
+    Some(remarks.clone()).filter(|text| text.text() != Some(""))
+}
+
+fn held(fields: &Personal<CustomFields>) -> Option<Personal<CustomFields>> {
+    let any = |fields: &CustomFields| !fields.is_empty();
+    Some(fields.clone()).filter(|fields| fields.known().is_none_or(any))
 }

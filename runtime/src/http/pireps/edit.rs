@@ -76,6 +76,7 @@ impl From<Content> for Changes {
             remarks: Some(content.remarks.unwrap_or_default()),
             custom_fields: Some(content.custom_fields),
             reason: content.reason,
+            sent_whole: false,
         }
     }
 }
