@@ -95,11 +95,7 @@ impl Aggregate for Pirep {
             }
             C::Accept { credit, comment } => {
                 permit(Action::Accept)?;
-                Ok(vec![PirepEvent::Accepted {
-                    by: context.actor.user_id(),
-                    credit: *credit,
-                    comment: rules::optional_text("/comment", comment.as_deref())?,
-                }])
+                rules::accept(pirep, *credit, comment.as_deref(), context)
             }
             C::Reject { reason, credit } => {
                 permit(Action::Reject)?;

@@ -120,7 +120,7 @@ fn command(action: Action) -> PirepCommand {
         Action::Answer => C::Answer { answer: text() },
         Action::Accept => C::Accept {
             credit: Credit::Full,
-            comment: None,
+            comment: Some(text()),
         },
         Action::Reject => C::Reject {
             reason: text(),

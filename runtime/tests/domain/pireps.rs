@@ -232,6 +232,31 @@ fn a_verdict_names_who_gave_it_and_a_rejection_why() {
 }
 
 #[test]
+fn staff_say_why_they_accept_what_was_rejected() {
+    let given = Given::<Pirep>::events([
+        PirepEvent::Prefiled(filing(SourceKind::Manual)),
+        submitted(),
+        rejected(),
+    ]);
+    let accept = |comment: Option<&str>| PirepCommand::Accept {
+        credit: Credit::Full,
+        comment: comment.map(str::to_owned),
+    };
+    for nothing in [None, Some("  ")] {
+        let then = given.when(reviewer(), accept(nothing));
+        then.invalid(&["/comment required"]);
+    }
+    let pirep = given
+        .when(reviewer(), accept(Some("the sensor lies")))
+        .state();
+    assert_eq!(pirep.state, PirepState::Accepted);
+    assert_eq!(
+        pirep.decision.unwrap().reason,
+        Some("the sensor lies".into())
+    );
+}
+
+#[test]
 fn a_key_without_the_review_scope_does_not_decide_even_for_a_reviewer() {
     let with_key = |scopes: &[Scope]| {
         Actor::User(Person {

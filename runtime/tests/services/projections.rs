@@ -164,7 +164,7 @@ async fn live(stage: &Stage, steps: &[Step]) {
             5 => {
                 let accept = Accept {
                     credit: Credit::Full,
-                    comment: None,
+                    comment: Some("fine".to_owned()),
                 };
                 pireps
                     .accept(&rita, id, accept, seen(version().await))

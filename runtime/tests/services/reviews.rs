@@ -243,7 +243,7 @@ async fn whoever_was_first_is_not_overruled() {
     }
     let accept = Accept {
         credit: Credit::Hours,
-        comment: None,
+        comment: Some("After all.".to_owned()),
     };
     let options = seen(version(reopened).await);
     pireps

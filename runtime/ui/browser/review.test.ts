@@ -96,6 +96,7 @@ test("a verdict is turned round", async ({ airline, visit }) => {
   const verdict = ada.page.getByRole("region", { name: "Verdict" });
   await verdict.getByText("The track is somebody else's").waitFor();
   await ada.button("Accept after all…").click();
+  await ada.page.getByLabel("Why?").fill("It is theirs after all");
   await ada.button("Accept after all").click();
   await verdict.getByText("Accepted").waitFor();
 });

@@ -268,6 +268,22 @@ pub fn review(pirep: &Pirep, review: &Review, context: &Ctx) -> Decision {
     Ok([reviewed].into_iter().chain(decided).collect())
 }
 
+/// Staff say why they accept what was rejected.
+pub fn accept(pirep: &Pirep, credit: Credit, comment: Option<&str>, context: &Ctx) -> Decision {
+    let comment = match pirep.state {
+        PirepState::Rejected => {
+            let comment = comment.unwrap_or_default();
+            Some(required_text("/comment", comment)?)
+        }
+        _ => optional_text("/comment", comment)?,
+    };
+    Ok(vec![PirepEvent::Accepted {
+        by: context.actor.user_id(),
+        credit,
+        comment,
+    }])
+}
+
 /// Staff say why they cancel somebody's flight.
 pub fn cancel(pirep: &Pirep, reason: Option<&str>, context: &Ctx) -> Decision {
     let standing = permission::standing(pirep, &context.actor, &context.facts);

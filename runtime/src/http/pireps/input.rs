@@ -83,6 +83,7 @@ pub struct AcceptPirep {
     /// Full unless it says otherwise.
     #[serde(default)]
     pub credit: Option<Credit>,
+    /// Required of what was rejected.
     #[serde(default)]
     #[schema(max_length = 2000)]
     pub comment: Option<String>,

@@ -1029,6 +1029,7 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         AcceptPirep: {
+            /** @description Required of what was rejected. */
             comment?: string | null;
             credit?: components["schemas"]["Credit"] | null;
         };

@@ -234,7 +234,7 @@ function lookOf(action: Action, { state }: Pirep, own: boolean): Look {
       return {
         label: "Accept after all…",
         tone: "plain",
-        ask: { warning: "It will count after all.", label: "Accept after all", tone: "primary" },
+        ask: { words: { ...WHY, member: "comment" }, label: "Accept after all", tone: "primary" },
         done: "It is accepted.",
       };
     case "reject":
