@@ -39,8 +39,8 @@ impl Tracks {
         Self { shared, queries }
     }
 
-    /// Stores a batch of the owner's, in whatever state the PIREP is, unless there is no room. A flight that moves again is
-    /// resumed.
+    /// Stores a batch of the owner's, in whatever state the PIREP is, unless there is no room. A flight that moves after it was
+    /// paused is resumed.
     pub async fn store(
         &self,
         identity: &Identity,
@@ -60,9 +60,12 @@ impl Tracks {
             return Err(Refusal::forbidden("not-yours", detail).into());
         }
         self.find_room(&flight).await?;
-        let moves = samples
-            .iter()
-            .any(|sample| sample.phase.as_deref() != Some(PAUSED_PHASE));
+        // What was recorded before the pause may arrive after it.
+        let paused_at = flight.pirep().and_then(|pirep| pirep.paused_at);
+        let moves = samples.iter().any(|sample| {
+            sample.phase.as_deref() != Some(PAUSED_PHASE)
+                && paused_at.is_some_and(|paused_at| sample.time > paused_at)
+        });
         let digest = digest(&samples);
         let received_at = self.shared.now();
         let tracks = &self.shared.tracks;

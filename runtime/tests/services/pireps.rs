@@ -503,9 +503,19 @@ async fn a_flight_that_moves_again_is_resumed() {
         stage.airline.catch_up().await.unwrap();
         pireps.get(&bob, id).await.unwrap().pirep.state
     };
+    let paused_at = stage.clock.now();
+    let at = |sequence: i32, seconds: i64| {
+        let mut sample = sample(sequence, 200);
+        sample.time = paused_at + SignedDuration::from_secs(seconds);
+        sample
+    };
+    parked.time = at(0, 60).time;
     stage.positions(&bob, id, vec![parked]).await;
     assert_eq!(state().await, PirepState::Paused);
-    stage.positions(&bob, id, vec![sample(1, 200)]).await;
+    // What was recorded before the pause arrives late, and the moment itself belongs to the flight before it.
+    stage.positions(&bob, id, vec![at(1, -60), at(2, 0)]).await;
+    assert_eq!(state().await, PirepState::Paused);
+    stage.positions(&bob, id, vec![at(3, -30), at(4, 90)]).await;
     assert_eq!(state().await, PirepState::InProgress);
 }
 

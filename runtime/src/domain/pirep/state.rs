@@ -45,6 +45,9 @@ pub struct Pirep {
     /// What the airline's rules made of it when it was submitted last; none when there were no rules, or yet.
     #[serde(default)]
     pub review: Option<Review>,
+    /// Set while `Paused`.
+    #[serde(default)]
+    pub paused_at: Option<Timestamp>,
     /// What its owner sent, once staff have corrected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected: Option<Box<Sent>>,
@@ -119,6 +122,7 @@ impl Pirep {
             submitted_at: None,
             decision: None,
             review: None,
+            paused_at: None,
             corrected: None,
         }
     }
@@ -155,8 +159,14 @@ impl Pirep {
                 report,
                 last_sequence,
             } => self.measure(report, *last_sequence),
-            E::Paused => self.state = PirepState::Paused,
-            E::Resumed => self.state = PirepState::InProgress,
+            E::Paused => {
+                self.state = PirepState::Paused;
+                self.paused_at = Some(at);
+            }
+            E::Resumed => {
+                self.state = PirepState::InProgress;
+                self.paused_at = None;
+            }
             E::Submitted {
                 report,
                 last_sequence,
