@@ -18,7 +18,7 @@ Submitted to staff | edit merge withdraw>Draft cancel>Cancelled comment         
 Submitted to pilot | edit merge withdraw>Draft answer>Submitted cancel>Cancelled comment                      | edit accept>Accepted reject>Rejected comment
 Accepted           | comment                                                                                  | edit reject>Rejected reopen>Submitted comment
 Rejected           | edit appeal>Submitted comment                                                            | edit accept>Accepted reopen>Submitted comment
-Cancelled          | restore>InProgress comment                                                               | edit restore>InProgress comment
+Cancelled          | merge restore>InProgress comment                                                         | edit restore>InProgress comment
 ";
 
 pub fn filing(kind: SourceKind) -> Filing {

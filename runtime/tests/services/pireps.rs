@@ -306,6 +306,34 @@ async fn a_version_that_was_seen_of_what_is_not_there_creates_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_client_measured_is_kept_also_when_its_flight_was_cancelled_meanwhile() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let pireps = &stage.airline.pireps;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let cancel = PirepCommand::Cancel {
+        reason: Some("no contact".to_owned()),
+    };
+    let cancelled = pireps.act(&rita, id, cancel, WriteOptions::default()).await;
+    cancelled.unwrap();
+    let mut whole = flight("SKY1");
+    whole.report = Some(Report {
+        fuel_used_kg: Some(41_000),
+        ..Report::default()
+    });
+    let put = pireps.put(&bob, id, whole, WriteOptions::default()).await;
+    let pirep = put.unwrap().entity.pirep;
+    assert_eq!(pirep.state, PirepState::Cancelled);
+    assert_eq!(pirep.report.fuel_used_kg, Some(41_000));
+    stage.positions(&bob, id, vec![sample(0, 200)]).await;
+    let restored = pireps.act(&bob, id, PirepCommand::Restore, WriteOptions::default());
+    let pirep = restored.await.unwrap().entity.pirep;
+    assert_eq!(pirep.state, PirepState::InProgress);
+    assert_eq!(pirep.report.fuel_used_kg, Some(41_000));
+}
+
+#[tokio::test]
 async fn a_submitted_report_is_completed_from_the_track() {
     let stage = Stage::new().await;
     let bob = stage.pilot("Bob").await;

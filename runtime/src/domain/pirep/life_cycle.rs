@@ -225,7 +225,13 @@ const LIFE_CYCLE: &[(PirepState, &[(Action, Who)])] = {
         ),
         (
             S::Cancelled,
-            &[(A::Edit, Staff), (A::Restore, Either), (A::Comment, Either)],
+            // What was measured is kept, also of a flight that was cancelled while its client was out of reach.
+            &[
+                (A::Edit, Staff),
+                (A::Merge, Owner),
+                (A::Restore, Either),
+                (A::Comment, Either),
+            ],
         ),
         (S::Discarded, &[]),
     ]
