@@ -114,6 +114,7 @@ where
             state: Some(seen.entity),
             version: seen.version,
             position: seen.position,
+            bytes: 0,
         });
         self.execute(order, held, options).await
     }

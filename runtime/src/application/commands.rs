@@ -90,6 +90,7 @@ impl Commands {
             state: None,
             version: 0,
             position: 0,
+            bytes: recorded.iter().map(|event| event.payload.len()).sum(),
         };
         for decoded in self.reader.decode(&recorded).await? {
             let event = A::Event::try_from(decoded.event).map_err(|_| id_taken(A::NAME))?;

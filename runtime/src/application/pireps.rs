@@ -73,8 +73,9 @@ pub struct Reject {
     pub credit: Credit,
 }
 
-/// Whoever reads a flight's stream reads all of it.
+/// Whoever reads a flight's stream reads all of it: its history shows every change as it was and as it became.
 const MOST_CHANGES: i32 = 1_000;
+const MOST_BYTES: usize = 2 * 1024 * 1024;
 
 type Answer = Result<Written<PirepView>, ServiceError>;
 
@@ -327,12 +328,14 @@ impl Pireps {
         facts: PirepFacts,
         options: WriteOptions,
     ) -> Answer {
-        let Flight { id, read } = flight.into();
+        let flight: Flight = flight.into();
+        let own = flight.owner().is_some_and(|it| it.pilot == identity.user());
+        let Flight { id, read } = flight;
         let full = match &command {
             PirepCommand::File(_) => limits::full(&self.shared).await,
-            PirepCommand::Edit(_) | PirepCommand::Merge { .. } | PirepCommand::Comment { .. } => {
-                too_long(read.as_ref())
-            }
+            command if prolongs(command) => too_long(read.as_ref()),
+            // Its owner could go on for ever with this and a restoration; staff have to be able to.
+            PirepCommand::Cancel { .. } => too_long(read.as_ref()).filter(|_| own),
             _ => None,
         };
         let named = options.idempotency.as_ref();
@@ -386,11 +389,20 @@ impl Pireps {
     }
 }
 
+/// What could go on for ever.
+fn prolongs(command: &PirepCommand) -> bool {
+    use PirepCommand as C;
+    matches!(
+        command,
+        C::Edit(_) | C::Merge { .. } | C::Comment { .. } | C::Pause | C::Withdraw
+    )
+}
+
 /// A flight that had its changes can be finished all the same.
 fn too_long(read: Option<&Loaded<Pirep>>) -> Option<Refusal> {
-    read.filter(|read| read.version >= MOST_CHANGES)?;
+    read.filter(|read| read.version >= MOST_CHANGES || read.bytes >= MOST_BYTES)?;
     let detail = format!(
-        "A PIREP takes {MOST_CHANGES} changes, and this one had them: submit or decide it as it is."
+        "A PIREP takes {MOST_CHANGES} changes of {MOST_BYTES} bytes in all, and this one had them: submit or decide it as it is."
     );
     Some(Refusal::limit("too-many-changes", detail))
 }

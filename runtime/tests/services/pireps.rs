@@ -736,3 +736,37 @@ async fn a_flight_takes_so_many_changes_and_can_still_be_submitted() {
     let submitted = pireps.submit(&bob, id, Submit::default(), options()).await;
     assert_eq!(submitted.unwrap().version, 1_001);
 }
+
+#[tokio::test]
+async fn the_changes_of_a_flight_take_so_much_room_and_it_can_still_be_submitted() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let pireps = &stage.airline.pireps;
+    let options = WriteOptions::default;
+    let changed = |n: i32| {
+        // Four bytes a character.
+        let mut long = flight("SKY1");
+        long.remarks = Some(format!("{n:03}{}", "\u{2708}\u{fe0f}".repeat(1_990)));
+        long
+    };
+    let mut n = 0;
+    let full = loop {
+        let put = pireps.put(&bob, id, changed(n), options()).await;
+        if put.is_err() {
+            break put;
+        }
+        n += 1;
+        assert!(n < 300, "no end to it");
+    };
+    assert_eq!(refused(full).0, "too-many-changes");
+    assert!(n > 100, "{n}");
+    // Nor does it grow by being taken back again and again.
+    let pause = pireps.act(&bob, id, PirepCommand::Pause, options()).await;
+    assert_eq!(refused(pause).0, "too-many-changes");
+    let cancel = PirepCommand::Cancel { reason: None };
+    let cancel = pireps.act(&bob, id, cancel, options()).await;
+    assert_eq!(refused(cancel).0, "too-many-changes");
+    let submitted = pireps.submit(&bob, id, Submit::default(), options()).await;
+    assert_eq!(submitted.unwrap().entity.pirep.state, PirepState::Submitted);
+}

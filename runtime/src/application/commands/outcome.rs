@@ -16,6 +16,8 @@ pub struct Loaded<A> {
     pub version: i32,
     /// Position of the stream's last event; 0 when there is none.
     pub position: i64,
+    /// What its events take as they are stored.
+    pub bytes: usize,
 }
 
 /// What a command led to.
