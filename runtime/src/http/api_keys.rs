@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::application::api_keys::NewKey;
-use crate::http::caller::{Known, Write};
+use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::{Body, Path};
 use crate::http::problem::Problem;
 use crate::http::respond::{Done, Entity};
@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 #[utoipa::path(post, path = "/users/{id}/apikeys", operation_id = "issueApiKey", tag = "keys",
     request_body = IssueApiKey,
     params(("id" = Uuid, Path, description = "Id of the caller"),
-        ("Idempotency-Key" = String, Header, description = "Names this request, so that a repeat takes effect once")),
+        Named),
     responses((status = 201, description = "The key, with its secret", body = IssuedApiKey)))]
 async fn issue_api_key(
     State(state): State<HttpState>,
@@ -72,7 +72,7 @@ async fn list_api_keys(
 /// It stops working at once.
 #[utoipa::path(delete, path = "/users/{id}/apikeys/{key_id}", operation_id = "revokeApiKey", tag = "keys",
     params(("id" = Uuid, Path, description = "Id of the user"),
-        ("key_id" = String, Path, description = "Id of the key")),
+        ("key_id" = String, Path, description = "Id of the key"), Write),
     responses((status = 204, description = "Revoked")))]
 async fn revoke_api_key(
     State(state): State<HttpState>,

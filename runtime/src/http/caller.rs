@@ -5,6 +5,10 @@ use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::application::flight::Flight;
@@ -152,4 +156,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Write {
             correlation_id,
         })
     }
+}
+
+impl IntoParams for Write {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key(Required::False)]
+    }
+}
+
+/// The header of a write that must be named, for its description.
+pub struct Named;
+
+impl IntoParams for Named {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![idempotency_key(Required::True)]
+    }
+}
+
+fn idempotency_key(required: Required) -> Parameter {
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(
+            "Names this request, so that a repeat takes effect once",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }

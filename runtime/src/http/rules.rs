@@ -41,7 +41,7 @@ async fn get_rules(State(state): State<HttpState>) -> Result<Entity<ReviewRules>
 /// says accept, hold or reject, and the worst answer wins. Without any rule, staff decide everything.
 #[utoipa::path(put, path = "/rules", operation_id = "setRules", tag = "review",
     request_body = SetRules,
-    params(("If-Match" = String, Header, description = "ETag of the version that was seen")),
+    params(("If-Match" = String, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "The rules that stand now", body = ReviewRules)))]
 async fn set_rules(
     State(state): State<HttpState>,

@@ -39,7 +39,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 /// then holds a one-time log-in link for the new user.
 #[utoipa::path(post, path = "/users", operation_id = "registerUser", tag = "users",
     request_body = RegisterUser,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+    params(Write),
     responses((status = 201, description = "Registered", body = RegisteredUser)))]
 async fn register_user(
     State(state): State<HttpState>,
@@ -138,7 +138,7 @@ async fn get_user(
 #[utoipa::path(put, path = "/users/{id}/roles", operation_id = "setUserRoles", tag = "users",
     request_body = SetRoles,
     params(("id" = Uuid, Path, description = "Id of the user"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "The user with the new roles", body = User)))]
 async fn set_roles(
     State(state): State<HttpState>,
@@ -162,7 +162,7 @@ async fn set_roles(
 #[utoipa::path(post, path = "/users/{id}/erase", operation_id = "eraseUser", tag = "users",
     request_body = NoMembers,
     params(("id" = Uuid, Path, description = "Id of the user"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "What is left of the user", body = User)))]
 async fn erase_user(
     State(state): State<HttpState>,

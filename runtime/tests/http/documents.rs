@@ -7,7 +7,9 @@ use albatross::http::authorisation::table::TABLE;
 use albatross::http::openapi;
 use albatross::http::problem::kind;
 
-use crate::stack::{Call, Stack};
+use serde_json::json;
+
+use crate::stack::{Call, Person, Stack};
 
 #[test]
 fn the_committed_document_is_current() {
@@ -50,6 +52,59 @@ fn operations_have_ids_of_their_own() {
             assert!(operation["summary"].is_string(), "{id} has no summary");
         }
     }
+}
+
+/// Whether the operation looks at this header: one that nothing can be is refused before anything is done.
+async fn takes_a_name(stack: &Stack, people: &[&Person; 2], method: &str, path: &str) -> bool {
+    let endless = "k".repeat(256);
+    for who in people {
+        let call = Call::new(method, path).by(who);
+        let call = call.header("idempotency-key", &endless);
+        let answer = stack.ask(call.json(json!({"noSuchMember": 1}))).await;
+        let detail = answer.body["detail"].as_str().unwrap_or_default();
+        if detail.contains("Idempotency-Key must have") {
+            return true;
+        }
+    }
+    false
+}
+
+#[tokio::test]
+async fn every_write_that_can_be_named_says_so() {
+    let stack = Stack::new().await;
+    let (admin, pilot) = (stack.tenant_admin().await, stack.pilot("amelia").await);
+    let flight = stack.flight(&pilot).await;
+    let api = openapi();
+    let (mut said, mut taken, mut last) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let mut named = parameters.filter(|it| it["name"] == "Idempotency-Key");
+            if named.next().is_some() {
+                said.insert(name.to_owned());
+            }
+            let path = path
+                .replace("/api/v1/pireps/{id}", &flight)
+                .replace("/users/{id}", &format!("/users/{}", pilot.id))
+                .replace("{id}", &pilot.id)
+                .replace("{key_id}", "0123456789ab");
+            let call = (name, method.to_uppercase(), path);
+            // Nobody is known any more once they have logged out.
+            match name {
+                "logOut" => last.push(call),
+                _ if method == "get" => {}
+                _ => last.insert(0, call),
+            }
+        }
+    }
+    for (name, method, path) in last {
+        if takes_a_name(&stack, &[&pilot, &admin], &method, &path).await {
+            taken.insert(name.to_owned());
+        }
+    }
+    assert_eq!(said, taken);
+    assert!(taken.len() > 30, "{taken:?}");
 }
 
 #[test]

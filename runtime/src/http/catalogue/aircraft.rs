@@ -170,7 +170,7 @@ async fn list_aircraft(
 /// Add an aircraft
 #[utoipa::path(post, path = "/aircraft", operation_id = "addAircraft", tag = "catalogue",
     request_body = AircraftDetails,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+    params(Write),
     responses((status = 201, description = "Added", body = Aircraft)))]
 async fn add_aircraft(
     State(state): State<HttpState>,
@@ -205,7 +205,7 @@ async fn get_aircraft(
 #[utoipa::path(patch, path = "/aircraft/{id}", operation_id = "changeAircraft", tag = "catalogue",
     request_body = AircraftChanges,
     params(("id" = Uuid, Path, description = "Id of the aircraft"),
-        ("If-Match" = String, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = String, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "Changed", body = Aircraft)))]
 async fn change_aircraft(
     State(state): State<HttpState>,
@@ -231,7 +231,7 @@ async fn change_aircraft(
 #[utoipa::path(post, path = "/aircraft/{id}/archive", operation_id = "archiveAircraft", tag = "catalogue",
     request_body = NoMembers,
     params(("id" = Uuid, Path, description = "Id of the aircraft"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "Archived", body = Aircraft)))]
 async fn archive_aircraft(
     State(state): State<HttpState>,
@@ -253,7 +253,7 @@ async fn archive_aircraft(
 #[utoipa::path(post, path = "/aircraft/{id}/restore", operation_id = "restoreAircraft", tag = "catalogue",
     request_body = NoMembers,
     params(("id" = Uuid, Path, description = "Id of the aircraft"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "In use again", body = Aircraft)))]
 async fn restore_aircraft(
     State(state): State<HttpState>,

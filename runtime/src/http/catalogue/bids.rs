@@ -80,7 +80,7 @@ async fn list_bids(
 /// A pilot books a flight once, and at most 20 at a time; several pilots may book the same.
 #[utoipa::path(post, path = "/bids", operation_id = "makeBid", tag = "catalogue",
     request_body = MakeBid,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+    params(Write),
     responses((status = 201, description = "Booked", body = Bid)))]
 async fn make_bid(
     State(state): State<HttpState>,
@@ -97,7 +97,7 @@ async fn make_bid(
 
 /// Withdraw a bid
 #[utoipa::path(delete, path = "/bids/{id}", operation_id = "withdrawBid", tag = "catalogue",
-    params(("id" = Uuid, Path, description = "Id of the bid")),
+    params(("id" = Uuid, Path, description = "Id of the bid"), Write),
     responses((status = 204, description = "Withdrawn")))]
 async fn withdraw_bid(
     State(state): State<HttpState>,

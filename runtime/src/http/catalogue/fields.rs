@@ -94,7 +94,7 @@ async fn list_pirep_fields(
 /// PIREPs keep the values of fields that are gone.
 #[utoipa::path(put, path = "/pirep-fields", operation_id = "setPirepFields", tag = "catalogue",
     request_body = PirepFieldList,
-    params(("If-Match" = String, Header, description = "ETag of the version that was seen")),
+    params(("If-Match" = String, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "All fields", body = PirepFieldList)))]
 async fn set_pirep_fields(
     State(state): State<HttpState>,

@@ -89,7 +89,7 @@ async fn list_flights(
 /// Add a flight to the schedule
 #[utoipa::path(post, path = "/flights", operation_id = "scheduleFlight", tag = "catalogue",
     request_body = ScheduledFlightDetails,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+    params(Write),
     responses((status = 201, description = "Added", body = ScheduledFlight)))]
 async fn schedule_flight(
     State(state): State<HttpState>,
@@ -124,7 +124,7 @@ async fn get_flight(
 #[utoipa::path(patch, path = "/flights/{id}", operation_id = "changeFlight", tag = "catalogue",
     request_body = ScheduledFlightChanges,
     params(("id" = Uuid, Path, description = "Id of the flight"),
-        ("If-Match" = String, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = String, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "Changed", body = ScheduledFlight)))]
 async fn change_flight(
     State(state): State<HttpState>,
@@ -150,7 +150,7 @@ async fn change_flight(
 #[utoipa::path(post, path = "/flights/{id}/archive", operation_id = "archiveFlight", tag = "catalogue",
     request_body = NoMembers,
     params(("id" = Uuid, Path, description = "Id of the flight"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "Archived", body = ScheduledFlight)))]
 async fn archive_flight(
     State(state): State<HttpState>,
@@ -172,7 +172,7 @@ async fn archive_flight(
 #[utoipa::path(post, path = "/flights/{id}/restore", operation_id = "restoreFlight", tag = "catalogue",
     request_body = NoMembers,
     params(("id" = Uuid, Path, description = "Id of the flight"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen")),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "In the schedule again", body = ScheduledFlight)))]
 async fn restore_flight(
     State(state): State<HttpState>,

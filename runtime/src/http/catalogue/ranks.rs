@@ -65,7 +65,7 @@ async fn list_ranks(
 /// Replace all ranks
 #[utoipa::path(put, path = "/ranks", operation_id = "setRanks", tag = "catalogue",
     request_body = RankList,
-    params(("If-Match" = String, Header, description = "ETag of the version that was seen")),
+    params(("If-Match" = String, Header, description = "ETag of the version that was seen"), Write),
     responses((status = 200, description = "All ranks", body = RankList)))]
 async fn set_ranks(
     State(state): State<HttpState>,

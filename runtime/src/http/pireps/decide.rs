@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
     request_body = AcceptPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
         ("If-Match" = String, Header, description = "ETag of the version that was seen"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Accepted", body = Pirep)))]
 async fn accept_pirep(
     State(state): State<HttpState>,
@@ -56,7 +56,7 @@ async fn accept_pirep(
     request_body = RejectPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
         ("If-Match" = String, Header, description = "ETag of the version that was seen"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Rejected", body = Pirep)))]
 async fn reject_pirep(
     State(state): State<HttpState>,
@@ -81,7 +81,7 @@ async fn reject_pirep(
     request_body = ReopenPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
         ("If-Match" = String, Header, description = "ETag of the version that was seen"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Submitted again", body = Pirep)))]
 async fn reopen_pirep(
     State(state): State<HttpState>,

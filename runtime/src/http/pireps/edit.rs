@@ -89,7 +89,7 @@ impl From<Content> for Changes {
     request_body = PirepChanges,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
         ("If-Match" = String, Header, description = "ETag of the version that was seen"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Changed", body = Pirep)))]
 async fn edit_pirep(
     State(state): State<HttpState>,

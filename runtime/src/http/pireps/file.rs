@@ -7,7 +7,7 @@ use uuid::Version;
 
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
-use crate::http::caller::{Known, Write};
+use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::FilePirep;
@@ -26,7 +26,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 /// A draft, or the prefile of a flight that is about to be flown.
 #[utoipa::path(post, path = "/pireps", operation_id = "filePirep", tag = "pireps",
     request_body = FilePirep,
-    params(("Idempotency-Key" = String, Header, description = "Names this request, so that a repeat takes effect once")),
+    params(Named),
     responses((status = 201, description = "Filed", body = Pirep)))]
 async fn file_pirep(
     State(state): State<HttpState>,
@@ -50,7 +50,7 @@ async fn file_pirep(
 /// program measured, and stays cancelled.
 #[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
     request_body = FilePirep,
-    params(("id" = Uuid, Path, description = "A UUID of the client's choice")),
+    params(("id" = Uuid, Path, description = "A UUID of the client's choice"), Write),
     responses(
         (status = 200, description = "It was there already", body = Pirep),
         (status = 201, description = "Filed", body = Pirep)))]

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::application::flight::Flight;
 use crate::domain::pirep::PirepCommand;
-use crate::http::caller::{Known, Write};
+use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::act::act;
 use crate::http::pireps::entity::Pirep;
@@ -72,7 +72,7 @@ async fn send_positions(
 #[utoipa::path(post, path = "/pireps/{id}/submit", operation_id = "submitPirep", tag = "pireps",
     request_body = SubmitPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
-        ("Idempotency-Key" = String, Header, description = "Names this request, so that a repeat takes effect once")),
+        Named),
     responses((status = 200, description = "Submitted", body = Pirep)))]
 async fn submit_pirep(
     State(state): State<HttpState>,
@@ -92,7 +92,7 @@ async fn submit_pirep(
 /// Pause a flight
 #[utoipa::path(post, path = "/pireps/{id}/pause", operation_id = "pauseFlight", tag = "pireps",
     request_body = NoMembers,
-    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
     responses((status = 200, description = "Paused", body = Pirep)))]
 async fn pause_flight(
     State(state): State<HttpState>,
@@ -108,7 +108,7 @@ async fn pause_flight(
 /// Resume a paused flight
 #[utoipa::path(post, path = "/pireps/{id}/resume", operation_id = "resumeFlight", tag = "pireps",
     request_body = NoMembers,
-    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
     responses((status = 200, description = "In progress again", body = Pirep)))]
 async fn resume_flight(
     State(state): State<HttpState>,
@@ -126,7 +126,7 @@ async fn resume_flight(
 /// It is kept, does not count and can be restored.
 #[utoipa::path(post, path = "/pireps/{id}/cancel", operation_id = "cancelPirep", tag = "pireps",
     request_body = CancelPirep,
-    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
     responses((status = 200, description = "Cancelled", body = Pirep)))]
 async fn cancel_pirep(
     State(state): State<HttpState>,
@@ -147,7 +147,7 @@ async fn cancel_pirep(
 /// It returns to the state that it was cancelled in.
 #[utoipa::path(post, path = "/pireps/{id}/restore", operation_id = "restorePirep", tag = "pireps",
     request_body = NoMembers,
-    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
     responses((status = 200, description = "Restored", body = Pirep)))]
 async fn restore_pirep(
     State(state): State<HttpState>,
@@ -165,7 +165,7 @@ async fn restore_pirep(
 /// It is a draft again, to be corrected and submitted anew. Only what was typed in, not what a program measured.
 #[utoipa::path(post, path = "/pireps/{id}/withdraw", operation_id = "withdrawPirep", tag = "pireps",
     request_body = NoMembers,
-    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
     responses((status = 200, description = "A draft again", body = Pirep)))]
 async fn withdraw_pirep(
     State(state): State<HttpState>,
@@ -182,7 +182,7 @@ async fn withdraw_pirep(
 ///
 /// Only one that was never submitted and has no track. Nobody is shown it any more, and its id is not free again.
 #[utoipa::path(delete, path = "/pireps/{id}", operation_id = "discardDraft", tag = "pireps",
-    params(("id" = Uuid, Path, description = "Id of the PIREP")),
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
     responses((status = 204, description = "Discarded")))]
 async fn discard_draft(
     State(state): State<HttpState>,

@@ -6,7 +6,7 @@ use utoipa_axum::routes;
 
 use crate::application::flight::Flight;
 use crate::domain::pirep::PirepCommand;
-use crate::http::caller::{Known, Write};
+use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::act::act;
 use crate::http::pireps::entity::Pirep;
@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 #[utoipa::path(post, path = "/pireps/{id}/ask", operation_id = "askPilot", tag = "review",
     request_body = AskPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Asked", body = Pirep)))]
 async fn ask_pilot(
     State(state): State<HttpState>,
@@ -51,7 +51,7 @@ async fn ask_pilot(
 #[utoipa::path(post, path = "/pireps/{id}/answer", operation_id = "answerStaff", tag = "pireps",
     request_body = AnswerPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Answered", body = Pirep)))]
 async fn answer_staff(
     State(state): State<HttpState>,
@@ -73,7 +73,7 @@ async fn answer_staff(
 #[utoipa::path(post, path = "/pireps/{id}/appeal", operation_id = "appealPirep", tag = "pireps",
     request_body = AppealPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
-        ("Idempotency-Key" = Option<String>, Header, description = "Names this request, so that a repeat takes effect once")),
+        Write),
     responses((status = 200, description = "Submitted again", body = Pirep)))]
 async fn appeal_pirep(
     State(state): State<HttpState>,
@@ -95,7 +95,7 @@ async fn appeal_pirep(
 #[utoipa::path(post, path = "/pireps/{id}/comments", operation_id = "commentPirep", tag = "pireps",
     request_body = CommentPirep,
     params(("id" = Uuid, Path, description = "Id of the PIREP"),
-        ("Idempotency-Key" = String, Header, description = "Names this request, so that a repeat takes effect once")),
+        Named),
     responses((status = 200, description = "Said", body = Pirep)))]
 async fn comment_pirep(
     State(state): State<HttpState>,

@@ -2154,7 +2154,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2226,6 +2226,8 @@ export interface operations {
             header: {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the aircraft */
@@ -2270,6 +2272,8 @@ export interface operations {
             header?: {
                 /** @description ETag of the version that was seen */
                 "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the aircraft */
@@ -2312,6 +2316,8 @@ export interface operations {
             header?: {
                 /** @description ETag of the version that was seen */
                 "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the aircraft */
@@ -2498,7 +2504,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2534,7 +2540,10 @@ export interface operations {
     withdrawBid: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the bid */
                 id: string;
@@ -2612,7 +2621,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -2684,6 +2693,8 @@ export interface operations {
             header: {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the flight */
@@ -2728,6 +2739,8 @@ export interface operations {
             header?: {
                 /** @description ETag of the version that was seen */
                 "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the flight */
@@ -2770,6 +2783,8 @@ export interface operations {
             header?: {
                 /** @description ETag of the version that was seen */
                 "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the flight */
@@ -2900,6 +2915,8 @@ export interface operations {
             header: {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3053,7 +3070,10 @@ export interface operations {
     putPirep: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description A UUID of the client's choice */
                 id: string;
@@ -3101,7 +3121,10 @@ export interface operations {
     discardDraft: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the PIREP */
                 id: string;
@@ -3133,7 +3156,7 @@ export interface operations {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3179,7 +3202,7 @@ export interface operations {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3223,7 +3246,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3265,7 +3288,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3307,7 +3330,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3347,7 +3370,10 @@ export interface operations {
     cancelPirep: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the PIREP */
                 id: string;
@@ -3461,7 +3487,10 @@ export interface operations {
     pauseFlight: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the PIREP */
                 id: string;
@@ -3543,7 +3572,7 @@ export interface operations {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3589,7 +3618,7 @@ export interface operations {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the PIREP */
@@ -3631,7 +3660,10 @@ export interface operations {
     restorePirep: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the PIREP */
                 id: string;
@@ -3670,7 +3702,10 @@ export interface operations {
     resumeFlight: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the PIREP */
                 id: string;
@@ -3781,7 +3816,10 @@ export interface operations {
     withdrawPirep: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the PIREP */
                 id: string;
@@ -3852,6 +3890,8 @@ export interface operations {
             header: {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -3918,6 +3958,8 @@ export interface operations {
             header: {
                 /** @description ETag of the version that was seen */
                 "If-Match": string;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4064,7 +4106,7 @@ export interface operations {
             query?: never;
             header?: {
                 /** @description Names this request, so that a repeat takes effect once */
-                "Idempotency-Key"?: string | null;
+                "Idempotency-Key"?: string;
             };
             path?: never;
             cookie?: never;
@@ -4203,7 +4245,10 @@ export interface operations {
     revokeApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description Id of the user */
                 id: string;
@@ -4236,6 +4281,8 @@ export interface operations {
             header?: {
                 /** @description ETag of the version that was seen */
                 "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the user */
@@ -4278,6 +4325,8 @@ export interface operations {
             header?: {
                 /** @description ETag of the version that was seen */
                 "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description Id of the user */
