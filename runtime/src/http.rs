@@ -29,6 +29,7 @@ pub mod rate_limit;
 pub mod respond;
 pub mod rules;
 pub mod schemas;
+pub mod settings;
 pub mod site;
 pub mod state;
 pub mod stream;
@@ -102,6 +103,7 @@ fn api() -> OpenApiRouter<HttpState> {
         .merge(users::routes())
         .merge(api_keys::routes())
         .merge(pireps::routes())
+        .merge(settings::routes())
         .merge(rules::routes())
         .merge(catalogue::routes())
         .merge(stream::routes());

@@ -176,7 +176,7 @@ impl Aggregate for Tenant {
                 Ok(changed(*number != tenant.desired_number, event))
             }
             (TenantCommand::ChangeSettings(settings), Some(tenant)) => {
-                if !context.actor.administers() {
+                if !context.actor.configures() {
                     return Err(Refusal::forbidden(
                         "not-an-admin",
                         "Only a TenantAdmin changes settings.",

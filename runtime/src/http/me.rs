@@ -13,15 +13,16 @@ use utoipa_axum::routes;
 
 use crate::domain::roles::Scope;
 use crate::http::airline::declared;
-use crate::http::caller::Known;
+use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
 use crate::http::problem::Problem;
+use crate::http::respond::Done;
 use crate::http::state::HttpState;
 use crate::http::users::dto::User;
 
 pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
-        .routes(routes!(get_me))
+        .routes(routes!(get_me, erase_me))
         .routes(routes!(change_password))
 }
 
@@ -90,6 +91,28 @@ async fn get_me(State(state): State<HttpState>, known: Known) -> Result<Json<Me>
             accent_color: tenant.settings.accent_color,
         },
     }))
+}
+
+/// Erase myself
+///
+/// Name, address, sessions, keys and all texts on the caller's flights are gone for good; the flights stay. The last
+/// admin, and users that the hosting platform manages, cannot be erased.
+#[utoipa::path(delete, path = "/me", operation_id = "eraseMe", tag = "me", params(Write),
+    responses((status = 204, description = "Erased")))]
+async fn erase_me(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    jar: CookieJar,
+) -> Result<(CookieJar, Done), Problem> {
+    let user = known.identity.user();
+    let erasure = &state.airline().erasure;
+    let erased = erasure
+        .erase(&known.identity, user, write.options(b""))
+        .await?;
+    let forget = state.site().cookie(String::new());
+    let position = Some(erased.position);
+    Ok((jar.add(forget), Done { position }))
 }
 
 /// Change the password

@@ -23,13 +23,15 @@ use crate::http::problem::Problem;
 use crate::http::respond::Entity;
 use crate::http::state::HttpState;
 use crate::http::visible::{PeopleVisible, Visible};
-use dto::{RegisterUser, RegisteredUser, SetRoles, User, UserPage};
+use dto::{RegisterUser, RegisteredUser, SetRoles, SuspendUser, User, UserPage};
 
 pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(register_user, list_users))
         .routes(routes!(get_user))
         .routes(routes!(set_roles))
+        .routes(routes!(suspend_user))
+        .routes(routes!(reinstate_user))
         .routes(routes!(erase_user))
 }
 
@@ -151,6 +153,49 @@ async fn set_roles(
     let users = &state.airline().users;
     let written = users
         .set_roles(&known.identity, id.into(), roles, write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(User::from)))
+}
+
+/// Suspend a user
+///
+/// Every session ends, and nothing new begins: no log-in, no flight. A flight that has begun is still recorded, and its
+/// report is held for staff. The last admin, and users that the hosting platform manages, cannot be suspended.
+#[utoipa::path(post, path = "/users/{id}/suspend", operation_id = "suspendUser", tag = "users",
+    request_body = SuspendUser,
+    params(("id" = Uuid, Path, description = "Id of the user"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
+    responses((status = 200, description = "The suspended user", body = User)))]
+async fn suspend_user(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { value, bytes }: Body<SuspendUser>,
+) -> Result<Entity<User>, Problem> {
+    let (users, options) = (&state.airline().users, write.options(&bytes));
+    let written = users
+        .suspend(&known.identity, id.into(), value.reason, options)
+        .await?;
+    Ok(Entity::written(written.map(User::from)))
+}
+
+/// Reinstate a suspended user
+#[utoipa::path(post, path = "/users/{id}/reinstate", operation_id = "reinstateUser", tag = "users",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the user"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
+    responses((status = 200, description = "The user, active again", body = User)))]
+async fn reinstate_user(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<User>, Problem> {
+    let users = &state.airline().users;
+    let written = users
+        .reinstate(&known.identity, id.into(), write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(User::from)))
 }

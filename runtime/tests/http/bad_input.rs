@@ -187,7 +187,7 @@ async fn addresses_and_methods_that_do_not_exist_are_problems() {
     }
     for (method, path, allowed) in [
         ("DELETE", "/api/v1/pireps", "GET, HEAD, POST"),
-        ("PATCH", "/api/v1/me", "GET, HEAD"),
+        ("PATCH", "/api/v1/me", "GET, HEAD, DELETE"),
         ("GET", "/api/v1/auth/login", "POST"),
         ("POST", "/api/openapi.json", "GET,HEAD"),
         ("POST", "/pireps", "GET, HEAD"),

@@ -38,11 +38,14 @@ const MATRIX: &[Row] = &[
     ("POST",   "/auth/link",                "",             [YES, YES, YES, YES, YES, YES, YES, YES]),
     ("POST",   "/auth/logout",              "",             [401, YES, YES, YES, YES, YES, 403, 403]),
     ("GET",    "/me",                       "",             [401, YES, YES, YES, YES, YES, YES, YES]),
+    ("DELETE", "/me",                       "",             [401, YES, YES, YES, YES, YES, 403, 403]),
     ("PUT",    "/me/password",              "",             [401, YES, YES, YES, YES, YES, 403, 403]),
     ("POST",   "/users",                    "users",        [YES, YES, YES, YES, YES, YES, NONE, YES]),
     ("GET",    "/users",                    "users",        [401, 403, 403, YES, YES, YES, 403, 403]),
     ("GET",    "/users/USER",               "users",        [401, YES, 404, YES, YES, YES, NONE, 403]),
     ("PUT",    "/users/USER/roles",         "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
+    ("POST",   "/users/USER/suspend",       "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
+    ("POST",   "/users/USER/reinstate",     "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
     ("POST",   "/users/USER/erase",         "",             [401, 403, 404, 403, YES, YES, 403, 403]),
     ("POST",   "/users/USER/apikeys",       "",             [401, YES, 404, 403, 403, 403, 403, 403]),
     ("GET",    "/users/USER/apikeys",       "users",        [401, YES, 404, 403, YES, YES, NONE, 403]),
@@ -69,6 +72,8 @@ const MATRIX: &[Row] = &[
     ("POST",   "/pireps/FLIGHT/comments",   "pireps:write", [401, YES, 404, YES, YES, YES, YES, 403]),
     ("GET",    "/pireps/FLIGHT/history",    "pireps:read",  [401, YES, 404, YES, YES, YES, YES, 403]),
     ("GET",    "/pireps/FLIGHT/track",      "pireps:read",  [401, YES, 404, YES, YES, YES, YES, 403]),
+    ("GET",    "/settings",                 "settings",     [401, 403, 403, YES, YES, YES, 403, 403]),
+    ("PUT",    "/settings",                 "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
     ("GET",    "/rules",                    "settings",     [401, 403, 403, YES, YES, YES, 403, 403]),
     ("PUT",    "/rules",                    "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
     ("POST",   "/rules/dry-run",            "settings",     [401, 403, 403, 403, YES, YES, 403, 403]),
@@ -251,7 +256,8 @@ impl Cast {
     async fn hold(&self, matrix: &[Row]) {
         let mut slips = Vec::new();
         for row in matrix {
-            for (caller, expected) in row.3.into_iter().enumerate() {
+            // From the last: whoever erases themselves has no keys any more.
+            for (caller, expected) in row.3.into_iter().enumerate().rev() {
                 let answered = self.ask(*row, caller).await;
                 if answered != expected {
                     let (method, path, name) = (row.0, row.1, CALLERS[caller]);
@@ -278,11 +284,13 @@ async fn every_route_lets_through_whom_it_should() {
     routes.sort_unstable();
     rows.sort_unstable();
     assert_eq!(routes, rows, "a route is missing in the matrix");
-    // The admins' sessions cannot be had anew, so they log out last.
-    let last = |row: &&Row| row.1 == "/auth/logout";
+    // The admins' sessions cannot be had anew, so they log out last; and whoever has erased themselves is nobody.
+    let last = |row: &&Row| row.1 == "/auth/logout" || (row.0, row.1) == ("DELETE", "/me");
     let (out, stay): (Vec<Row>, Vec<Row>) = MATRIX.iter().partition(last);
     cast.hold(&stay).await;
+    let (erase, out): (Vec<Row>, Vec<Row>) = out.iter().partition(|row| row.1 == "/me");
     cast.hold(&out).await;
+    Cast::new().await.hold(&erase).await;
 }
 
 #[tokio::test]

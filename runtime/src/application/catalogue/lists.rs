@@ -1,4 +1,4 @@
-//! What the airline declares as whole lists: ranks, and the fields that its reports hold beside the usual.
+//! What the airline's own admins replace as a whole: ranks, the fields that its reports hold beside the usual, settings.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::application::views::TenantView;
 use crate::application::write::{WriteOptions, Written};
 use crate::domain::catalogue::{PirepField, Rank};
 use crate::domain::ids::TenantId;
-use crate::domain::tenant::{Tenant, TenantCommand};
+use crate::domain::tenant::{Settings, Tenant, TenantCommand};
 
 pub struct Lists {
     shared: Arc<Shared>,
@@ -41,6 +41,17 @@ impl Lists {
         options: WriteOptions,
     ) -> Result<Written<TenantView>, ServiceError> {
         let command = TenantCommand::ChangePirepFields(fields);
+        self.replace(identity, command, options).await
+    }
+
+    /// Replaces all settings. The version that was seen is required.
+    pub async fn set_settings(
+        &self,
+        identity: &Identity,
+        settings: Settings,
+        options: WriteOptions,
+    ) -> Result<Written<TenantView>, ServiceError> {
+        let command = TenantCommand::ChangeSettings(settings);
         self.replace(identity, command, options).await
     }
 

@@ -85,6 +85,14 @@ pub struct SetRoles {
     pub roles: Vec<Role>,
 }
 
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SuspendUser {
+    /// For the audit.
+    #[schema(min_length = 1, max_length = 2000)]
+    pub reason: String,
+}
+
 /// An API key without its secret.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
