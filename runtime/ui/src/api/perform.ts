@@ -41,7 +41,9 @@ function perform({ id, version }: Pirep, { action, words }: Deed, key: string): 
   const named = { ...params, header: { "Idempotency-Key": key } };
   switch (action) {
     case "accept":
-      return answer(api.POST("/api/v1/pireps/{id}/accept", { params: seen, body: { comment: words || null } }));
+      return answer(
+        api.POST("/api/v1/pireps/{id}/accept", { params: seen, body: { comment: words || null } }),
+      );
     case "reject":
       return answer(api.POST("/api/v1/pireps/{id}/reject", { params: seen, body: { reason: words } }));
     case "reopen":
