@@ -1,6 +1,7 @@
 //! One airline put together from its configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use prometheus_client::registry::Registry;
@@ -19,6 +20,9 @@ use crate::domain::ids::TenantId;
 use crate::ports::cache::Cache;
 use crate::ports::event_bus::{Feed, WakeUps};
 use crate::ports::supervisor::Supervisor;
+
+/// How long it may go unheard, without Redis, that another process took a key back.
+const UNHEARD: Duration = Duration::from_secs(1);
 
 /// What an airline's process reaches of the outside world.
 pub struct Backends {
@@ -51,7 +55,10 @@ impl Backends {
 
     /// What the configuration names.
     pub async fn open(database: &Database, servers: &Servers) -> anyhow::Result<Self> {
-        let mut backends = Self::local(stores(database).await?);
+        let mut backends = Self {
+            cache: Arc::new(MemoryCache::with_longest_life(UNHEARD)),
+            ..Self::local(stores(database).await?)
+        };
         if let Some(url) = &servers.redis_url {
             let entropy = Arc::new(SystemEntropy);
             let (url, prefix) = (url.expose_secret(), &servers.redis_prefix);
@@ -116,4 +123,27 @@ pub async fn airline(
     let prepared = airline.prepare().await;
     prepared.context("the tables of the read model cannot be made ready")?;
     Ok(airline)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_hears_nobody_believes_nothing_for_longer_than_a_second() {
+        let database = Database {
+            database_url: "memory:".into(),
+        };
+        let servers = Servers {
+            amqp_url: None,
+            redis_url: None,
+            redis_prefix: String::new(),
+        };
+        let backends = Backends::open(&database, &servers).await.unwrap();
+        let minute = Duration::from_secs(60);
+        backends.cache.fill("key", "open".into(), 1, minute).await;
+        assert!(backends.cache.get("key").await.is_some());
+        tokio::time::advance(UNHEARD).await;
+        assert_eq!(backends.cache.get("key").await, None);
+    }
 }

@@ -129,21 +129,9 @@ async fn ask_for_too_much(platform: &Platform, mallory: &Client) {
             json!({"user": "ops@platform.example"}),
             "UserNotAllowed",
         ),
-        (
-            "api",
-            json!({"secretName": COPIES[0]}),
-            "SecretNameConflict",
-        ),
-        (
-            "migrate",
-            json!({"secretName": COPIES[1]}),
-            "SecretNameConflict",
-        ),
-        (
-            "links",
-            json!({"secretName": COPIES[2]}),
-            "SecretNameConflict",
-        ),
+        ("api", json!({"secretName": COPIES[0]}), "InvalidSpec"),
+        ("migrate", json!({"secretName": COPIES[1]}), "InvalidSpec"),
+        ("links", json!({"secretName": COPIES[2]}), "InvalidSpec"),
     ];
     for (name, change, _) in &asked {
         let mut spec = json!({
