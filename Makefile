@@ -9,6 +9,7 @@ LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 DEMO ?=
 FOR ?= 60
+UI := runtime/ui
 # Servers that are built for one machine and for an image alike: static, so that a scratch image can hold them.
 TARGET := x86_64-unknown-linux-gnu
 RELEASE := $(CARGO_TARGET_DIR)/$(TARGET)/release
@@ -25,9 +26,12 @@ run: ui ## Build everything and start two airlines; DEMO=1 fills them, LISTEN=12
 	$(STATIC) -p albatross
 	$(RELEASE)/albatross up -f examples/ --listen $(LISTEN) --data $(DATA) $(if $(DEMO),--demo)
 
-ui: ## Build the web page that the binary embeds
+ui: $(UI)/dist/index.html ## Build the web page that the binary embeds
+
+# Only when something of it has changed: the binary is built again whenever the page is.
+$(UI)/dist/index.html: $(shell find $(UI)/src $(UI)/public -type f) $(addprefix $(UI)/,index.html package.json pnpm-lock.yaml tsconfig.json vite.config.ts)
 	tests/prepare ui
-	cd runtime/ui && pnpm build
+	cd $(UI) && pnpm build
 
 build: ui ## Build both binaries, static, as the images hold them
 	$(STATIC) -p albatross -p albatross-operator
