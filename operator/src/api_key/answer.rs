@@ -1,6 +1,6 @@
 //! What the tenant's runtime has said about a key.
 
-use albatross_crds::conditions::{ConditionStatus, ConditionType};
+use albatross_crds::conditions::{self, ConditionStatus, ConditionType};
 use albatross_crds::tenant::Mode;
 use albatross_crds::{ApiKey, Tenant};
 use kube::ResourceExt;
@@ -72,15 +72,16 @@ pub fn standing(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Standing {
 /// Why the tenant's runtime is not told anything at present, if it is not.
 pub fn held(tenant: &Tenant) -> Option<String> {
     let name = tenant.name_any();
-    let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
-    let stalled = conditions.filter(|it| it.type_ == ConditionType::Stalled.as_str());
-    let mut stalled = stalled.filter(|it| it.status == ConditionStatus::True.as_str());
     if tenant.spec.suspend {
         return Some(format!("tenant {name} is suspended"));
     }
     if tenant.spec.mode == Mode::Observe {
         return Some(format!("tenant {name} is only observed"));
     }
-    let stalled = stalled.next()?;
+    let status = tenant.status.as_ref()?;
+    let stalled = conditions::find(&status.conditions, ConditionType::Stalled)?;
+    if stalled.status != ConditionStatus::True.as_str() {
+        return None;
+    }
     Some(format!("tenant {name} is refused: {}", stalled.message))
 }

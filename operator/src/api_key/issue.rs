@@ -1,7 +1,7 @@
 //! A key's way from being made to being in its holder's hands: stored, known to the runtime, published.
 
 use albatross_crds::ApiKey;
-use albatross_crds::conditions::{ConditionStatus, ConditionType, Reason};
+use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
 use kube::runtime::events::EventType;
@@ -91,9 +91,9 @@ pub async fn issue(
 }
 
 fn revoked(owner: &ApiKey, ring: KeyRing, ctx: &Context) -> Issue {
-    let conditions = owner.status.iter().flat_map(|status| &status.conditions);
-    let mut stalled = conditions.filter(|it| it.type_ == ConditionType::Stalled.as_str());
-    let was_said = stalled.any(|it| {
+    let status = owner.status.as_ref();
+    let stalled = status.and_then(|it| conditions::find(&it.conditions, ConditionType::Stalled));
+    let was_said = stalled.is_some_and(|it| {
         it.reason == Reason::Revoked.as_str() && it.status == ConditionStatus::True.as_str()
     });
     match standing(owner, &ring, ctx) {

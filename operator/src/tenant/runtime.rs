@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use albatross_crds::Tenant;
-use albatross_crds::conditions::{ConditionStatus, ConditionType, Reason};
+use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::ApiStatus;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
@@ -158,9 +158,9 @@ pub fn admins(plan: &Plan, number: u64, ctx: &Context) -> Part {
 
 /// The same, by what the status says where this process has not asked: of a tenant that nobody tells anything.
 pub fn admins_as_told(tenant: &Tenant, plan: &Plan, number: u64, ctx: &Context) -> Part {
-    let conditions = tenant.status.iter().flat_map(|status| &status.conditions);
-    let mut told = conditions.filter(|it| it.type_ == ConditionType::AdminsReady.as_str());
-    let told = told.find(|it| it.status == ConditionStatus::True.as_str());
+    let status = tenant.status.as_ref();
+    let told = status.and_then(|it| conditions::find(&it.conditions, ConditionType::AdminsReady));
+    let told = told.filter(|it| it.status == ConditionStatus::True.as_str());
     match (ctx.memory.of(&plan.tenant.name).answer, told) {
         (None, Some(told)) => Part::done(Reason::UpToDate, told.message.clone()),
         _ => admins(plan, number, ctx),

@@ -72,11 +72,11 @@ async fn wander(world: &World, name: &str, mut random: StdRng) {
             println!("{name}, step {step}: {change}");
             world.change(name, change).await;
         }
-        life.comes_to(&declared).await;
+        life.comes_to(&mut declared).await;
     }
     world.journal.calm(name);
     world.change(name, declared.resume()).await;
-    life.comes_to(&declared).await;
+    life.comes_to(&mut declared).await;
     life.drop().await;
     let identities = world.journal.identities(name);
     assert_eq!(identities, 1, "{name} got other credentials");
@@ -105,10 +105,7 @@ impl Declared {
                 self.more = random.random_range(0..3);
                 json!({"api": {"replicas": self.replicas()}})
             }
-            1 => {
-                self.worker = !self.worker;
-                json!({"worker": {"replicas": i32::from(self.worker)}})
-            }
+            1 => self.toggle_worker(),
             2 => {
                 self.scaled = !self.scaled;
                 let autoscaling = self.scaled.then(bounds);
@@ -135,6 +132,11 @@ impl Declared {
                 json!({"mode": if self.observed { "Observe" } else { "Apply" }})
             }
         }
+    }
+
+    fn toggle_worker(&mut self) -> Value {
+        self.worker = !self.worker;
+        json!({"worker": {"replicas": i32::from(self.worker)}})
     }
 
     fn resume(&mut self) -> Value {
@@ -176,12 +178,12 @@ impl Declared {
 
 impl Life<'_> {
     /// All is as declared, or nothing moves.
-    async fn comes_to(&mut self, declared: &Declared) {
+    async fn comes_to(&mut self, declared: &mut Declared) {
         if declared.suspended || declared.observed {
             self.is_held(declared).await;
             let before = self.seen().await;
-            let name = json!({"displayName": format!("Another {}", before.api.unwrap_or(0))});
-            self.world.change(self.name, name).await;
+            let change = declared.toggle_worker();
+            self.world.change(self.name, change).await;
             self.is_held(declared).await;
             assert_eq!(self.seen().await, before, "{}", self.name);
             return;
