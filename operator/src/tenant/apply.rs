@@ -3,6 +3,7 @@
 //! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use albatross_crds::conditions::Reason;
 use albatross_crds::tenant_namespace;
@@ -23,6 +24,8 @@ use crate::tenant::validate::Plan;
 
 /// A Secret copy that nobody is known to have touched is looked at again after this long.
 const COPY_RECHECK: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// The API server's authorizer hears of a binding a moment after it was written, and refuses what comes before.
+const BOUND_WITHIN_MS: [u64; 5] = [100, 100, 200, 400, 800];
 /// A failed migration is tried again after this long.
 const MIGRATION_RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
@@ -116,33 +119,54 @@ fn of_workloads(workloads: Workloads) -> (Vec<Wanted>, Option<Wanted>) {
 /// Applies what differs.
 #[tracing::instrument(name = "apply", level = "debug", skip_all)]
 pub async fn apply(tenant: &str, wanted: &[Wanted], ctx: &Context) -> Result<(), Error> {
+    let mut patience = [].iter();
     for object in wanted {
-        if object.is_secret() {
-            apply_copy(tenant, object, ctx).await?;
-        } else if object.resource.kind == "Namespace" {
-            let live = ctx.caches.namespace(&object.object.name_any());
-            let live = live.map(|live| dynamic(&*live));
-            if ctx.writer.apply(object, live.as_ref()).await? {
-                // It may be a new one, without the copies that the one before held.
-                ctx.memory.update(tenant, |memory| memory.copies.clear());
+        let written = loop {
+            match apply_one(tenant, object, ctx).await {
+                Err(refused) if refused.is_forbidden() => match patience.next() {
+                    Some(pause) => tokio::time::sleep(Duration::from_millis(*pause)).await,
+                    None => return Err(refused),
+                },
+                written => break written?,
             }
-        } else {
-            let live = ctx.caches.live(object);
-            ctx.writer.apply(object, live.as_ref()).await?;
+        };
+        if written && object.resource.kind == "RoleBinding" {
+            let [first, again @ ..] = &BOUND_WITHIN_MS;
+            tokio::time::sleep(Duration::from_millis(*first)).await;
+            patience = again.iter();
         }
     }
     Ok(())
 }
 
+/// Says whether it wrote.
+async fn apply_one(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<bool, Error> {
+    if wanted.is_secret() {
+        return apply_copy(tenant, wanted, ctx).await;
+    }
+    if wanted.resource.kind != "Namespace" {
+        let live = ctx.caches.live(wanted);
+        return Ok(ctx.writer.apply(wanted, live.as_ref()).await?);
+    }
+    let live = ctx.caches.namespace(&wanted.object.name_any());
+    let live = live.map(|live| dynamic(&*live));
+    let written = ctx.writer.apply(wanted, live.as_ref()).await?;
+    if written {
+        // It may be a new one, without the copies that the one before held.
+        ctx.memory.update(tenant, |memory| memory.copies.clear());
+    }
+    Ok(written)
+}
+
 /// Copies are not watched: one is read again when its content changes, and once in a while.
-async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<(), Error> {
+async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<bool, Error> {
     let now = ctx.clock.now();
     let name = wanted.object.name_any();
     if let Some((digest, seen)) = ctx.memory.of(tenant).copies.get(&name)
         && *digest == wanted.digest
         && now.duration_since(*seen) < COPY_RECHECK
     {
-        return Ok(());
+        return Ok(false);
     }
     let namespace = wanted.object.namespace().unwrap_or_default();
     let live = if namespace == ctx.namespace {
@@ -156,11 +180,11 @@ async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<(), 
     if live.as_ref().is_some_and(|live| is_altered(wanted, live)) {
         tell_altered(tenant, &name, ctx).await;
     }
-    ctx.writer.apply(wanted, live.as_ref()).await?;
+    let written = ctx.writer.apply(wanted, live.as_ref()).await?;
     ctx.memory.update(tenant, |memory| {
         memory.copies.insert(name, (wanted.digest.clone(), now))
     });
-    Ok(())
+    Ok(written)
 }
 
 /// Whether somebody else changed what was applied; an older state of it is no reason to wonder.

@@ -13,4 +13,9 @@ impl Error {
         let Self::Kubernetes(cause) = self;
         matches!(cause, kube::Error::Api(status) if status.is_conflict() || status.is_already_exists())
     }
+
+    pub fn is_forbidden(&self) -> bool {
+        let Self::Kubernetes(cause) = self;
+        matches!(cause, kube::Error::Api(status) if status.is_forbidden())
+    }
 }
