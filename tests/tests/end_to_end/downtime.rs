@@ -20,6 +20,8 @@ const WRITERS: usize = 2;
 const POSITION: &str = "albatross-position";
 /// As often as the rate limit of one key lets two writers write and read.
 const PACE: Duration = Duration::from_millis(250);
+/// `tests/cluster/make-cluster` gives the cluster an image of this version beside the one that its chart names.
+const NEXT_VERSION: &str = "9.0.0";
 /// Acknowledged writes by which a phase is known to have gone on under load.
 const ENOUGH: usize = 20;
 
@@ -181,6 +183,52 @@ async fn rotate(airline: &Airline) -> String {
     next
 }
 
+/// To the other version that the cluster has an image of: its migration runs first, and then all pods are of it.
+async fn upgrade(airline: &Airline) {
+    let images = || {
+        let selector = "--selector=albatross.aero/component=api";
+        let image = "--output=jsonpath={.items[*].spec.containers[*].image}";
+        let get = [
+            "--namespace",
+            &airline.namespace,
+            "get",
+            "pods",
+            selector,
+            image,
+        ];
+        let images: BTreeSet<String> = kubectl(&get)
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect();
+        images
+    };
+    let before = images();
+    airline.change(json!({"version": NEXT_VERSION}));
+    airline.is_ready("Available").await;
+    recovered("all pods are of the next version", async || {
+        images()
+            .iter()
+            .all(|it| it.ends_with(&format!(":{NEXT_VERSION}")))
+    })
+    .await;
+    assert!(images().is_disjoint(&before), "{before:?}");
+    let jobs = [
+        "--namespace",
+        &airline.namespace,
+        "get",
+        "jobs",
+        "--output=jsonpath={range .items[*]}{.spec.template.spec.containers[0].image} {.status.succeeded}{'\\n'}{end}",
+    ];
+    let migrations = kubectl(&jobs);
+    let of_next = migrations
+        .lines()
+        .find(|it| it.contains(&format!(":{NEXT_VERSION} ")));
+    assert!(
+        of_next.is_some_and(|it| it.ends_with(" 1")),
+        "no migration of its own: {migrations}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     let airline = Airline::declared_like("skyways");
@@ -223,6 +271,9 @@ async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     })
     .await;
     load.goes_on("rolling all pods").await;
+
+    upgrade(&airline).await;
+    load.goes_on("upgrading to another image").await;
 
     for pod in airline.pods() {
         evict(&airline, &pod).await;
