@@ -67,7 +67,11 @@ fn read(name: &str, stored: &Encoded, keys: &KeyRing) -> Result<Decoded, DecodeE
 
 /// The corpus: `name kind schema payload`. Lines are never changed or removed.
 fn golden() -> BTreeMap<&'static str, Encoded> {
-    let lines = GOLDEN.lines().filter(|line| !line.starts_with('#'));
+    corpus(GOLDEN)
+}
+
+fn corpus(text: &str) -> BTreeMap<&str, Encoded> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
             let columns: Vec<&str> = line.split(' ').collect();
@@ -94,6 +98,22 @@ fn every_golden_event_still_reads_as_what_was_written() {
         let decoded = read(name, &stored, &ring()).unwrap();
         assert_eq!(decoded.event, samples[name], "{name}");
         assert!(decoded.missing.is_empty(), "{name}");
+    }
+}
+
+/// During a rolling update both run beside each other. `tests/previous-release` runs this in the release before, with the
+/// corpus of the tree that is to follow it.
+#[test]
+fn what_the_next_release_writes_is_read() {
+    #[allow(clippy::disallowed_methods, reason = "a test is configured by it")]
+    let next = std::env::var("ALBATROSS_NEXT_GOLDEN");
+    let next = next.map_or_else(
+        |_| GOLDEN.to_owned(),
+        |path| std::fs::read_to_string(path).unwrap(),
+    );
+    for (name, stored) in corpus(&next) {
+        let read = read(name, &stored, &ring());
+        assert!(read.is_ok(), "{name}: {}", read.unwrap_err());
     }
 }
 
