@@ -42,6 +42,13 @@ pub async fn pilot(airline: &Airline, name: &str) -> Identity {
     }
 }
 
+/// Staff who decide flights.
+pub async fn reviewer(airline: &Airline, name: &str) -> Identity {
+    let mut identity = pilot(airline, name).await;
+    identity.person.roles = Role::Reviewer.into();
+    identity
+}
+
 /// A key with which the pilot's programs file flights.
 pub async fn key(airline: &Airline, pilot: &Identity) -> String {
     let new = NewKey {

@@ -7,9 +7,11 @@ use albatross::adapters::system::SystemEntropy;
 use albatross::adapters::{Stores, migrate, open};
 use albatross::application::airline::Airline;
 use albatross::application::identity::Identity;
+use albatross::application::pireps::{Accept, Submit};
 use albatross::application::projections::lane::Lane;
 use albatross::application::projections::tables::FLIGHTS;
 use albatross::application::write::WriteOptions;
+use albatross::domain::pirep::Credit;
 use albatross::ports::supervisor::Supervisor;
 use albatross_tests::servers::servers;
 use futures::{StreamExt, TryStreamExt};
@@ -30,7 +32,8 @@ pub async fn measure(table: &mut Table, effort: Effort) {
     let stores = open(&database.url).await.unwrap();
     let airline = airline::over(&stores).await;
     let pilot = airline::pilot(&airline, "bob").await;
-    file(&airline, &pilot, PIREPS).await;
+    let reviewer = airline::reviewer(&airline, "alice").await;
+    fly(&airline, &pilot, &reviewer).await;
     airline.catch_up().await.unwrap();
     let peer = peers::replaying().await;
     let size = size(&database.url).await;
@@ -55,18 +58,34 @@ pub async fn measure(table: &mut Table, effort: Effort) {
     table.beside(what, [&rebuilds, &scans], "events/s", bar);
 }
 
-/// Files so many PIREPs, many at once.
-async fn file(airline: &Arc<Airline>, pilot: &Identity, count: usize) {
-    let filing = futures::stream::iter(0..count).map(|_| {
-        let pireps = &airline.pireps;
-        pireps.create(pilot, airline::flight(), WriteOptions::default())
-    });
-    let filed: Vec<_> = filing
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await
-        .unwrap();
-    assert_eq!(filed.len(), count);
+/// Flights from the prefiled plan to the verdict, many at once.
+async fn fly(airline: &Airline, pilot: &Identity, reviewer: &Identity) {
+    let flights = futures::stream::iter(0..PIREPS).map(|_| whole(airline, pilot, reviewer));
+    let flown: Vec<()> = flights.buffer_unordered(AT_ONCE).collect().await;
+    assert_eq!(flown.len(), PIREPS);
+}
+
+async fn whole(airline: &Airline, pilot: &Identity, reviewer: &Identity) {
+    let pireps = &airline.pireps;
+    let created = pireps.create(pilot, airline::flight(), WriteOptions::default());
+    let id = created.await.unwrap().entity.id;
+    let submit = Submit {
+        report: None,
+        remarks: None,
+        custom_fields: None,
+        last_sequence: None,
+    };
+    let submit = pireps.submit(pilot, id, submit, WriteOptions::default());
+    let seen = WriteOptions {
+        if_match: Some(submit.await.unwrap().version),
+        ..WriteOptions::default()
+    };
+    let accept = Accept {
+        credit: Credit::Full,
+        comment: None,
+    };
+    let accept = pireps.accept(reviewer, id, accept, seen);
+    accept.await.unwrap();
 }
 
 /// How many events the log has, and how many bytes the payload of one has in the mean.

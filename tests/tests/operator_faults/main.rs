@@ -21,6 +21,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio::time::Instant;
@@ -54,7 +55,11 @@ async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
             "{stage} makes no call"
         );
     }
-    let plans = side_by_side(faults(&calls, seed));
+    let mut plans = side_by_side(faults(&calls, seed));
+    if soak() {
+        // What is stopped early has then seen something of everything.
+        plans.shuffle(&mut StdRng::seed_from_u64(seed));
+    }
     println!(
         "saw: {} calls, {} lives, seed {seed}",
         calls.len(),
