@@ -10,7 +10,7 @@ pub mod quantity;
 pub mod rules;
 pub mod schema;
 pub mod scope;
-mod syntax;
+pub mod syntax;
 pub mod tenant;
 pub mod validation;
 pub mod violation;

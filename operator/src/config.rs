@@ -15,7 +15,7 @@ pub use args::{Args, Command};
 pub use check::ConfigError;
 pub use servers::{Acl, Peers, PostgresServer, RabbitmqServer, RedisServer, Servers, Tls};
 
-use crate::config::check::{check_cidrs, check_names, check_url, invalid};
+use crate::config::check::{check_admins, check_cidrs, check_names, check_url, invalid};
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -150,6 +150,11 @@ impl OperatorConfig {
         }
         self.check_placement()?;
         check_cidrs("defaults.trustedProxies", &self.defaults.trusted_proxies)?;
+        let admins = self.platform_admins.iter();
+        check_admins(
+            "platformAdmins",
+            admins.map(|admin| (admin.email.as_str(), admin.display_name.as_str())),
+        )?;
         for (i, peers) in self.metrics_from.iter().enumerate() {
             peers.check(&format!("metricsFrom[{i}]"))?;
         }
@@ -354,6 +359,26 @@ servers:
     #[case("metricsFrom: [{podSelectr: {a: b}}]", "podSelectr")]
     #[case("metricsFrom: [{cidrs: [10.0.0.1]}]", "metricsFrom[0].cidrs")]
     #[case("leaderElection: {leaseSeconds: 5, renewSeconds: 4}", "leaseSeconds")]
+    #[case(
+        "platformAdmins: [{email: ops@p.example, displayName: O}, {email: ops, displayName: O}]",
+        "platformAdmins[1].email: `ops` must be an e-mail address"
+    )]
+    #[case(
+        "platformAdmins: [{email: ops@p.example, displayName: O}, {email: Ops@p.example, displayName: O}]",
+        "platformAdmins[1].email: `Ops@p.example` is listed twice"
+    )]
+    #[case(
+        "platformAdmins: [{email: ops@p.example, displayName: ''}]",
+        "platformAdmins[0].displayName: must be text"
+    )]
+    #[case(
+        "platformAdmins: [{email: ops@p.example, displayName: ' O'}]",
+        "platformAdmins[0].displayName: must be text"
+    )]
+    #[case(
+        "platformAdmins: [{email: ops@p.example, displayName: \"O\\nO\"}]",
+        "platformAdmins[0].displayName: must be text"
+    )]
     #[case("runtimeUrl: api", "runtimeUrl")]
     fn a_bad_field_is_named(#[case] line: &str, #[case] expected: &str) {
         let error = OperatorConfig::parse(&format!("{MINIMAL}{line}\n")).unwrap_err();

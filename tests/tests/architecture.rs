@@ -47,7 +47,7 @@ const OPERATOR: Edges = &[
             "albatross_crds",
         ],
     ),
-    ("config", &["config"]),
+    ("config", &["config", "albatross_crds"]),
     (
         "context",
         &["config", "context", "names", "provision", "albatross_crds"],

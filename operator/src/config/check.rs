@@ -3,6 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use albatross_crds::syntax::{EMAIL, LINE, is_email, is_line};
+
+/// Characters of a person's name.
+const LONGEST_NAME: usize = 100;
+
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -32,6 +37,32 @@ pub fn check_names<'a>(
         }
         if !seen.insert(name) {
             return Err(invalid(field, &format!("`{name}` is listed twice")));
+        }
+    }
+    Ok(())
+}
+
+/// By address and name: what is asked of the admins that a Tenant declares.
+pub fn check_admins<'a>(
+    field: &str,
+    admins: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    for (i, (email, name)) in admins.enumerate() {
+        let field = |member: &str| format!("{field}[{i}].{member}");
+        if !is_email(email) {
+            return Err(invalid(&field("email"), &format!("`{email}` {EMAIL}")));
+        }
+        if !seen.insert(email.to_ascii_lowercase()) {
+            return Err(invalid(
+                &field("email"),
+                &format!("`{email}` is listed twice"),
+            ));
+        }
+        let is_short = (1..=LONGEST_NAME).contains(&name.chars().count());
+        if !is_short || name.trim() != name || !is_line(name) {
+            let problem = format!("{LINE}, of 1 to {LONGEST_NAME} characters, no space around it");
+            return Err(invalid(&field("displayName"), &problem));
         }
     }
     Ok(())
