@@ -7,6 +7,7 @@ pub mod contention;
 pub mod holdings;
 pub mod http_route;
 pub mod key_ring;
+pub mod kinds;
 pub mod lease;
 pub mod ledger;
 pub mod memory;

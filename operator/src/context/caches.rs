@@ -9,14 +9,7 @@ use std::time::Duration;
 use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{
-    LimitRange, Namespace, ResourceQuota, Secret, Service, ServiceAccount,
-};
-use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
@@ -25,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
 use crate::context::child::{Child, Kept};
-use crate::context::http_route::HttpRoute;
+use crate::context::kinds::child_kinds;
 use crate::context::object::{ObjectKey, Wanted};
 use crate::context::triggers::Triggers;
 use crate::names::{self, MANAGED_BY, MANAGED_LABEL, OPERATOR, TENANT_LABEL};
@@ -46,24 +39,6 @@ pub struct Caches {
     /// That carry the managed label.
     pub namespaces: Store<Namespace>,
     children: Vec<Child>,
-}
-
-/// Every kind of object that a tenant's namespace gets, Secrets aside.
-pub fn child_kinds() -> Vec<ApiResource> {
-    vec![
-        ApiResource::erase::<Deployment>(&()),
-        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
-        ApiResource::erase::<HttpRoute>(&()),
-        ApiResource::erase::<Ingress>(&()),
-        ApiResource::erase::<Job>(&()),
-        ApiResource::erase::<LimitRange>(&()),
-        ApiResource::erase::<NetworkPolicy>(&()),
-        ApiResource::erase::<PodDisruptionBudget>(&()),
-        ApiResource::erase::<ResourceQuota>(&()),
-        ApiResource::erase::<RoleBinding>(&()),
-        ApiResource::erase::<Service>(&()),
-        ApiResource::erase::<ServiceAccount>(&()),
-    ]
 }
 
 impl Caches {

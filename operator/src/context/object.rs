@@ -2,11 +2,10 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject};
-use kube::core::{ClusterResourceScope, NamespaceResourceScope};
 use kube::{Resource, ResourceExt};
-use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::context::kinds::Applicable;
 use crate::context::token::fingerprint;
 use crate::names;
 
@@ -35,15 +34,6 @@ pub struct Wanted {
     pub object: DynamicObject,
     pub digest: String,
 }
-
-/// Kinds that can be applied: both scopes name their kind without further help.
-pub trait Applicable: Resource<DynamicType = ()> + Serialize {}
-impl<K: Resource<DynamicType = (), Scope = S> + Serialize, S: Scope> Applicable for K {}
-
-/// Cluster-scoped or namespaced.
-pub trait Scope {}
-impl Scope for NamespaceResourceScope {}
-impl Scope for ClusterResourceScope {}
 
 impl Wanted {
     /// Marks `object` with the digest of all that it says.

@@ -1,6 +1,7 @@
 //! Applies the objects that were built, in their order, and removes those that are no longer wanted.
 //!
-//! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile.
+//! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile. Nor does one that
+//! is not watched, and so would not be removed: only kinds of `context::kinds` can be applied.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -116,34 +116,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::context::caches::child_kinds;
     use crate::tenant::apply::Applicable;
     use crate::tenant::fixtures;
-
-    #[test]
-    fn every_kind_that_is_applied_is_watched() {
-        for exposure in [
-            json!({"ingress": {}}),
-            json!({"gateway": {"parentRef": {"name": "edge"}}}),
-        ] {
-            let plan = fixtures::plan(json!({
-                "exposure": exposure,
-                "owners": [{"kind": "User", "name": "ada"}],
-                "quota": {"pods": 20},
-                "worker": {"replicas": 1},
-                "api": {"autoscaling": {"maxReplicas": 3}},
-            }));
-            let record = fixtures::record(&plan);
-            let set = Applicable::new(build(&fixtures::input(&plan, &record)));
-            let watched = child_kinds();
-            for object in set.all().chain([&set.migration]) {
-                let kind = &object.resource.kind;
-                let known = watched.iter().any(|resource| resource.kind == *kind)
-                    || ["Namespace", "Secret"].contains(&kind.as_str());
-                assert!(known, "{kind} is applied but not watched");
-            }
-        }
-    }
 
     #[test]
     fn no_object_carries_what_a_gitops_tool_would_claim() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use albatross_operator::context::caches::child_kinds;
+use albatross_operator::context::kinds::child_kinds;
 use albatross_tests::platform::Platform;
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
