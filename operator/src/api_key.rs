@@ -3,7 +3,6 @@
 pub mod admit;
 pub mod answer;
 pub mod build;
-pub mod event;
 pub mod finalize;
 pub mod issue;
 pub mod rotate;

@@ -4,6 +4,7 @@ pub mod backoff;
 pub mod caches;
 pub mod child;
 pub mod contention;
+pub mod events;
 pub mod holdings;
 pub mod http_route;
 pub mod key_ring;
@@ -26,8 +27,6 @@ pub mod writer;
 
 use std::sync::Arc;
 
-use kube::runtime::events::Recorder;
-
 use crate::config::OperatorConfig;
 
 /// Shared by all reconciliations of one operator.
@@ -48,6 +47,6 @@ pub struct Context {
     pub turns: tokio::sync::Mutex<()>,
     pub backoff: backoff::Backoff,
     pub triggers: Arc<triggers::Triggers>,
-    pub events: Recorder,
+    pub events: events::Events,
     pub metrics: metrics::Metrics,
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures::{Stream, StreamExt, future, stream};
 use kube::runtime::controller::{Config, Error as ControllerError};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use kube::{Client, Resource};
@@ -21,6 +20,7 @@ use crate::config::{Args, OperatorConfig};
 use crate::context::Context;
 use crate::context::backoff::Backoff;
 use crate::context::caches::Caches;
+use crate::context::events::Events;
 use crate::context::lease::Leadership;
 use crate::context::memory::Memory;
 use crate::context::metrics::Metrics;
@@ -34,7 +34,7 @@ use crate::context::writer::Writer;
 use crate::leader::Candidate;
 use crate::server::{self, Readiness};
 use crate::tenant::fleet::Upgrades;
-use crate::{api_key, names, tenant};
+use crate::{api_key, tenant};
 
 /// How long caches that are filled anew are waited for, before all is looked at.
 const RELIST_PAUSE: Duration = Duration::from_secs(2);
@@ -117,10 +117,7 @@ fn context(
     let entropy = Arc::new(SystemEntropy);
     let triggers = Arc::new(triggers);
     let namespace = args.namespace.as_str();
-    let reporter = Reporter {
-        controller: names::OPERATOR.to_owned(),
-        instance: Some(args.identity.clone()),
-    };
+    let clock = Arc::new(SystemClock);
     let caches = Caches::start(&client, namespace, &triggers, tasks);
     metrics.add(TenantStates(caches.tenants.clone()));
     metrics.add(Upgrades {
@@ -133,13 +130,13 @@ fn context(
         caches,
         servers: ServerAccess::new(client.clone(), namespace, &config, http, metrics.clone()),
         writer: Writer::new(client.clone(), leadership, metrics.clone()),
-        events: Recorder::new(client.clone(), reporter),
+        events: Events::new(client.clone(), &args.identity, clock.clone()),
         runtime: RuntimeClient::new().context("cannot set up HTTP")?,
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
         backoff: Backoff::new(entropy.clone()),
         namespace: namespace.to_owned(),
-        clock: Arc::new(SystemClock),
+        clock,
         entropy,
         config,
         client,

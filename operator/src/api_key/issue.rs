@@ -10,7 +10,6 @@ use kube::{Api, ResourceExt};
 use crate::api_key::admit::Admitted;
 use crate::api_key::answer::{Standing, held, is_registered, is_revoked, refusal, standing};
 use crate::api_key::build;
-use crate::api_key::event::tell;
 use crate::api_key::rotate::rotate;
 use crate::api_key::store::{new_key, store, stored};
 use crate::context::Context;
@@ -163,5 +162,6 @@ async fn tell_replaced(owner: &ApiKey, admitted: &Admitted, deleted: bool, ctx: 
             ),
         ),
     };
-    tell(owner, (EventType::Warning, reason, "Issue"), &note, ctx).await;
+    let what = (EventType::Warning, reason, "Issue");
+    ctx.events.tell(owner, what, &note).await;
 }

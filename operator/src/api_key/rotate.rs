@@ -10,7 +10,6 @@ use kube::runtime::events::EventType;
 use crate::api_key::admit::Admitted;
 use crate::api_key::answer::{is_registered, is_revoked};
 use crate::api_key::build;
-use crate::api_key::event::tell;
 use crate::api_key::store::{new_key, store};
 use crate::context::Context;
 use crate::context::key_ring::{Key, KeyRing};
@@ -116,7 +115,8 @@ async fn tell_rotated(owner: &ApiKey, ring: &KeyRing, ctx: &Context) {
         "rotated"
     );
     let note = format!("key {id} is in Secret {secret}; key {previous} works until {end:.0}");
-    tell(owner, (EventType::Normal, "Rotated", "Rotate"), &note, ctx).await;
+    let what = (EventType::Normal, "Rotated", "Rotate");
+    ctx.events.tell(owner, what, &note).await;
 }
 
 fn later(time: Timestamp, by: SignedDuration) -> Timestamp {

@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use kube::runtime::events::EventType;
 
-use crate::api_key::event;
 use crate::context::Context;
 use crate::context::key_ring::KeyRing;
 
@@ -91,7 +90,7 @@ async fn tell(key: &ApiKey, report: &Report<'_>, ctx: &Context) {
         false => EventType::Normal,
     };
     let what = (type_, report.reason.as_str(), "Reconcile");
-    event::tell(key, what, &report.message, ctx).await;
+    ctx.events.tell(key, what, &report.message).await;
 }
 
 /// Kubernetes stores seconds: a finer time would differ from what is read back.

@@ -10,7 +10,7 @@ use albatross_crds::conditions::Reason;
 use albatross_crds::tenant_namespace;
 use k8s_openapi::api::batch::v1::JobStatus;
 use kube::api::{ApiResource, DynamicObject};
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
@@ -194,25 +194,17 @@ fn is_altered(wanted: &Wanted, live: &DynamicObject) -> bool {
     applied == Some(&wanted.digest) && !wanted.is_met_by(live)
 }
 
-/// That it cannot be told stops nothing.
 async fn tell_altered(tenant: &str, copy: &str, ctx: &Context) {
     let Some(tenant) = ctx.caches.tenant(tenant) else {
         return;
     };
-    let event = Event {
-        type_: EventType::Warning,
-        reason: "CopyAltered".to_owned(),
-        note: Some(format!(
-            "Secret {copy} in namespace {} was changed by hand and is put back; pods that were started meanwhile may \
-             have used it",
-            tenant_namespace(&tenant.name_any())
-        )),
-        action: "Apply".to_owned(),
-        secondary: None,
-    };
-    if let Err(cause) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
-        tracing::warn!(%cause, "event not written");
-    }
+    let note = format!(
+        "Secret {copy} in namespace {} was changed by hand and is put back; pods that were started meanwhile may have \
+         used it",
+        tenant_namespace(&tenant.name_any())
+    );
+    let what = (EventType::Warning, "CopyAltered", "Apply");
+    ctx.events.tell(&*tenant, what, &note).await;
 }
 
 /// Runs the image's migration unless the record says that it has run.

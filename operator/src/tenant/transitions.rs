@@ -2,8 +2,8 @@
 
 use albatross_crds::conditions::{self, ConditionType, Reason};
 use albatross_crds::tenant::{Tenant, TenantStatus};
-use kube::runtime::events::{Event, EventType};
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
 
 use crate::context::Context;
 
@@ -51,7 +51,8 @@ async fn tell_transition(
         "False" => EventType::Warning,
         _ => EventType::Normal,
     };
-    publish(tenant, kind, reason, &message, ctx).await;
+    let what = (kind, reason.as_str(), "Reconcile");
+    ctx.events.tell(tenant, what, &message).await;
 }
 
 /// Whoever waits is told once that the rollout has stopped.
@@ -62,21 +63,8 @@ async fn tell_stopped(tenant: &Tenant, before: &TenantStatus, after: &TenantStat
         stopped.map(|it| it.message.clone())
     };
     if let (None, Some(message)) = (stopped(before), stopped(after)) {
-        let reason = Reason::RolloutStopped.to_string();
-        publish(tenant, EventType::Warning, reason, &message, ctx).await;
-    }
-}
-
-async fn publish(tenant: &Tenant, kind: EventType, reason: String, note: &str, ctx: &Context) {
-    let event = Event {
-        type_: kind,
-        reason,
-        note: Some(note.chars().take(1000).collect()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
-    // An event is a courtesy: that it could not be written must not stop the work.
-    if let Err(cause) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
-        tracing::warn!(%cause, "event not written");
+        let reason = Reason::RolloutStopped.as_str();
+        let what = (EventType::Warning, reason, "Reconcile");
+        ctx.events.tell(tenant, what, &message).await;
     }
 }

@@ -1,8 +1,11 @@
 //! Names as long as the API server takes them, all at once.
 
 use albatross_tests::platform::{CLIENTS, Platform};
+use albatross_tests::wait::until;
+use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api;
+use kube::api::ListParams;
 use serde_json::json;
 
 /// A DNS name of so many characters.
@@ -40,6 +43,16 @@ async fn names_may_be_as_long_as_they_may_be() {
     let secret = platform.client_secret(&key).await;
     let runtime = platform.runtimes.of(&tenant);
     assert_eq!(runtime.live_keys(), [secret["keyId"].as_str()]);
+    until("its events are there", async || {
+        let events = Api::<Event>::namespaced(platform.client.clone(), CLIENTS);
+        let told = events.list(&ListParams::default()).await.unwrap();
+        let is_it = |event: &&Event| {
+            let about = event.regarding.as_ref().and_then(|it| it.name.as_ref());
+            about == Some(&key) && event.reason.as_deref() == Some("Available")
+        };
+        told.iter().filter(is_it).count() == 1
+    })
+    .await;
     platform.remove_key(&key).await;
     assert_eq!(platform.secret(CLIENTS, &key).await, None);
     platform.remove(&tenant).await;
