@@ -45,6 +45,8 @@ pub struct Context {
     /// Held by who takes what only one can have, a turn in the rollout, a host, a server's last room, until it is
     /// written down.
     pub turns: tokio::sync::Mutex<()>,
+    /// Held by an ApiKey that ends, from asking who else needs the operator's right in its namespace until it is gone.
+    pub client_bindings: tokio::sync::Mutex<()>,
     pub backoff: backoff::Backoff,
     pub triggers: Arc<triggers::Triggers>,
     pub events: events::Events,

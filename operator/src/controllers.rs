@@ -132,6 +132,7 @@ fn context(
         writer: Writer::new(client.clone(), leadership, metrics.clone()),
         events: Events::new(client.clone(), &args.identity, clock.clone()),
         runtime: RuntimeClient::new().context("cannot set up HTTP")?,
+        client_bindings: tokio::sync::Mutex::default(),
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
         backoff: Backoff::new(entropy.clone()),

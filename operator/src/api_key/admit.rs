@@ -6,7 +6,7 @@ use albatross_crds::admission::admit as tenant_admits;
 use albatross_crds::conditions::Reason;
 use albatross_crds::validation::{ValidatedApiKey, validate_api_key, validate_tenant};
 use albatross_crds::violation::summary;
-use albatross_crds::{ApiKey, Tenant, tenant_namespace};
+use albatross_crds::{ApiKey, Tenant};
 use kube::{Resource, ResourceExt};
 
 use crate::names;
@@ -34,8 +34,8 @@ pub struct Admitted {
     pub key: ValidatedApiKey,
     /// URL at which the key works.
     pub endpoint: String,
-    /// Whether its namespace is the tenant's own, where the operator has its rights already.
-    pub is_at_home: bool,
+    /// Whether its namespace is a tenant's, this one's or another's, where the operator has its rights already.
+    pub is_at_tenants: bool,
 }
 
 /// Checks the declaration, its tenant and its namespace.
@@ -76,7 +76,7 @@ pub fn admit(key: &ApiKey, around: &Around<'_>) -> Result<Admitted, Verdict> {
         .and_then(|status| status.endpoint.clone())
         .ok_or_else(|| waiting(format!("waiting for tenant {name}")))?;
     Ok(Admitted {
-        is_at_home: namespace == tenant_namespace(name),
+        is_at_tenants: labels.contains_key(names::TENANT_LABEL),
         endpoint,
         key: valid,
     })
@@ -139,13 +139,20 @@ mod tests {
 
     #[test]
     fn a_key_is_admitted_where_the_tenant_says_so() {
-        let (tenant, labels) = (tenant(), labels(&[("clients", "yes")]));
+        let (tenant, clients) = (tenant(), labels(&[("clients", "yes")]));
         let around = Around {
             tenant: Some(&tenant),
-            namespace_labels: Some(&labels),
+            namespace_labels: Some(&clients),
         };
         let admitted = admit(&key(), &around).unwrap();
-        assert!(!admitted.is_at_home);
+        assert!(!admitted.is_at_tenants);
+        // One role is bound in it by one name: a second would fight with the tenant's own.
+        let nordwinds = labels(&[("clients", "yes"), (names::TENANT_LABEL, "nordwind")]);
+        let around = Around {
+            namespace_labels: Some(&nordwinds),
+            ..around
+        };
+        assert!(admit(&key(), &around).unwrap().is_at_tenants);
         assert_eq!(admitted.endpoint, "http://api.albatross-skyways.svc:8080");
     }
 

@@ -2,13 +2,18 @@
 
 use albatross_crds::ApiKey;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ApiResource, DynamicObject};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::{Api, Resource, ResourceExt};
 
 use crate::api_key::answer::{Standing, held, standing};
 use crate::api_key::store::stored;
 use crate::context::Context;
+use crate::context::object::dynamic;
 use crate::names;
+
+/// ApiKeys that are read at once to find one.
+const PAGE: u32 = 100;
 
 /// How far the end of an ApiKey has come.
 pub enum Progress {
@@ -56,13 +61,58 @@ pub async fn finalize(owner: &ApiKey, ctx: &Context) -> Result<Progress, kube::E
     }
     let namespace = owner.namespace().unwrap_or_default();
     match remove(&namespace, &owner.spec.secret_name, owner, ctx).await {
-        // Without rights there, nothing was ever written there.
+        // Without rights there, nothing is there: they go after what they were for.
         Err(kube::Error::Api(status)) if status.is_forbidden() => {}
         other => other?,
     }
+    // Of two that end at once, the later one sees that the earlier one is gone.
+    let alone = ctx.client_bindings.lock().await;
+    unbind(owner, &namespace, ctx).await?;
     ctx.writer.finalizer(owner, false).await?;
+    drop(alone);
     ctx.writer.forget(owner.uid().as_deref());
     Ok(Progress::Finished)
+}
+
+/// Gives the right to write Secrets in a client's namespace back after the last ApiKey there. Asked of the API server, since
+/// a cache that lags would leave it there for ever.
+async fn unbind(owner: &ApiKey, namespace: &str, ctx: &Context) -> Result<(), kube::Error> {
+    if is_going(owner, ctx) || is_needed(owner, namespace, ctx).await? {
+        return Ok(());
+    }
+    let api: Api<RoleBinding> = Api::namespaced(ctx.client.clone(), namespace);
+    let binding = api.get_opt(names::OPERATOR).await?;
+    // A tenant's namespace has a binding of that name too, which is the tenant's.
+    let ours = |binding: &RoleBinding| binding.role_ref.name == names::OPERATOR_CLIENT_ROLE;
+    let Some(binding) = binding.filter(ours) else {
+        return Ok(());
+    };
+    let resource = ApiResource::erase::<RoleBinding>(&());
+    match ctx.writer.delete(&resource, &dynamic(&binding)).await {
+        // Somebody made another thing of it; whoever did that may remove it, and the ApiKey does not wait for them.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => {
+            tracing::warn!(namespace, "RoleBinding left behind: {}", status.message);
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Whether another ApiKey of the namespace has yet to be ended there. One that was never admitted has nothing there.
+async fn is_needed(owner: &ApiKey, namespace: &str, ctx: &Context) -> Result<bool, kube::Error> {
+    let api: Api<ApiKey> = Api::namespaced(ctx.client.clone(), namespace);
+    let mut page = ListParams::default().limit(PAGE);
+    loop {
+        let keys = api.list_metadata(&page).await?;
+        let mut others = keys.items.iter().filter(|key| key.uid() != owner.uid());
+        if others.any(|key| key.finalizers().iter().any(|name| name == names::FINALIZER)) {
+            return Ok(true);
+        }
+        match keys.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(false),
+        }
+    }
 }
 
 /// Whether the ApiKey's namespace is being removed.

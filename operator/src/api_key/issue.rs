@@ -40,7 +40,7 @@ pub async fn issue(
     admitted: &Admitted,
     ctx: &Context,
 ) -> Result<Issue, kube::Error> {
-    if !admitted.is_at_home {
+    if !admitted.is_at_tenants {
         let binding = Wanted::new(&build::operator_binding(owner, &ctx.namespace));
         let live = ctx.caches.live(&binding);
         ctx.writer.apply(&binding, live.as_ref()).await?;

@@ -133,6 +133,7 @@ get,list pods ()
 
 /// The same in a namespace of somebody's ApiKeys.
 pub const CLIENT_RIGHTS: &str = "
+delete rolebindings.rbac.authorization.k8s.io (albatross-operator)
 get,create,update,patch,delete secrets ()
 ";
 

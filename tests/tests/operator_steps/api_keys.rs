@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use secrecy::SecretString;
@@ -117,6 +118,48 @@ async fn look_again(platform: &Platform, uid: &str) {
         )
         .await;
     touched.unwrap();
+}
+
+#[tokio::test]
+async fn the_right_to_write_where_keys_are_goes_with_the_last_of_them() {
+    let platform = platform("modest").await;
+    let operator = platform.operator().await;
+    let bindings: Api<RoleBinding> = Api::namespaced(platform.client.clone(), CLIENTS);
+    let is_bound = async || {
+        let found = bindings.get_opt("albatross-operator").await;
+        found.unwrap().is_some()
+    };
+    for key in ["first", "second", "third"] {
+        platform.declare_key(key, "modest", json!({})).await;
+        platform.key_comes_to(key, "True", "Available").await;
+    }
+    // One that has never been admitted needs nothing.
+    let staff = json!({"scopes": ["users"]});
+    platform.declare_key("greedy", "modest", staff).await;
+    platform
+        .key_comes_to("greedy", "False", "ScopesNotAllowed")
+        .await;
+    platform.remove_key("first").await;
+    assert!(is_bound().await);
+    // Of two at once, one is the last.
+    tokio::join!(platform.remove_key("second"), platform.remove_key("third"));
+    assert!(!is_bound().await);
+    for key in ["second", "third"] {
+        assert_eq!(platform.secret(CLIENTS, key).await, None);
+    }
+    platform.remove_key("greedy").await;
+
+    platform.declare_key("again", "modest", json!({})).await;
+    platform.key_comes_to("again", "True", "Available").await;
+    assert!(is_bound().await);
+    // It goes without the tenant too.
+    platform.remove("modest").await;
+    platform
+        .key_comes_to("again", "False", "TenantNotFound")
+        .await;
+    platform.remove_key("again").await;
+    assert!(!is_bound().await);
+    operator.stop().await;
 }
 
 #[tokio::test]
