@@ -28,9 +28,10 @@ pub const VERSION: &str = "v1alpha1";
 pub const NAMESPACE_PREFIX: &str = "albatross-";
 
 /// Secrets that the operator keeps in a tenant's namespace.
-pub const OPERATOR_SECRETS: [&str; 4] = [
+pub const OPERATOR_SECRETS: [&str; 5] = [
     "albatross-admin-links",
     "albatross-api",
+    "albatross-ca",
     "albatross-erased",
     "albatross-migrate",
 ];

@@ -430,6 +430,42 @@ servers:
         }
     }
 
+    #[rstest]
+    #[case(
+        "postgres",
+        "host: h, connectionBudget: 1, adminSecret: s, tls: require, caSecret: ca"
+    )]
+    #[case(
+        "postgres",
+        "host: h, connectionBudget: 1, adminSecret: s, caSecret: ca"
+    )]
+    #[case(
+        "rabbitmq",
+        "amqp: 'amqp://h:1', management: 'http://h:2', adminSecret: s, caSecret: ca"
+    )]
+    #[case("redis", "url: 'redis://h:1', adminSecret: s, caSecret: ca")]
+    fn a_ca_that_nothing_is_checked_by_is_refused(#[case] kind: &str, #[case] server: &str) {
+        let read = |server: &str| {
+            let server = format!("- {{name: a, egress: {{cidrs: [10.0.0.7/32]}}, {server}}}");
+            OperatorConfig::parse(&match kind {
+                "postgres" => format!("servers:\n  postgres:\n    {server}\n"),
+                kind => format!("{MINIMAL}  {kind}:\n    {server}\n"),
+            })
+        };
+        let error = read(server).unwrap_err().to_string();
+        let field = format!("servers.{kind}[0].caSecret: has no use without");
+        assert!(error.contains(&field), "{error}");
+        let checked = server
+            .replace(", tls: require", "")
+            .replace("amqp://", "amqps://")
+            .replace("redis://", "rediss://")
+            .replace(
+                "connectionBudget: 1",
+                "connectionBudget: 1, tls: verify-full",
+            );
+        read(&checked).unwrap();
+    }
+
     #[test]
     fn credentials_do_not_belong_in_a_url() {
         let error = check_url("servers.redis[0].url", "redis://u:p@h:1", &["redis"]).unwrap_err();

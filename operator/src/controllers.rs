@@ -26,7 +26,7 @@ use crate::context::memory::Memory;
 use crate::context::metrics::Metrics;
 use crate::context::queue::Queue;
 use crate::context::runtime::RuntimeClient;
-use crate::context::servers::{CHECK_INTERVAL, ServerAccess};
+use crate::context::servers::{CHECK_INTERVAL, CONNECT, ServerAccess};
 use crate::context::system::{SystemClock, SystemEntropy};
 use crate::context::tenant_states::TenantStates;
 use crate::context::triggers::{Triggered, Triggers};
@@ -38,8 +38,6 @@ use crate::{api_key, tenant};
 
 /// How long caches that are filled anew are waited for, before all is looked at.
 const RELIST_PAUSE: Duration = Duration::from_secs(2);
-/// A server that does not even take a connection for this long keeps nobody waiting.
-const CONNECT: Duration = Duration::from_secs(3);
 
 /// Runs the operator until `stop`.
 pub async fn run(
@@ -132,9 +130,9 @@ fn context(
         writer: Writer::new(client.clone(), leadership, metrics.clone()),
         events: Events::new(client.clone(), &args.identity, clock.clone()),
         runtime: RuntimeClient::new().context("cannot set up HTTP")?,
-        client_bindings: tokio::sync::Mutex::default(),
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
+        client_bindings: tokio::sync::Mutex::default(),
         backoff: Backoff::new(entropy.clone()),
         namespace: namespace.to_owned(),
         clock,

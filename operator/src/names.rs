@@ -64,6 +64,13 @@ pub const REQUIRED_DESIRED: &str = "ALBATROSS_REQUIRED_DESIRED";
 pub const ERASED_SECRET: &str = "albatross-erased";
 /// Its one key.
 pub const ERASED: &str = "erased";
+/// Copies of the certificates by which pods check their servers, where there are others than the system's.
+pub const AUTHORITIES_SECRET: &str = "albatross-ca";
+/// Where pods find them, one file a kind of server.
+pub const AUTHORITIES_DIRECTORY: &str = "/etc/albatross/ca";
+pub const POSTGRES_AUTHORITY: &str = "postgres.crt";
+pub const RABBITMQ_AUTHORITY: &str = "rabbitmq.crt";
+pub const REDIS_AUTHORITY: &str = "redis.crt";
 /// Copy of the credentials of the migration Job, as environment.
 pub const MIGRATE_SECRET: &str = "albatross-migrate";
 /// One-time log-in links of the admins.

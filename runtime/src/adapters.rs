@@ -5,6 +5,7 @@ use std::path::Path;
 pub use crate::adapters::stores::{OpenError, Stores};
 
 pub mod archive;
+mod authority;
 mod batch;
 pub mod chain;
 mod combiner;

@@ -110,7 +110,7 @@ pub struct Tenant {
 
 #[derive(Debug, Args)]
 pub struct Database {
-    /// `postgres://…`, `sqlite:DIRECTORY` or `memory:`
+    /// `postgres://…` (`?sslmode=verify-full&sslrootcert=FILE` checks its certificate), `sqlite:DIRECTORY` or `memory:`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: SecretString,
 }
@@ -118,10 +118,10 @@ pub struct Database {
 /// Servers that are used when they are named.
 #[derive(Debug, Args)]
 pub struct Servers {
-    /// Broker that every event is published to
+    /// Broker that every event is published to; `amqps://…?cacertfile=FILE` names who may have signed its certificate
     #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub amqp_url: Option<SecretString>,
-    /// Cache and wake-ups between processes
+    /// Cache and wake-ups between processes; `rediss://…?ssl_ca_certs=FILE` names who may have signed its certificate
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub redis_url: Option<SecretString>,
     /// What every key and channel begins with

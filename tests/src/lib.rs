@@ -18,4 +18,5 @@ pub mod proxy;
 pub mod random;
 pub mod replica;
 pub mod servers;
+pub mod tls;
 pub mod wait;

@@ -36,6 +36,10 @@ pub struct PostgresServer {
     pub egress: Peers,
     #[serde(default)]
     pub tls: Tls,
+    /// Secret in the operator's namespace whose `ca.crt` (PEM) holds who may have signed the server's certificate, with
+    /// `tls: verify-full`. Left out: whom the system trusts.
+    #[serde(default)]
+    pub ca_secret: Option<String>,
 }
 
 /// A RabbitMQ server, with an account that is tagged `administrator`.
@@ -49,6 +53,9 @@ pub struct RabbitmqServer {
     pub management: String,
     pub admin_secret: String,
     pub egress: Peers,
+    /// The same of `amqps://` and `https://`, where certificates are always checked.
+    #[serde(default)]
+    pub ca_secret: Option<String>,
 }
 
 /// A Redis server.
@@ -64,6 +71,9 @@ pub struct RedisServer {
     #[serde(default)]
     pub acl: Acl,
     pub egress: Peers,
+    /// The same of `rediss://`, where certificates are always checked.
+    #[serde(default)]
+    pub ca_secret: Option<String>,
 }
 
 /// Who makes the Redis users.
@@ -79,12 +89,16 @@ pub enum Acl {
     None,
 }
 
+/// PostgreSQL's `sslmode`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Tls {
     #[default]
     Disable,
+    /// Encrypted, with whoever answers: nobody's certificate is checked.
     Require,
+    /// Encrypted, with a certificate of the server's host name by somebody who is trusted.
+    VerifyFull,
 }
 
 /// Who is on the other side of a connection: addresses, or pods of this cluster.
@@ -129,6 +143,13 @@ impl PostgresServer {
                 "must be at least 1",
             ));
         }
+        let is_checked = self.tls == Tls::VerifyFull;
+        check_authority(
+            field,
+            self.ca_secret.as_deref(),
+            is_checked,
+            "`tls: verify-full`",
+        )?;
         self.egress.check(&format!("{field}.egress"))
     }
 }
@@ -141,6 +162,9 @@ impl RabbitmqServer {
             &self.management,
             &["http", "https"],
         )?;
+        let is_checked = self.amqp.starts_with("amqps:") || self.management.starts_with("https:");
+        let needs = "`amqps://` or `https://`";
+        check_authority(field, self.ca_secret.as_deref(), is_checked, needs)?;
         self.egress.check(&format!("{field}.egress"))
     }
 }
@@ -148,6 +172,8 @@ impl RabbitmqServer {
 impl RedisServer {
     pub fn check(&self, field: &str) -> Result<(), ConfigError> {
         check_url(&format!("{field}.url"), &self.url, &["redis", "rediss"])?;
+        let is_checked = self.url.starts_with("rediss:");
+        check_authority(field, self.ca_secret.as_deref(), is_checked, "`rediss://`")?;
         let problem = match (self.acl, &self.admin_secret) {
             (Acl::External, Some(_)) => {
                 "has no use with `acl: external`: every tenant has an account of its own"
@@ -158,6 +184,22 @@ impl RedisServer {
             }
         };
         Err(invalid(&format!("{field}.adminSecret"), problem))
+    }
+}
+
+/// Who names a CA expects that certificates are checked.
+fn check_authority(
+    field: &str,
+    secret: Option<&str>,
+    is_checked: bool,
+    needs: &str,
+) -> Result<(), ConfigError> {
+    match secret {
+        Some(_) if !is_checked => Err(invalid(
+            &format!("{field}.caSecret"),
+            &format!("has no use without {needs}: no certificate is checked"),
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

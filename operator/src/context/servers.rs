@@ -1,12 +1,14 @@
 //! The configured servers, with the operator's accounts on them, and whether they answer.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
+use reqwest::Certificate;
 use secrecy::SecretString;
 
 use crate::config::{OperatorConfig, PostgresServer, RabbitmqServer, RedisServer, Servers};
@@ -19,6 +21,9 @@ use crate::provision::redis::Redis;
 /// How often servers are asked whether they are there.
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A server that does not even take a connection for this long keeps nobody waiting.
+pub const CONNECT: Duration = Duration::from_secs(3);
+
 /// One server of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServerRef<'a> {
@@ -30,7 +35,8 @@ pub enum ServerRef<'a> {
 /// What a server last answered: which start of it this is, or why it did not answer.
 pub type Health = Result<String, ProvisionError>;
 
-/// Hands out connections to servers. Accounts are read from their Secret when first used, and again after a failure.
+/// Hands out connections to servers. Accounts and certificates are read from their Secrets when first used, and again after
+/// a failure.
 pub struct ServerAccess {
     client: Client,
     namespace: String,
@@ -38,6 +44,8 @@ pub struct ServerAccess {
     http: reqwest::Client,
     metrics: Metrics,
     accounts: Mutex<HashMap<String, Credentials>>,
+    /// Certificates in PEM, by Secret.
+    authorities: Mutex<HashMap<String, String>>,
     health: Mutex<HashMap<String, Health>>,
 }
 
@@ -56,22 +64,41 @@ impl ServerAccess {
             http,
             metrics,
             accounts: Mutex::default(),
+            authorities: Mutex::default(),
             health: Mutex::default(),
         }
     }
 
     pub async fn postgres(&self, server: &PostgresServer) -> Result<Postgres, ProvisionError> {
         let account = self.account(&server.name, &server.admin_secret).await?;
-        Ok(Postgres::new(server, &account))
+        let authority = self.authority(&server.name, server.ca_secret.as_deref());
+        Ok(Postgres::new(server, &account, authority.await?.as_deref()))
     }
 
     pub async fn rabbitmq(&self, server: &RabbitmqServer) -> Result<Rabbitmq, ProvisionError> {
         let account = self.account(&server.name, &server.admin_secret).await?;
-        Ok(Rabbitmq::new(server, &account, self.http.clone()))
+        let authority = self.authority(&server.name, server.ca_secret.as_deref());
+        let http = match authority.await? {
+            Some(authority) => trusting(&authority)
+                .map_err(|cause| unusable(&server.name, format_args!("its `ca.crt`: {cause}")))?,
+            None => self.http.clone(),
+        };
+        Ok(Rabbitmq::new(server, &account, http))
     }
 
     pub async fn redis(&self, server: &RedisServer) -> Result<Redis, ProvisionError> {
-        Ok(Redis::new(server, self.redis_account(server).await?))
+        let account = self.redis_account(server).await?;
+        self.redis_as(server, account).await
+    }
+
+    /// Seen with an account that the operator was given, or with none.
+    pub async fn redis_as(
+        &self,
+        server: &RedisServer,
+        account: Option<Credentials>,
+    ) -> Result<Redis, ProvisionError> {
+        let authority = self.authority(&server.name, server.ca_secret.as_deref());
+        Ok(Redis::new(server, account, authority.await?))
     }
 
     /// The operator's account, if it has one: what tenants use themselves where Redis has no users.
@@ -89,23 +116,14 @@ impl ServerAccess {
         if let Some(account) = lock(&self.accounts).get(secret) {
             return Ok(account.clone());
         }
-        let unusable = |cause: String| ProvisionError::Unreachable {
-            server: format!("server `{server}`"),
-            cause,
-        };
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        let found = api
-            .get_opt(secret)
-            .await
-            .map_err(|cause| {
-                unusable(format!(
-                    "its adminSecret `{secret}` cannot be read: {cause}"
-                ))
-            })?
-            .ok_or_else(|| unusable(format!("its adminSecret `{secret}` does not exist")))?;
+        let found = self.secret(server, "adminSecret", secret).await?;
         let read = |key: &str| {
-            text(&found, key)
-                .ok_or_else(|| unusable(format!("its adminSecret `{secret}` has no `{key}`")))
+            text(&found, key).ok_or_else(|| {
+                unusable(
+                    server,
+                    format_args!("its adminSecret `{secret}` has no `{key}`"),
+                )
+            })
         };
         let account = Credentials {
             username: read("username")?,
@@ -113,6 +131,57 @@ impl ServerAccess {
         };
         lock(&self.accounts).insert(secret.to_owned(), account.clone());
         Ok(account)
+    }
+
+    /// Who may have signed a server's certificate, in PEM; none where it is whom the system trusts.
+    ///
+    /// # Errors
+    /// When the Secret that says so cannot be read, or does not say.
+    pub async fn authority(
+        &self,
+        server: &str,
+        secret: Option<&str>,
+    ) -> Result<Option<String>, ProvisionError> {
+        let Some(secret) = secret else {
+            return Ok(None);
+        };
+        if let Some(authority) = lock(&self.authorities).get(secret) {
+            return Ok(Some(authority.clone()));
+        }
+        let found = self.secret(server, "caSecret", secret).await?;
+        let authority = text(&found, "ca.crt").filter(|it| it.contains("BEGIN CERTIFICATE"));
+        let authority = authority.ok_or_else(|| {
+            let problem = format_args!("its caSecret `{secret}` has no certificate in `ca.crt`");
+            unusable(server, problem)
+        })?;
+        lock(&self.authorities).insert(secret.to_owned(), authority.clone());
+        Ok(Some(authority))
+    }
+
+    /// A Secret that the configuration of a server names in `field`.
+    async fn secret(
+        &self,
+        server: &str,
+        field: &str,
+        secret: &str,
+    ) -> Result<Secret, ProvisionError> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        let found = api.get_opt(secret).await.map_err(|cause| {
+            let problem = format_args!("its {field} `{secret}` cannot be read: {cause}");
+            unusable(server, problem)
+        })?;
+        found.ok_or_else(|| {
+            unusable(
+                server,
+                format_args!("its {field} `{secret}` does not exist"),
+            )
+        })
+    }
+
+    /// What has failed may have been changed.
+    fn forget(&self) {
+        lock(&self.accounts).clear();
+        lock(&self.authorities).clear();
     }
 
     /// What the server last answered; asks it if nobody has yet.
@@ -134,8 +203,7 @@ impl ServerAccess {
         self.metrics.called(system(server), false);
         match cause {
             ProvisionError::Unreachable { .. } => {
-                // Its account may have changed.
-                lock(&self.accounts).clear();
+                self.forget();
                 self.check(server).await
             }
             ProvisionError::Foreign { .. }
@@ -174,7 +242,7 @@ impl ServerAccess {
         }
         self.metrics.called(system(server), health.is_ok());
         if health.is_err() {
-            lock(&self.accounts).clear();
+            self.forget();
         }
         lock(&self.health).insert(key(server), health.clone());
         health
@@ -203,6 +271,20 @@ impl ServerAccess {
             }
         }
     }
+}
+
+fn unusable(server: &str, problem: impl Display) -> ProvisionError {
+    ProvisionError::unreachable(&format!("server `{server}`"), problem)
+}
+
+/// A client that believes nobody else.
+fn trusting(authority: &str) -> reqwest::Result<reqwest::Client> {
+    let certificates = Certificate::from_pem_bundle(authority.as_bytes())?;
+    reqwest::Client::builder()
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .tls_certs_only(certificates)
+        .build()
 }
 
 /// A value of a Secret, without the end of line that an editor leaves.

@@ -11,8 +11,11 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use uuid::Uuid;
 
 use crate::config::{PostgresServer, Tls};
+use crate::names::{AUTHORITIES_DIRECTORY, POSTGRES_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 
+/// Whom the system trusts, in the images of operator and runtime as on Debian.
+const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Of making or dropping all that a tenant has; a little more than the server allows one statement.
 const WORK_TIMEOUT: Duration = Duration::from_secs(65);
@@ -45,8 +48,9 @@ pub struct Login<'a> {
 }
 
 impl Postgres {
-    /// Does not connect yet.
-    pub fn new(server: &PostgresServer, admin: &Credentials) -> Self {
+    /// Does not connect yet. `authority` (PEM) is who may have signed the server's certificate, if not whom the system
+    /// trusts.
+    pub fn new(server: &PostgresServer, admin: &Credentials, authority: Option<&str>) -> Self {
         let options = PgConnectOptions::new_without_pgpass()
             .host(&server.host)
             .port(server.port)
@@ -57,6 +61,7 @@ impl Postgres {
             .ssl_mode(match server.tls {
                 Tls::Disable => PgSslMode::Disable,
                 Tls::Require => PgSslMode::Require,
+                Tls::VerifyFull => PgSslMode::VerifyFull,
             })
             .options([
                 ("search_path", "pg_catalog"),
@@ -68,6 +73,10 @@ impl Postgres {
                 ("tcp_keepalives_interval", "5"),
                 ("tcp_keepalives_count", "3"),
             ]);
+        let options = match authority {
+            Some(authority) => options.ssl_root_cert_from_pem(authority.as_bytes().to_vec()),
+            None => options.ssl_root_cert(SYSTEM_AUTHORITIES),
+        };
         Self {
             server: format!("PostgreSQL server `{}`", server.name),
             options,
@@ -329,9 +338,13 @@ impl Session<'_> {
 
 /// The URL by which a role of the tenant connects.
 pub fn url(server: &PostgresServer, database: &str, role: &str, password: &str) -> String {
-    let tls = match server.tls {
-        Tls::Disable => "disable",
-        Tls::Require => "require",
+    let tls = match (server.tls, &server.ca_secret) {
+        (Tls::Disable, _) => "disable".to_owned(),
+        (Tls::Require, _) => "require".to_owned(),
+        (Tls::VerifyFull, None) => format!("verify-full&sslrootcert={SYSTEM_AUTHORITIES}"),
+        (Tls::VerifyFull, Some(_)) => {
+            format!("verify-full&sslrootcert={AUTHORITIES_DIRECTORY}/{POSTGRES_AUTHORITY}")
+        }
     };
     let host = if server.host.contains(':') {
         format!("[{}]", server.host)
@@ -350,4 +363,14 @@ fn identifier(name: &str) -> String {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_s_certificates_are_where_the_image_has_them() {
+        assert!(include_str!("../../../Dockerfile").contains(SYSTEM_AUTHORITIES));
+    }
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::config::RabbitmqServer;
+use crate::names::{AUTHORITIES_DIRECTORY, RABBITMQ_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::percent::encoded;
 
@@ -250,8 +251,12 @@ pub fn url(server: &RabbitmqServer, vhost: &str, user: &str, password: &str) -> 
         .amqp
         .split_once("://")
         .unwrap_or(("amqp", &server.amqp));
+    let authority = match (scheme, &server.ca_secret) {
+        ("amqps", Some(_)) => format!("?cacertfile={AUTHORITIES_DIRECTORY}/{RABBITMQ_AUTHORITY}"),
+        _ => String::new(),
+    };
     format!(
-        "{scheme}://{}:{}@{}/{}",
+        "{scheme}://{}:{}@{}/{}{authority}",
         encoded(user),
         encoded(password),
         rest.trim_end_matches('/'),
@@ -312,16 +317,23 @@ mod tests {
 
     #[test]
     fn a_vhost_in_a_url_is_encoded() {
-        let server = RabbitmqServer {
+        let mut server = RabbitmqServer {
             name: "r".to_owned(),
             amqp: "amqp://mq.example:5672".to_owned(),
             management: "http://mq.example:15672".to_owned(),
             admin_secret: "s".to_owned(),
             egress: crate::config::Peers::default(),
+            ca_secret: None,
         };
         assert_eq!(
             url(&server, "a/b", "u", "p@"),
             "amqp://u:p%40@mq.example:5672/a%2Fb"
+        );
+        server.amqp = "amqps://mq.example:5671".to_owned();
+        server.ca_secret = Some("ca".to_owned());
+        assert_eq!(
+            url(&server, "a/b", "u", "p"),
+            "amqps://u:p@mq.example:5671/a%2Fb?cacertfile=/etc/albatross/ca/rabbitmq.crt"
         );
     }
 }

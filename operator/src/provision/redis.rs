@@ -5,11 +5,13 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult,
+    TlsCertificates,
 };
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::config::RedisServer;
+use crate::names::{AUTHORITIES_DIRECTORY, REDIS_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::percent::encoded;
 
@@ -43,6 +45,8 @@ pub struct Redis {
     server: String,
     url: String,
     account: Option<Credentials>,
+    /// Who may have signed the server's certificate (PEM), if not whom the system trusts.
+    authority: Option<String>,
 }
 
 /// What a tenant has on the server.
@@ -55,11 +59,16 @@ pub struct CacheUser<'a> {
 }
 
 impl Redis {
-    pub fn new(server: &RedisServer, account: Option<Credentials>) -> Self {
+    pub fn new(
+        server: &RedisServer,
+        account: Option<Credentials>,
+        authority: Option<String>,
+    ) -> Self {
         Self {
             server: format!("Redis server `{}`", server.name),
             url: server.url.clone(),
             account,
+            authority,
         }
     }
 
@@ -183,7 +192,18 @@ impl Redis {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(TIMEOUT))
             .set_response_timeout(Some(TIMEOUT));
-        Client::open(info.set_redis_settings(settings))?
+        let info = info.set_redis_settings(settings);
+        let client = match &self.authority {
+            Some(authority) => Client::build_with_tls(
+                info,
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(authority.as_bytes().to_vec()),
+                },
+            )?,
+            None => Client::open(info)?,
+        };
+        client
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
@@ -227,7 +247,14 @@ pub fn url(server: &RedisServer, account: &Credentials) -> String {
         .unwrap_or(("redis", &server.url));
     let user = encoded(&account.username);
     let password = encoded(account.password.expose_secret());
-    format!("{scheme}://{user}:{password}@{rest}")
+    let authority = match (&server.ca_secret, rest.contains('?')) {
+        (None, _) => String::new(),
+        (Some(_), more) => {
+            let and = if more { '&' } else { '?' };
+            format!("{and}ssl_ca_certs={AUTHORITIES_DIRECTORY}/{REDIS_AUTHORITY}")
+        }
+    };
+    format!("{scheme}://{user}:{password}@{rest}{authority}")
 }
 
 #[cfg(test)]
@@ -246,6 +273,7 @@ mod tests {
                 admin_secret: None,
                 acl: Acl::External,
                 egress: Peers::default(),
+                ca_secret: Some("ca".to_owned()),
             };
             let account = Credentials { username: user.clone(), password: password.clone().into() };
             let read = url(&server, &account).into_connection_info().unwrap();

@@ -79,6 +79,7 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
                 migrate,
                 admin_links,
                 erased,
+                authorities,
                 platform_links,
             },
     } = foundation;
@@ -90,7 +91,8 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
     wanted.extend(resource_quota.iter().map(Wanted::new));
     wanted.push(Wanted::new(&limit_range));
     wanted.extend([&api, &migrate, &admin_links].map(Wanted::new));
-    wanted.extend(erased.iter().chain(&platform_links).map(Wanted::new));
+    let others = erased.iter().chain(&authorities).chain(&platform_links);
+    wanted.extend(others.map(Wanted::new));
     wanted
 }
 

@@ -59,6 +59,7 @@ pub struct Secrets {
     pub migrate: Secret,
     pub admin_links: Secret,
     pub erased: Option<Secret>,
+    pub authorities: Option<Secret>,
     /// In the operator's namespace.
     pub platform_links: Option<Secret>,
 }
@@ -83,6 +84,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
         migrate: secret::migrate(input),
         admin_links: secret::admin_links(input),
         erased: secret::erased(input),
+        authorities: secret::authorities(input),
         platform_links: secret::platform_links(input),
     };
     let workloads = Workloads {

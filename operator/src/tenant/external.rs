@@ -13,7 +13,7 @@ use crate::context::token::fingerprint;
 use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::postgres::{Database, Login};
 use crate::provision::rabbitmq::Vhost;
-use crate::provision::redis::{CacheUser, Redis};
+use crate::provision::redis::CacheUser;
 use crate::provision::scram;
 use crate::tenant::cache_account;
 use crate::tenant::claim;
@@ -276,7 +276,10 @@ async fn ensure_cache_user(
             let redis = ctx.servers.redis(server).await?;
             redis.ensure(&cache_user(record)).await
         }
-        Acl::External => Redis::new(server, account.cloned()).log_in().await,
+        Acl::External => {
+            let redis = ctx.servers.redis_as(server, account.cloned()).await?;
+            redis.log_in().await
+        }
         Acl::None => Ok(()),
     }
 }

@@ -27,10 +27,11 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Connects in the background: a Redis that is away is like an empty one, and is tried again.
+    /// Connects in the background: a Redis that is away is like an empty one, and is tried again. `ssl_ca_certs=…` in the
+    /// query names a file of who may have signed its certificate.
     ///
     /// # Errors
-    /// When `url` is not a `redis://` or `rediss://` URL.
+    /// When `url` is not a `redis://` or `rediss://` URL, or that file cannot be read.
     pub fn open(
         url: &str,
         prefix: &str,

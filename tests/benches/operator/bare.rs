@@ -2,6 +2,7 @@
 //!
 //! Its objects carry other labels: the operator does not see them.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use albatross_crds::Tenant;
@@ -158,12 +159,13 @@ impl Bare {
             ..external::vhost(record)
         };
         let user = external::cache_user(record);
-        let postgres = Postgres::new(&plan.servers.postgres, &self.postgres);
+        let postgres = Postgres::new(&plan.servers.postgres, &self.postgres, None);
         let broker = plan.servers.rabbitmq.as_ref().unwrap();
         let rabbitmq = Rabbitmq::new(broker, &self.rabbitmq, self.http.clone());
         let redis = Redis::new(
             plan.servers.redis.as_ref().unwrap(),
             Some(self.redis.clone()),
+            None,
         );
         tokio::join!(
             until_done(async || postgres.ensure(&database).await),
@@ -187,6 +189,7 @@ impl Bare {
             record: &record,
             operator_namespace: NAMESPACE,
             cache_account: Some(cache_account::own(&record)),
+            authorities: BTreeMap::new(),
         };
         let set = Applicable::new(build::build(&input));
         let stored = Wanted::new(&record.to_secret(name, NAMESPACE));

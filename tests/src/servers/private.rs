@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
+use sqlx::{Connection, PgConnection};
 
 use crate::servers::{Database, RedisUser, VirtualHost, postgres, rabbitmq, redis, start};
 use crate::wait::RECOVERY;
@@ -95,6 +97,29 @@ impl PrivateServer {
             .and_then(|()| url.set_password(password))
             .expect("the URL of a server holds a user");
         url.into()
+    }
+
+    /// From now on a PostgreSQL speaks TLS with whoever asks for it.
+    ///
+    /// # Panics
+    /// When it is another server, or refuses.
+    pub async fn speak_tls(&self, (certificate, key): &(String, String)) {
+        let data = self.directory.join("postgres/data");
+        let owner = fs::metadata(&data).expect("its data are there");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let file = data.join(name);
+            let written = fs::write(&file, text)
+                .and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o600)))
+                .and_then(|()| chown(&file, Some(owner.uid()), Some(owner.gid())));
+            written.expect("a written file");
+        }
+        let mut connection = PgConnection::connect(&self.superuser_url())
+            .await
+            .expect("PostgreSQL is there");
+        for statement in ["ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()"] {
+            let done = sqlx::raw_sql(statement).execute(&mut connection).await;
+            done.expect("a superuser may do that");
+        }
     }
 
     /// A new virtual host.

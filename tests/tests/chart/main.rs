@@ -412,12 +412,22 @@ async fn a_protected_tenant_and_the_definitions_stay() {
 #[test]
 fn the_rendered_configuration_is_one_that_the_operator_reads() {
     let objects = render(&[
-        "config.servers.postgres[0].tls=require",
+        "config.servers.postgres[0].tls=verify-full",
+        "config.servers.postgres[0].caSecret=postgres-ca",
         "config.defaults.placement.postgres=main",
     ])
     .unwrap();
     let text = chart::configuration(&objects);
     albatross_operator::config::OperatorConfig::parse(text).unwrap();
+}
+
+#[test]
+fn a_ca_that_nothing_is_checked_by_is_refused() {
+    let ca = "config.servers.postgres[0].caSecret=postgres-ca";
+    for settings in [&[ca][..], &[ca, "config.servers.postgres[0].tls=require"]] {
+        let error = render(settings).unwrap_err();
+        assert!(error.contains("/config/servers/postgres/0"), "{error}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod api_server_outages;
 mod autoscaling;
 mod budgets;
 mod cache_accounts;
+mod certificates;
 mod contention;
 mod definitions;
 mod deletion;

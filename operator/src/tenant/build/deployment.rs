@@ -1,5 +1,6 @@
 //! The pods that serve the airline, and those that project and relay when they are to be apart.
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -43,14 +44,14 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
         command: "serve",
         secret: names::API_SECRET,
         environment,
-        files: Some((names::ERASED_SECRET, LEDGER_DIRECTORY)),
+        files: vec![(names::ERASED_SECRET, LEDGER_DIRECTORY)],
         ports: vec![
             ("http", names::HTTP_PORT),
             ("internal", names::INTERNAL_PORT),
             ("probes", names::PROBE_PORT),
         ],
         resources: input.plan.api_resources.clone(),
-        secret_digest: Some(digest(secret)),
+        secret_digest: Some(digest(input, secret)),
         long_running: true,
     };
     deployment(input, &pod, tenant.fixed_replicas())
@@ -66,10 +67,10 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
             ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
             ("ALBATROSS_LOG_FORMAT", "json"),
         ],
-        files: None,
+        files: Vec::new(),
         ports: vec![("probes", names::PROBE_PORT)],
         resources: input.plan.worker_resources.clone(),
-        secret_digest: Some(digest(secret)),
+        secret_digest: Some(digest(input, secret)),
         long_running: true,
     };
     (replicas > 0).then(|| deployment(input, &pod, Some(replicas)))
@@ -102,20 +103,27 @@ fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: Option<i32>) -> De
     }
 }
 
-/// Of all but the state that a pod must know: pods that run are told, and those that start read it.
-fn digest(secret: &Secret) -> String {
+/// Of all but the state that a pod must know: pods that run are told, and those that start read it. Certificates are read
+/// once.
+fn digest(input: &Input<'_>, secret: &Secret) -> String {
     let mut data = secret.data.clone().unwrap_or_default();
     data.remove(names::REQUIRED_DESIRED);
+    let authorities = input.authorities.iter();
+    data.extend(authorities.map(|(file, it)| {
+        let digest = ByteString(fingerprint(it).into_bytes());
+        ((*file).to_owned(), digest)
+    }));
     fingerprint(serde_json::to_string(&data).expect("a Secret is plain JSON"))
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::api::core::v1::PodTemplateSpec;
     use serde_json::json;
 
     use super::*;
     use crate::context::record::TenantRecord;
-    use crate::tenant::build::secret;
+    use crate::tenant::build::{job, secret};
     use crate::tenant::fixtures;
 
     #[test]
@@ -125,6 +133,33 @@ mod tests {
         let input = fixtures::input(&plan, &record);
         insta::assert_yaml_snapshot!(api(&input, &secret::api(&input)));
         assert!(worker(&input, &secret::api(&input)).is_none());
+    }
+
+    #[test]
+    fn pods_find_the_certificates_of_their_servers_and_start_again_with_others() {
+        let plan = fixtures::plan(json!({"worker": {"replicas": 1}}));
+        let record = fixtures::record(&plan);
+        let pods = |authority: Option<&str>| {
+            let mut input = fixtures::input(&plan, &record);
+            let authority = authority.map(|it| ("postgres.crt", it.to_owned()));
+            input.authorities.extend(authority);
+            let secret = secret::api(&input);
+            let worker = worker(&input, &secret).unwrap();
+            let pods = [api(&input, &secret), worker].map(|it| it.spec.unwrap().template);
+            let migration = job::migrate(&input).spec.unwrap().template;
+            [pods.to_vec(), vec![migration]].concat()
+        };
+        let (none, some, other) = (pods(None), pods(Some("a")), pods(Some("b")));
+        for ((none, some), other) in none.into_iter().zip(some).zip(other) {
+            let is_mounted = |pod: &PodTemplateSpec| {
+                let container = &pod.spec.as_ref().unwrap().containers[0];
+                let mut mounts = container.volume_mounts.iter().flatten();
+                mounts.any(|it| it.mount_path == "/etc/albatross/ca" && it.name == "albatross-ca")
+            };
+            assert!(!is_mounted(&none) && is_mounted(&some));
+            let runs_on = some.spec.as_ref().unwrap().restart_policy.is_none();
+            assert_eq!(some.metadata != other.metadata, runs_on);
+        }
     }
 
     #[test]
@@ -219,11 +254,12 @@ mod tests {
     fn a_changed_credential_restarts_the_pods() {
         let plan = fixtures::plan(json!({}));
         let mut record = fixtures::record(&plan);
-        let before = digest(&secret::api(&fixtures::input(&plan, &record)));
+        let digest = |record: &TenantRecord| {
+            let input = fixtures::input(&plan, record);
+            digest(&input, &secret::api(&input))
+        };
+        let before = digest(&record);
         record.secrets.app_password = "other".to_owned().into();
-        assert_ne!(
-            before,
-            digest(&secret::api(&fixtures::input(&plan, &record)))
-        );
+        assert_ne!(before, digest(&record));
     }
 }

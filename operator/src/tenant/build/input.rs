@@ -16,6 +16,8 @@ pub struct Input<'a> {
     pub operator_namespace: &'a str,
     /// The account of the tenant's pods on its Redis server, if it is on one.
     pub cache_account: Option<Credentials>,
+    /// Who may have signed its servers' certificates (PEM), by the file in which its pods find it.
+    pub authorities: BTreeMap<&'static str, String>,
 }
 
 impl Input<'_> {

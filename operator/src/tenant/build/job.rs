@@ -13,7 +13,7 @@ pub fn migrate(input: &Input<'_>) -> Job {
         command: "migrate",
         secret: names::MIGRATE_SECRET,
         environment: vec![("ALBATROSS_LOG_FORMAT", "json")],
-        files: None,
+        files: Vec::new(),
         ports: Vec::new(),
         resources: input.plan.api_resources.clone(),
         secret_digest: None,

@@ -29,8 +29,8 @@ pub struct PodPlan<'a> {
     /// Secret that is its environment.
     pub secret: &'a str,
     pub environment: Vec<(&'a str, &'a str)>,
-    /// A Secret that it finds as files, if it is there, and the directory.
-    pub files: Option<(&'a str, &'a str)>,
+    /// Secrets that it finds as files, if they are there, and the directories; certificates of servers besides.
+    pub files: Vec<(&'a str, &'a str)>,
     pub ports: Vec<(&'a str, i32)>,
     pub resources: ResourceRequirements,
     /// Digest of the Secret, so that a changed one restarts the pods.
@@ -39,6 +39,7 @@ pub struct PodPlan<'a> {
 }
 
 pub fn template(input: &Input<'_>, pod: &PodPlan<'_>) -> PodTemplateSpec {
+    let files = files(input, pod);
     let mut labels = input.labels();
     labels.extend(input.selector(pod.component));
     let digest = pod
@@ -70,14 +71,22 @@ pub fn template(input: &Input<'_>, pod: &PodPlan<'_>) -> PodTemplateSpec {
             topology_spread_constraints: pod
                 .long_running
                 .then(|| vec![spread(input.selector(pod.component))]),
-            containers: vec![container(input, pod)],
-            volumes: pod.files.map(|(secret, _)| vec![volume(secret)]),
+            containers: vec![container(input, pod, &files)],
+            volumes: (!files.is_empty())
+                .then(|| files.iter().map(|(secret, _)| volume(secret)).collect()),
             ..PodSpec::default()
         }),
     }
 }
 
-fn container(input: &Input<'_>, pod: &PodPlan<'_>) -> Container {
+fn files<'a>(input: &Input<'_>, pod: &PodPlan<'a>) -> Vec<(&'a str, &'a str)> {
+    let authorities = (names::AUTHORITIES_SECRET, names::AUTHORITIES_DIRECTORY);
+    let mut files = pod.files.clone();
+    files.extend((!input.authorities.is_empty()).then_some(authorities));
+    files
+}
+
+fn container(input: &Input<'_>, pod: &PodPlan<'_>, files: &[(&str, &str)]) -> Container {
     let environment: Vec<EnvVar> = pod
         .environment
         .iter()
@@ -111,14 +120,7 @@ fn container(input: &Input<'_>, pod: &PodPlan<'_>) -> Container {
             ..EnvFromSource::default()
         }]),
         ports: (!ports.is_empty()).then_some(ports),
-        volume_mounts: pod.files.map(|(secret, path)| {
-            vec![VolumeMount {
-                name: secret.to_owned(),
-                mount_path: path.to_owned(),
-                read_only: Some(true),
-                ..VolumeMount::default()
-            }]
-        }),
+        volume_mounts: (!files.is_empty()).then(|| files.iter().map(mount).collect()),
         resources: Some(pod.resources.clone()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
@@ -135,6 +137,15 @@ fn container(input: &Input<'_>, pod: &PodPlan<'_>) -> Container {
         liveness_probe: pod.long_running.then(|| probe("/healthz", 10, 3)),
         readiness_probe: pod.long_running.then(|| probe("/readyz", 2, 2)),
         ..Container::default()
+    }
+}
+
+fn mount((secret, path): &(&str, &str)) -> VolumeMount {
+    VolumeMount {
+        name: (*secret).to_owned(),
+        mount_path: (*path).to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
     }
 }
 

@@ -76,6 +76,12 @@ pub fn erased(input: &Input<'_>) -> Option<Secret> {
     })
 }
 
+/// By whose certificates pods check their servers, where it is not whom the system trusts.
+pub fn authorities(input: &Input<'_>) -> Option<Secret> {
+    let data: Vec<_> = input.authorities.clone().into_iter().collect();
+    (!data.is_empty()).then(|| secret(input, names::AUTHORITIES_SECRET, data))
+}
+
 /// One-time links of the admins that the Tenant declares.
 pub fn admin_links(input: &Input<'_>) -> Secret {
     let links = links(input, AdminRole::TenantAdmin);
@@ -145,8 +151,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Tls;
     use crate::provision::error::Credentials;
     use crate::tenant::fixtures;
+    use crate::tenant::validate::Plan;
 
     fn shown(secret: &Secret) -> BTreeMap<String, String> {
         let data = secret.data.as_ref().unwrap();
@@ -177,6 +185,36 @@ mod tests {
             .iter()
             .filter(|(name, _)| name.contains("REDIS"));
         insta::assert_yaml_snapshot!(of_redis.collect::<BTreeMap<_, _>>());
+    }
+
+    #[test]
+    fn urls_name_the_certificates_that_pods_find() {
+        let mut plan = fixtures::plan(json!({"placement": {"redis": "given"}}));
+        let own = Some("ca".to_owned());
+        plan.servers.postgres.tls = Tls::VerifyFull;
+        let record = fixtures::record(&plan);
+        let urls = |plan: &Plan| {
+            let environment = shown(&api(&fixtures::input(plan, &record)));
+            let url = |name: &str| environment[name].rsplit_once('@').unwrap().1.to_owned();
+            ["DATABASE_URL", "AMQP_URL", "REDIS_URL"].map(url)
+        };
+        let [database, _, redis] = urls(&plan);
+        assert!(
+            database
+                .ends_with("?sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt")
+        );
+        assert!(!redis.contains('?'));
+        plan.servers.postgres.ca_secret = own.clone();
+        plan.servers.redis.as_mut().unwrap().ca_secret = own.clone();
+        let rabbitmq = plan.servers.rabbitmq.as_mut().unwrap();
+        rabbitmq.ca_secret = own;
+        rabbitmq.amqp = "amqps://mq.example:5671".to_owned();
+        let named = ["sslrootcert", "cacertfile", "ssl_ca_certs"];
+        let files = ["postgres.crt", "rabbitmq.crt", "redis.crt"];
+        for ((url, parameter), file) in urls(&plan).iter().zip(named).zip(files) {
+            let end = format!("{parameter}={}/{file}", names::AUTHORITIES_DIRECTORY);
+            assert!(url.ends_with(&end), "{url}");
+        }
     }
 
     #[test]
@@ -213,9 +251,11 @@ mod tests {
         let plan = fixtures::plan(json!({}));
         let mut record = fixtures::record(&plan);
         record.erased.extend([uuid::Uuid::from_u128(7)]);
-        let input = fixtures::input(&plan, &record);
+        let mut input = fixtures::input(&plan, &record);
+        input.authorities = BTreeMap::from([("postgres.crt", String::new())]);
         let copies = [api(&input), migrate(&input), admin_links(&input)];
-        for secret in copies.into_iter().chain(erased(&input)) {
+        let others = erased(&input).into_iter().chain(authorities(&input));
+        for secret in copies.into_iter().chain(others) {
             let spec = json!({
                 "tenantRef": {"name": "skyways"}, "scopes": ["track:write"], "ttl": "90d",
                 "secretName": secret.metadata.name,

@@ -7,6 +7,8 @@ use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
 };
+use lapin::runtime::default_runtime;
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{
@@ -51,14 +53,22 @@ enum Unconfirmed {
 }
 
 impl Link {
-    pub async fn open(uri: &AMQPUri) -> Result<Self, StoreError> {
-        timeout(OPEN_TIMEOUT, Self::open_without_limit(uri)).await?
+    pub async fn open(uri: &AMQPUri, authority: Option<String>) -> Result<Self, StoreError> {
+        timeout(OPEN_TIMEOUT, Self::open_without_limit(uri, authority)).await?
     }
 
-    async fn open_without_limit(uri: &AMQPUri) -> Result<Self, StoreError> {
+    async fn open_without_limit(
+        uri: &AMQPUri,
+        authority: Option<String>,
+    ) -> Result<Self, StoreError> {
         let properties =
             ConnectionProperties::default().with_connection_name("albatross relay".into());
-        let connection = Connection::connect_uri(uri.clone(), properties).await?;
+        let tls = OwnedTLSConfig {
+            identity: None,
+            cert_chain: authority,
+        };
+        let (uri, runtime) = (uri.clone(), default_runtime()?);
+        let connection = Connection::connect_uri_with_config(uri, properties, tls, runtime).await?;
         let channel = connection.create_channel().await?;
         channel
             .confirm_select(ConfirmSelectOptions::default())

@@ -10,12 +10,14 @@ use prometheus_client::registry::Registry;
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, Msg, ProtocolVersion, PushInfo,
-    PushKind, RedisError, RedisResult,
+    PushKind, RedisError, RedisResult, TlsCertificates,
 };
 use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::adapters::authority::authority;
 use crate::ports::backoff::Backoff;
 use crate::ports::clock::Entropy;
+use crate::ports::event_store::StoreError;
 
 /// A cache that answers later than this is slower than what it saves.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -53,14 +55,25 @@ struct Live {
 }
 
 impl Connection {
-    pub fn new(url: &str, channels: Vec<String>) -> RedisResult<Self> {
+    pub fn new(url: &str, channels: Vec<String>) -> Result<Self, StoreError> {
         let info = url.into_connection_info()?;
         let settings = info
             .redis_settings()
             .clone()
             .set_protocol(ProtocolVersion::RESP3);
+        let info = info.set_redis_settings(settings);
+        let client = match authority(url, "ssl_ca_certs")? {
+            Some(authority) => Client::build_with_tls(
+                info,
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(authority.into_bytes()),
+                },
+            )?,
+            None => Client::open(info)?,
+        };
         Ok(Self {
-            client: Client::open(info.set_redis_settings(settings))?,
+            client,
             channels,
             current: watch::Sender::new(None),
             heard: broadcast::Sender::new(1_024),
