@@ -181,6 +181,46 @@ async fn airlines_stay_as_they_are_while_the_release_is_upgraded_uninstalled_and
     carries_on(&platform, &before).await;
 }
 
+#[tokio::test]
+async fn airlines_stay_as_they_are_while_an_upgrade_is_rolled_back() {
+    let setting = Setting::straight().await;
+    let helm = Helm::of(&setting);
+    let platform = Platform::without_release(setting).await;
+    let older = helm.install("albatross", &helm.older_chart(), &[]).await;
+    older.unwrap();
+    platform.create_accounts().await;
+    platform.client_namespace().await;
+    let operator = leading(&platform, "before").await;
+    declare(&platform).await;
+    let record = platform.record("kept").await;
+    let (before, older) = (
+        seen(&platform.client).await,
+        release(&platform.client).await,
+    );
+    helm.upgrade(&["--set", "replicas=2,config.concurrency=3"])
+        .await;
+    until("the new field is served", async || {
+        takes_storage(&platform).await
+    })
+    .await;
+    operator.stop().await;
+    leading(&platform, "upgraded").await.stop().await;
+
+    let command = ["rollback", "albatross", "1", "--wait", "--timeout", "2m"];
+    helm.run(&command).await.unwrap();
+    until("the new field is served no more", async || {
+        !takes_storage(&platform).await
+    })
+    .await;
+    assert_eq!(seen(&platform.client).await, before);
+    let back = release(&platform.client).await;
+    assert_eq!(names(&back), names(&older));
+    let operators = "Deployment albatross-system/albatross-operator";
+    assert_eq!(back[operators]["spec"], older[operators]["spec"]);
+    assert_eq!(platform.outside(&record).await, Outside::ALL);
+    carries_on(&platform, &before).await;
+}
+
 /// With an object of most kinds, and data that go with it if it ever is deleted.
 async fn declare(platform: &Platform) {
     let spec = json!({

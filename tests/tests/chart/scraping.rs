@@ -142,7 +142,7 @@ async fn the_definitions_of_the_prometheus_operator_take_what_the_chart_has_for_
 }
 
 /// By the Prometheus operator's own definitions.
-async fn define(client: &Client) {
+pub async fn define(client: &Client) {
     let downloaded = Command::new("go")
         .args(["mod", "download", "-json"])
         .current_dir(MODULE)
