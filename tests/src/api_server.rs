@@ -9,6 +9,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use albatross_crds::definitions;
@@ -62,7 +63,7 @@ pub async fn api_server() -> &'static ApiServer {
 }
 
 /// An API server that makes pods of Deployments and Jobs and removes deleted namespaces; one test's alone, since one
-/// operator works on a whole cluster.
+/// operator works on a whole cluster. One whose test failed ends with it: nobody knows what was left there.
 pub struct Exclusive {
     api_server: &'static ApiServer,
     _turn: SemaphorePermit<'static>,
@@ -98,6 +99,9 @@ impl Deref for Exclusive {
 
 impl Drop for Exclusive {
     fn drop(&mut self) {
+        if thread::panicking() {
+            return self.api_server.end();
+        }
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         free.push(self.api_server);
     }
@@ -158,6 +162,12 @@ impl ApiServer {
     /// When it does not come back.
     pub async fn start(&'static self) {
         self.order("start").await;
+    }
+
+    /// For good, with all that is stored.
+    fn end(&self) {
+        let mut guardian = self.guardian.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(guardian.process.stdin.take());
     }
 
     async fn order(&'static self, what: &'static str) {

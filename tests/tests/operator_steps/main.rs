@@ -24,6 +24,7 @@ mod hot_loops;
 mod isolation;
 mod kubectl;
 mod leadership;
+mod leftovers;
 mod life;
 mod longest_names;
 mod neighbours;
