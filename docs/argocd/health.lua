@@ -25,7 +25,7 @@ if holds("Suspended") or ready.reason == "Hibernated" or ready.reason == "Revoke
   return health("Suspended", message)
 elseif holds("Stalled") then
   return health("Degraded", message)
-elseif holds("Ready") then
+elseif holds("Ready") and not holds("Reconciling") then
   return health("Healthy", message)
 end
 return health("Progressing", message)

@@ -19,7 +19,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::api_key::admit::{Around, Verdict, admit};
 use crate::api_key::finalize::Progress;
-use crate::api_key::issue::Issue;
+use crate::api_key::issue::{Issue, Wait};
 use crate::api_key::status::Report;
 use crate::context::Context;
 
@@ -90,6 +90,12 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     let issued = issue::issue(key, &admitted, ctx).await?;
     let now = ctx.clock.now();
     let mut report = report_of_issue(&issued);
+    if let Issue::Published(ring, waits) = &issued
+        && rotate::is_asked_for(ring, &admitted.key)
+    {
+        report.stalled = matches!(waits, Some(Wait::Refusal(_)));
+        report.rotating = true;
+    }
     report.next_rotation_at = report
         .ring
         .and_then(|ring| rotate::next_at(ring, &admitted.key, now));
@@ -134,6 +140,7 @@ fn report_of(verdict: Verdict) -> Report<'static> {
             reason,
             message,
             stalled: true,
+            rotating: false,
             ring: None,
             next_rotation_at: None,
         },
@@ -142,6 +149,7 @@ fn report_of(verdict: Verdict) -> Report<'static> {
             reason: Reason::WaitingForTenant,
             message,
             stalled: false,
+            rotating: false,
             ring: None,
             next_rotation_at: None,
         },
@@ -154,12 +162,15 @@ fn report_of_held(why: &str) -> Report<'static> {
         reason: Reason::WaitingForTenant,
         message: format!("the key works until its runtime is told of its end: {why}"),
         stalled: false,
+        rotating: false,
         ring: None,
         next_rotation_at: None,
     }
 }
 
 fn report_of_issue(issued: &Issue) -> Report<'_> {
+    let waiting =
+        |why: &str| format!("the key in the Secret works; the one to replace it waits: {why}");
     let (ready, reason, message, ring) = match issued {
         Issue::Registering(ring) => (
             ConditionStatus::Unknown,
@@ -177,9 +188,8 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             ConditionStatus::True,
             Reason::Available,
             match waits {
-                Some(why) => {
-                    format!("the key in the Secret works; the one to replace it waits: {why}")
-                }
+                Some(Wait::Registration) => waiting("the runtime does not know it yet"),
+                Some(Wait::Refusal(why)) => waiting(why),
                 None => "the key in the Secret works".to_owned(),
             },
             Some(ring),
@@ -216,6 +226,7 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             Issue::Ended(ring, _) => ring.next.is_none(),
             _ => false,
         },
+        rotating: false,
         ring,
         next_rotation_at: None,
     }
@@ -277,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_key_works_while_the_one_to_replace_it_waits() {
-        let issued = Issue::Published(ring(), Some("nobody has invited them".to_owned()));
+        let refusal = Wait::Refusal("nobody has invited them".to_owned());
+        let issued = Issue::Published(ring(), Some(refusal));
         let report = report_of_issue(&issued);
         assert_eq!(report.ready, ConditionStatus::True);
         assert!(!report.stalled);

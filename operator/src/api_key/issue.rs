@@ -24,14 +24,22 @@ pub enum Issue {
     Registering(KeyRing),
     /// The runtime does not register it; why.
     Refused(KeyRing, String),
-    /// Why the key that is to replace it waits, if there is one.
-    Published(KeyRing, Option<String>),
+    /// What the key that is to replace it waits for, if there is one.
+    Published(KeyRing, Option<Wait>),
     /// It is to end, and the runtime may still let it in; why the runtime is not told, if it is not.
     Revoking(KeyRing, Option<String>),
     /// It was valid once.
     Ended(KeyRing, Reason),
     /// The Secret's name is somebody else's.
     Conflict(String),
+}
+
+/// What a key waits for that is to replace another one, which works meanwhile.
+#[derive(Debug)]
+pub enum Wait {
+    Registration,
+    /// The runtime does not register it; why.
+    Refusal(String),
 }
 
 /// Takes the key as far as it can get now.
@@ -84,7 +92,7 @@ pub async fn issue(
     }
     let waits = ring.next.as_ref().map(|next| {
         let why = refusal(owner, next, ctx);
-        why.unwrap_or_else(|| "the runtime does not know it yet".to_owned())
+        why.map_or(Wait::Registration, Wait::Refusal)
     });
     Ok(Issue::Published(ring, waits))
 }

@@ -81,9 +81,13 @@ fn is_due(ring: &KeyRing, key: &ValidatedApiKey, now: Timestamp) -> bool {
     if matches!(key.end, KeyEnd::At(end) if end <= now) {
         return false;
     }
+    is_asked_for(ring, key) || next_at(ring, key, now).is_some_and(|at| at <= now)
+}
+
+/// Whether the declaration asks for a rotation that has not been done.
+pub fn is_asked_for(ring: &KeyRing, key: &ValidatedApiKey) -> bool {
     let trigger = key.rotation.as_ref().and_then(|it| it.trigger.as_ref());
-    let is_triggered = trigger.is_some() && trigger != ring.trigger.as_ref();
-    is_triggered || next_at(ring, key, now).is_some_and(|at| at <= now)
+    trigger.is_some() && trigger != ring.trigger.as_ref()
 }
 
 /// A key that waited for so long that it has ended, or would be replaced at once.

@@ -18,6 +18,8 @@ pub struct Report<'a> {
     pub message: String,
     /// Waiting will not help.
     pub stalled: bool,
+    /// A key that is to replace the one that works has been asked for.
+    pub rotating: bool,
     pub ring: Option<&'a KeyRing>,
     pub next_rotation_at: Option<Timestamp>,
 }
@@ -36,7 +38,8 @@ pub fn compute(status: &mut ApiKeyStatus, report: &Report<'_>, generation: i64, 
         status.rotation_trigger.clone_from(&ring.trigger);
         status.next_rotation_at = report.next_rotation_at.and_then(whole_seconds);
     }
-    let under_way = !report.stalled && report.ready == ConditionStatus::Unknown;
+    let is_settled = report.ready != ConditionStatus::Unknown && !report.rotating;
+    let under_way = !report.stalled && !is_settled;
     let why_stalled = match report.stalled {
         true => report.message.as_str(),
         false => "",
@@ -113,6 +116,7 @@ mod tests {
             reason: Reason::ScopesNotAllowed,
             message: "no".to_owned(),
             stalled: true,
+            rotating: false,
             ring: None,
             next_rotation_at: None,
         };

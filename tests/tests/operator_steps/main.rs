@@ -47,3 +47,4 @@ mod traces;
 mod unready;
 mod version;
 mod waking;
+mod walks;
