@@ -34,8 +34,12 @@ pub struct Runtime {
     pub airborne: u64,
     /// Who was erased.
     pub erased: BTreeSet<Uuid>,
+    /// Addresses of those who have logged in.
+    pub logged_in: BTreeSet<String>,
     /// It answers nobody.
     pub is_away: bool,
+    /// It takes no state.
+    pub refuses: bool,
     /// It registers no key that it does not know.
     pub refuses_keys: bool,
     /// Its pods end again and again, and are never ready.
@@ -171,6 +175,10 @@ impl Runtime {
                 Json(json!({"status": 503})),
             );
         }
+        if self.refuses {
+            let problem = json!({"status": 422, "detail": "not this one"});
+            return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem));
+        }
         self.number = number;
         self.told_behind.entry(number).or_insert(service);
         // What is not wanted any more is revoked, and stays so.
@@ -207,8 +215,10 @@ impl Runtime {
         let refused = wanted
             .filter(|id| !self.keys.contains_key(id))
             .map(|id| json!({"keyId": id, "message": "no more keys"}));
-        let admins = list(&self.state["admins"])
-            .map(|admin| json!({"email": admin["email"], "hasLoggedIn": false}));
+        let admins = list(&self.state["admins"]).map(|admin| {
+            let has_logged_in = self.logged_in.contains(&text(&admin["email"]));
+            json!({"email": admin["email"], "hasLoggedIn": has_logged_in})
+        });
         json!({
             "number": self.number,
             "tenantId": "00000000-0000-0000-0000-000000000000",

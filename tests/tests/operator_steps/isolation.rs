@@ -5,18 +5,16 @@ use std::collections::BTreeMap;
 use albatross_tests::feed::bind_own_queue;
 use albatross_tests::platform::Platform;
 use albatross_tests::wait::{recovered, until};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec,
-};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
-use kube::api::PostParams;
 use lapin::{Connection as AmqpConnection, ConnectionProperties};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, ServerErrorKind};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::owners::may_read_links;
 
 /// What PostgreSQL answers whom it refuses (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
@@ -45,7 +43,7 @@ async fn a_tenants_credentials_open_nothing_of_its_neighbour() {
     refused_by_rabbitmq(&platform, &here, &there).await;
     refused_by_redis(&here, &there).await;
     for (namespace, may) in [("albatross-here", true), ("albatross-there", false)] {
-        let allowed = may_read_links(&platform, "here-ops", namespace).await;
+        let allowed = may_read_links(&platform, "somebody", &["here-ops"], namespace).await;
         assert_eq!(allowed, may, "{namespace}");
     }
     for name in ["here", "there"] {
@@ -186,26 +184,4 @@ async fn ask(
     let mut request = redis::cmd(command[0]);
     request.arg(&command[1..]);
     request.query_async(connection).await
-}
-
-/// Whether the API server would let members of this group read the admins' links of a tenant.
-async fn may_read_links(platform: &Platform, group: &str, namespace: &str) -> bool {
-    let review = SubjectAccessReview {
-        spec: SubjectAccessReviewSpec {
-            user: Some("somebody".to_owned()),
-            groups: Some(vec![group.to_owned()]),
-            resource_attributes: Some(ResourceAttributes {
-                namespace: Some(namespace.to_owned()),
-                verb: Some("get".to_owned()),
-                resource: Some("secrets".to_owned()),
-                name: Some("albatross-admin-links".to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SubjectAccessReviewSpec::default()
-        },
-        ..SubjectAccessReview::default()
-    };
-    let api: Api<SubjectAccessReview> = Api::all(platform.client.clone());
-    let answer = api.create(&PostParams::default(), &review).await.unwrap();
-    answer.status.unwrap().allowed
 }

@@ -38,6 +38,9 @@ async fn a_declared_tenant_becomes_ready_and_every_status_on_the_way_is_one_that
     let spoken: Vec<&Tenant> = states.iter().filter(|it| has_spoken(it)).collect();
     let first = spoken.first().unwrap();
     assert_eq!(states_of(first), ["Unknown", "True", "False"], "{first:?}");
+    let reasons = ["Ready", "Reconciling", "Stalled"].map(|kind| condition(first, kind));
+    let reasons = reasons.map(|condition| condition.unwrap().reason);
+    assert_eq!(reasons, ["Provisioning", "Provisioning", "Reconciling"]);
     assert!(first.status.as_ref().unwrap().tenant_id.is_some());
     for tenant in &spoken {
         let [ready, reconciling, stalled] = states_of(tenant);

@@ -1,0 +1,181 @@
+//! Which servers there are, and what they are like, is the platform's to say: a Redis without users of its own, none at
+//! all, or several PostgreSQL servers, of which a tenant goes to the one with the most room.
+
+use albatross_crds::tenant::ExternalResourceKind;
+use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
+use albatross_tests::servers::servers;
+use redis::AsyncCommands;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_redis_without_users_is_shared_by_its_one_account_and_a_prefix_each() {
+    let platform = Platform::new().await;
+    platform.configure(|it| it["servers"]["redis"][0]["acl"] = json!("none"));
+    let operator = platform.operator().await;
+    let mut prefixes = Vec::new();
+    for name in ["shared-a", "shared-b"] {
+        let tenant = platform.airline(name, json!({})).await;
+        let cache = condition(&tenant, "CacheReady").unwrap();
+        assert_eq!((&*cache.status, &*cache.reason), ("True", "Available"));
+        let kinds = kinds(&tenant.status.unwrap().resources);
+        assert!(
+            !kinds.contains(&ExternalResourceKind::CacheUser),
+            "{kinds:?}"
+        );
+        let made = platform.outside(&platform.record(name).await).await;
+        let cache_user = false;
+        assert_eq!(
+            made,
+            Outside {
+                cache_user,
+                ..Outside::ALL
+            }
+        );
+        platform.lets_in(name).await;
+        let namespace = format!("albatross-{name}");
+        let given = platform.secret(&namespace, "albatross-api").await.unwrap();
+        prefixes.push((
+            given["REDIS_URL"].clone(),
+            given["ALBATROSS_REDIS_PREFIX"].clone(),
+        ));
+    }
+    let [(one, prefix), (other, other_prefix)] = &prefixes[..] else {
+        panic!("two tenants");
+    };
+    assert_eq!(one, other, "there is one account");
+    assert_ne!(prefix, other_prefix);
+
+    // It has no user to drop, and does not touch what everybody's account could.
+    let client = redis::Client::open(one.as_str()).unwrap();
+    let mut airline = client.get_multiplexed_async_connection().await.unwrap();
+    let keys = [prefix, other_prefix].map(|prefix| format!("{prefix}kept"));
+    for key in &keys {
+        let _: () = airline.set(key, "1").await.unwrap();
+    }
+    let record = platform.record("shared-a").await;
+    platform.remove("shared-a").await;
+    assert_eq!(platform.outside(&record).await, Outside::NOTHING);
+    platform.lets_in("shared-b").await;
+    let kept: Vec<Option<String>> = airline.mget(&keys[..]).await.unwrap();
+    assert_eq!(kept, [Some("1".to_owned()), Some("1".to_owned())]);
+    let _: () = airline.del(&keys[..]).await.unwrap();
+    platform.remove("shared-b").await;
+    operator.stop().await;
+}
+
+fn kinds(resources: &[albatross_crds::tenant::ExternalResource]) -> Vec<ExternalResourceKind> {
+    resources.iter().map(|resource| resource.kind).collect()
+}
+
+/// Of the broker and of the cache.
+async fn reasons(platform: &Platform, tenant: &str) -> [(String, String); 2] {
+    let tenant = platform.tenant(tenant).await.unwrap();
+    ["BrokerReady", "CacheReady"].map(|kind| {
+        let found = condition(&tenant, kind).unwrap();
+        (found.status, found.reason)
+    })
+}
+
+#[tokio::test]
+async fn without_a_broker_and_a_cache_an_airline_runs_and_has_them_once_it_is_placed_there() {
+    let platform = Platform::new().await;
+    let mut whole = Value::Null;
+    platform.configure(|it| {
+        whole = it.clone();
+        it["servers"]["rabbitmq"] = json!([]);
+        it["servers"]["redis"] = json!([]);
+        it["defaults"]["placement"] = json!({"postgres": "main"});
+    });
+    let operator = platform.operator().await;
+    let tenant = platform.airline("plain", json!({})).await;
+    let not_configured = ("True".to_owned(), "NotConfigured".to_owned());
+    assert_eq!(
+        reasons(&platform, "plain").await,
+        [(); 2].map(|()| not_configured.clone())
+    );
+    assert_eq!(tenant.status.unwrap().resources.len(), 4);
+    let environment = async || {
+        platform
+            .secret("albatross-plain", "albatross-api")
+            .await
+            .unwrap()
+    };
+    let servers = ["AMQP_URL", "REDIS_URL", "ALBATROSS_REDIS_PREFIX"];
+    let given = environment().await;
+    assert_eq!(servers.map(|name| given.contains_key(name)), [false; 3]);
+    let record = platform.record("plain").await;
+    let database_alone = Outside {
+        database: true,
+        roles: 3,
+        ..Outside::NOTHING
+    };
+    assert_eq!(platform.outside(&record).await, database_alone);
+    operator.stop().await;
+
+    // Servers that come are for who comes, and for who asks.
+    platform.configure(|it| *it = whole);
+    let operator = platform.operator().await;
+    platform
+        .change("plain", json!({"displayName": "Plain"}))
+        .await;
+    platform.ready("plain").await;
+    assert_eq!(
+        reasons(&platform, "plain").await,
+        [(); 2].map(|()| not_configured.clone())
+    );
+    let placement = json!({"placement": {"rabbitmq": "main", "redis": "main"}});
+    platform.change("plain", placement).await;
+    let tenant = platform.ready("plain").await;
+    assert_eq!(tenant.status.unwrap().resources.len(), 7);
+    platform.lets_in("plain").await;
+    assert_eq!(platform.outside(&record).await, Outside::ALL);
+    platform.remove("plain").await;
+    assert_eq!(platform.outside(&record).await, Outside::NOTHING);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_without_a_placement_goes_where_most_room_is_and_stays_there() {
+    let mut setting = Setting::straight().await;
+    let ways = |budget| async move {
+        Ways {
+            budget,
+            ..Ways::straight(servers().await)
+        }
+    };
+    // A tenant takes 24.
+    setting.ways = vec![("main", ways(30).await), ("roomy", ways(50).await)];
+    let platform = Platform::with(setting).await;
+    platform.configure(|it| it["defaults"]["placement"]["postgres"] = Value::Null);
+    let operator = platform.operator().await;
+    let server = async |name: &str| {
+        let status = platform.tenant(name).await.unwrap().status.unwrap();
+        let mut resources = status.resources.into_iter();
+        let database = resources.find(|it| it.kind == ExternalResourceKind::Database);
+        database.unwrap().server
+    };
+    for (name, expected) in [("one", "roomy"), ("two", "main"), ("three", "roomy")] {
+        platform.airline(name, json!({})).await;
+        assert_eq!(server(name).await, expected, "{name}");
+    }
+    platform.declare("four", json!({})).await;
+    platform
+        .comes_to("four", "Stalled", "True", "ServerFull")
+        .await;
+    platform.remove("one").await;
+    platform
+        .change("four", json!({"displayName": "Four"}))
+        .await;
+    platform.ready("four").await;
+    assert_eq!(server("four").await, "roomy");
+
+    // Where more room is by now is nothing to those who have a place.
+    platform.remove("three").await;
+    platform.change("two", json!({"displayName": "Two"})).await;
+    platform.ready("two").await;
+    assert_eq!(server("two").await, "main");
+    for name in ["two", "four"] {
+        platform.remove(name).await;
+    }
+    operator.stop().await;
+}

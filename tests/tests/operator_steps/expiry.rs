@@ -1,0 +1,79 @@
+//! A key that reaches its end, by its length of life or by a date: it is Expired, for good, and no other is made of it.
+
+use std::collections::BTreeMap;
+
+use albatross_crds::ApiKey;
+use albatross_crds::conditions::{ConditionType, is_true};
+use albatross_tests::platform::{CLIENTS, Operator, Platform};
+use albatross_tests::wait::until;
+use serde_json::json;
+
+const TENANT: &str = "ending";
+const KEYS: [&str; 2] = ["by-length", "by-date"];
+
+async fn secrets(platform: &Platform) -> Vec<Option<BTreeMap<String, String>>> {
+    let [one, other] = KEYS.map(|key| platform.secret(CLIENTS, key));
+    vec![one.await, other.await]
+}
+
+/// Both, once they have reached their end.
+async fn ended(platform: &Platform) -> Vec<ApiKey> {
+    let mut keys = Vec::new();
+    for name in KEYS {
+        let key = platform.key_comes_to(name, "False", "Expired").await;
+        let conditions = &key.status.as_ref().unwrap().conditions;
+        assert!(is_true(conditions, ConditionType::Stalled), "{name}");
+        keys.push(key);
+    }
+    keys
+}
+
+async fn looked(operator: &Operator) {
+    until("the keys have been looked at", async || {
+        operator.metric("reconciles_total", &["ApiKey"]).await >= 2.0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_ends_when_its_time_has_come_and_stays_so() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline(TENANT, json!({})).await;
+    let spec = json!({"ttl": "1m"});
+    platform.declare_key("by-length", TENANT, spec).await;
+    let by_length = platform
+        .key_comes_to("by-length", "True", "Available")
+        .await;
+    let status = by_length.status.unwrap();
+    let end = status.expires_at.unwrap();
+    let life = end.0.duration_since(status.issued_at.unwrap().0);
+    assert_eq!(life.as_secs(), 60);
+    let spec = json!({"ttl": null, "expiresAt": end});
+    platform.declare_key("by-date", TENANT, spec).await;
+    let by_date = platform.key_comes_to("by-date", "True", "Available").await;
+    let id = by_date.status.unwrap().key_id.unwrap();
+    let runtime = platform.runtimes.of(TENANT);
+    assert_eq!(runtime.keys[&id].expires_at, end.0);
+
+    let published = secrets(&platform).await;
+    let after = ended(&platform).await;
+    operator.stop().await;
+    let operator = platform.operator().await;
+    looked(&operator).await;
+    assert_eq!(ended(&platform).await, after, "nothing is written again");
+    assert_eq!(secrets(&platform).await, published);
+    assert_eq!(platform.runtimes.of(TENANT).keys.len(), 2);
+
+    for key in KEYS {
+        platform.remove_key(key).await;
+    }
+    assert_eq!(secrets(&platform).await, [None, None]);
+    platform.declare_key("by-date", TENANT, json!({})).await;
+    platform.key_comes_to("by-date", "True", "Available").await;
+    assert_ne!(platform.client_secret("by-date").await["keyId"], id);
+    platform.remove_key("by-date").await;
+    platform.remove(TENANT).await;
+    operator.stop().await;
+}
