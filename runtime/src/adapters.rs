@@ -20,6 +20,7 @@ mod page;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
+mod shapes;
 mod sql;
 pub mod sqlite;
 mod stores;

@@ -25,6 +25,7 @@ pub mod paging;
 pub mod passwords;
 pub mod pirep_queries;
 pub mod pireps;
+pub mod progress;
 pub mod projections;
 pub mod queries;
 pub mod reactions;

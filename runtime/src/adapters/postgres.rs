@@ -15,6 +15,7 @@ mod packed_tracks;
 mod read_model;
 mod rebuild;
 mod rows;
+mod shapes;
 mod silence;
 mod size;
 mod streams;

@@ -2,14 +2,18 @@
 
 use std::fmt::Write;
 
+use crate::adapters::shapes::Shape;
 use crate::adapters::tables::columns;
 use crate::ports::read_model::{Column, ColumnKind, Filter, Query, Table, Value};
 
-/// Where two databases differ.
+/// Where two databases differ, and which of a database's tables are meant.
+#[derive(Clone, Copy)]
 pub struct Dialect {
     /// Before each table's name: the schema and a dot, or nothing.
     pub schema: &'static str,
-    /// Behind each table's name: nothing, or what tells the tables of a rebuild from the living ones.
+    /// Behind each table's name.
+    pub shape: Shape,
+    /// Behind that: nothing, or what tells the tables of a rebuild from the living ones.
     pub suffix: &'static str,
     pub text: &'static str,
     pub integer: &'static str,
@@ -28,6 +32,11 @@ pub struct Statement {
 }
 
 impl Dialect {
+    /// For the tables of this shape.
+    pub fn of(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
     pub fn create(&self, table: &Table) -> String {
         self.create_with(table, "PRIMARY KEY")
     }
@@ -56,7 +65,7 @@ impl Dialect {
     pub fn indexes(&self, table: &Table, tag: &str) -> Vec<String> {
         let index = |column: &Column| {
             let index = match self.schema {
-                "" => format!("\"{}_by_{}{tag}\"", table.name, column.name),
+                "" => format!("\"{}{}_by_{}{tag}\"", table.name, self.shape, column.name),
                 // PostgreSQL puts an index into the schema of its table, and finds a name.
                 _ => String::new(),
             };
@@ -66,24 +75,18 @@ impl Dialect {
         table.columns.iter().map(index).collect()
     }
 
-    pub fn drop(&self, table_name: &str) -> String {
-        format!(
-            "DROP TABLE IF EXISTS {}\"{table_name}{}\"",
-            self.schema, self.suffix
-        )
+    pub fn drop(&self, table: &Table) -> String {
+        format!("DROP TABLE IF EXISTS {}", self.name(table))
     }
 
     /// Gives a table its name without the suffix.
     pub fn rename(&self, table: &Table) -> String {
-        format!(
-            "ALTER TABLE {} RENAME TO \"{}\"",
-            self.name(table),
-            table.name
-        )
+        let living = self.shape.name(table.name);
+        format!("ALTER TABLE {} RENAME TO \"{living}\"", self.name(table))
     }
 
-    pub fn clear(&self, table_name: &str) -> String {
-        format!("DELETE FROM {}\"{table_name}\"", self.schema)
+    pub fn clear(&self, table: &Table) -> String {
+        format!("DELETE FROM {}", self.name(table))
     }
 
     pub fn list(&self, query: &Query) -> Statement {
@@ -137,7 +140,8 @@ impl Dialect {
     }
 
     pub fn name(&self, table: &Table) -> String {
-        format!("{}\"{}{}\"", self.schema, table.name, self.suffix)
+        let (schema, shape, suffix) = (self.schema, self.shape, self.suffix);
+        format!("{schema}\"{}{shape}{suffix}\"", table.name)
     }
 
     pub fn select(&self, table: &Table) -> String {

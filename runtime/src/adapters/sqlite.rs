@@ -11,6 +11,7 @@ mod read_model;
 mod rebuild;
 mod restored;
 mod rows;
+mod shapes;
 mod single;
 mod size;
 mod track_store;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{Change, Column, ColumnKind, Filter, Query, Row, Table, Value};
 
-/// Two names and what joins them in an index's name stay within the 63 bytes of a PostgreSQL name.
+/// With what tells shapes apart and [`NEXT`] behind it, a table's name stays within the 63 bytes of PostgreSQL's.
 const MAX_NAME: usize = 29;
 /// What the names of tables end with while they are built beside the living ones.
 pub const NEXT: &str = "_next";
@@ -55,21 +55,21 @@ pub fn columns(table: &Table) -> String {
     format!("id, {}document", names.collect::<String>())
 }
 
-/// Tells whether a table still is as it was made.
+/// Tells whether a table is as this release declares it.
 pub fn layout(table: &Table) -> String {
     let column = |column: &Column| format!("{} {:?}", column.name, column.kind);
     let columns: Vec<_> = table.columns.iter().map(column).collect();
     columns.join(", ")
 }
 
-/// Checks that a living table, whose layout was noted when it was made, is the one that this release knows.
+/// Checks that a living table, whose layout was noted when it was made, is there and the one that this release knows.
 pub fn check_layout(table: &Table, noted: Option<String>) -> Result<(), StoreError> {
     if noted == Some(layout(table)) {
         return Ok(());
     }
     let name = table.name;
     Err(format!(
-        "table {name} was made by another release of the program: run this with that release"
+        "table {name} was made anew or dropped by another release of the program: run this again, with the release that serves"
     )
     .into())
 }

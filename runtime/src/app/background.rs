@@ -22,6 +22,9 @@ const PACK: Duration = Duration::from_secs(600);
 /// Once in half of this to all of it, it is measured how much room the data takes.
 const MEASURE: Duration = Duration::from_secs(60);
 
+/// Once in half of this to all of it, other releases on the same database are told which tables are in use here.
+const KEEP: Duration = Duration::from_secs(60);
+
 /// Background tasks of one airline.
 pub struct Background<'a> {
     pub airline: &'a Arc<Airline>,
@@ -41,6 +44,12 @@ impl Background<'_> {
             let (events, hints) = (events.clone(), hints.clone());
             async move { wake_ups::run(events, hints, &stop).await }
         });
+    }
+
+    /// What every process does: the tables that it reads stay.
+    pub fn keep_tables(&self) {
+        let airline = self.airline.clone();
+        self.keep("keep", move |stop| keep(airline.clone(), stop));
     }
 
     /// What a process with an API does: the stream of changes, and looking whether there is room for more.
@@ -123,6 +132,18 @@ async fn measure(airline: Arc<Airline>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(jittered(MEASURE, &SystemEntropy)) => {}
+        }
+    }
+}
+
+async fn keep(airline: Arc<Airline>, stop: CancellationToken) {
+    loop {
+        if let Err(error) = airline.keep_tables().await {
+            tracing::warn!(%error, "the tables of the read model are not looked after for now");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(jittered(KEEP, &SystemEntropy)) => {}
         }
     }
 }

@@ -18,7 +18,7 @@ pub async fn run(config: Rebuild) -> anyhow::Result<()> {
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
     for lane in Lane::ALL {
-        let mut progress = Progress::new("rebuilding");
+        let mut progress = Progress::new(format!("rebuilding {}", lane.name()));
         let mut watch = |done, of| progress.at(done, of);
         let rebuilt = airline.rebuild(lane, &mut watch).await;
         drop(progress);

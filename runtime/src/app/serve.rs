@@ -40,6 +40,7 @@ pub async fn run(config: Serve) -> anyhow::Result<()> {
         stop: &shutdown.begun,
     };
     background.listen();
+    background.keep_tables();
     background.tell();
     if config.worker {
         background.work(&mut registry);
@@ -142,7 +143,7 @@ mod tests {
         let ready = readiness(airline.clone(), 0, &shutdown);
         let reason = ready().await.unwrap_err();
         assert!(
-            reason.contains("projection flights is 2000 events behind"),
+            reason.contains("projection flights is being built from 2000 events"),
             "{reason}"
         );
         airline.catch_up().await.unwrap();

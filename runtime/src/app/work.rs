@@ -29,6 +29,7 @@ pub async fn run(config: Work) -> anyhow::Result<()> {
         stop: &shutdown.begun,
     };
     background.listen();
+    background.keep_tables();
     background.work(&mut registry);
     let probes = ProbeState {
         ready: Arc::new(move || {

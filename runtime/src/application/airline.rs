@@ -128,6 +128,20 @@ impl Airline {
         self.reactions.prepare().await
     }
 
+    /// Keeps those tables while another release shares the database, and drops the other's once nobody uses them.
+    /// For about once a minute.
+    pub async fn keep_tables(&self) -> Result<(), ServiceError> {
+        Ok(self.shared.read_model.keep().await?)
+    }
+
+    /// Brings the read model to where the log is, for a process that serves at once.
+    ///
+    /// # Errors
+    /// When a store is unavailable. An event that cannot be read is none: what comes before it is shown.
+    pub async fn begin(&self) -> Result<(), ServiceError> {
+        self.shared.projections.begin().await
+    }
+
     /// Follows the log with the read model until it is cancelled.
     pub async fn project(&self, supervisor: &Supervisor, cancel: &CancellationToken) {
         self.shared.projections.run(supervisor, cancel).await;

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::application::error::ServiceError;
 use crate::application::events::{EventReader, ReadError};
+use crate::application::progress::ProgressLog;
 use crate::application::projections::lane::{Advance, Lane, Sources};
 use crate::application::projections::metrics::ProjectionMetrics;
 use crate::application::projections::rebuild::{Plan, RebuildError, Watch};
@@ -75,6 +76,8 @@ pub struct LaneStatus {
     pub behind: i64,
     /// It does not get past this position until it is helped.
     pub stopped_at: Option<i64>,
+    /// It has never run: its tables are empty, and built beside.
+    pub unbuilt: bool,
 }
 
 impl Projections {
@@ -119,6 +122,21 @@ impl Projections {
         Ok(self.read_model.prepare(tables::ALL).await?)
     }
 
+    /// Brings every lane to where the log is, for a process that serves at once; one that an event stops stays before it.
+    ///
+    /// # Errors
+    /// When a store is unavailable.
+    pub async fn begin(&self) -> Result<(), ServiceError> {
+        for lane in Lane::ALL {
+            match self.catch_up_lane(lane).await {
+                // Said when it stopped.
+                Ok(()) | Err(ServiceError::Corrupt(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Follows the log until it is cancelled, each lane by itself.
     pub async fn run(&self, supervisor: &Supervisor, cancel: &CancellationToken) {
         let [people, flights] = Lane::ALL.map(|lane| {
@@ -145,7 +163,8 @@ impl Projections {
             match self.advance(lane).await? {
                 Advance::UpToDate(_) => return Ok(()),
                 Advance::Moved(_) | Advance::Restarted => {}
-                Advance::Held => sleep(LOOK_EVERY).await,
+                Advance::Unbuilt if self.build(lane).await? => {}
+                Advance::Held | Advance::Unbuilt => sleep(LOOK_EVERY).await,
                 Advance::Stopped { error, .. } => return Err(error),
             }
         }
@@ -166,6 +185,26 @@ impl Projections {
         let position = rebuild::rebuild(lane, plan, watch).await?;
         self.committed.send_modify(|count| *count += 1);
         Ok(position)
+    }
+
+    /// Builds the tables of a lane that has never run, unless somebody else is about it; whether it can go on. Of a log
+    /// with an event that this release cannot read, it is to show what comes before that.
+    async fn build(&self, lane: Lane) -> Result<bool, ServiceError> {
+        let name = lane.name();
+        let mut progress = ProgressLog::new(format!("building {name}"));
+        let mut watch = |done, of| progress.at(done, of);
+        match self.rebuild(lane, &mut watch).await {
+            Ok(position) => tracing::info!(lane = name, position, "built from the log"),
+            Err(RebuildError::UnderWay) => return Ok(false),
+            Err(RebuildError::Restored) => {}
+            Err(RebuildError::Failed(ServiceError::Corrupt(error))) => {
+                tracing::warn!(lane = name, error, "followed, since it cannot be built");
+                let epoch = self.events.head().await?.epoch;
+                lane.restart(self.sources(), epoch).await?;
+            }
+            Err(RebuildError::Failed(error)) => return Err(error),
+        }
+        Ok(true)
     }
 
     /// Waits until these lanes show everything up to `position`.
@@ -222,6 +261,7 @@ impl Projections {
                 behind: head.position - position,
                 // Another process may have got past it.
                 stopped_at: note.stopped_at.filter(|stopped| position <= *stopped),
+                unbuilt: checkpoint.epoch.is_nil() && head.position > 0,
             });
         }
         Ok(lanes)
@@ -233,7 +273,18 @@ impl Projections {
         loop {
             appended.mark_unchanged();
             let advance = timeout(PATIENCE, self.advance(lane)).await;
-            let advance = advance.unwrap_or_else(|silence| Err(StoreError::from(silence).into()));
+            let mut advance =
+                advance.unwrap_or_else(|silence| Err(StoreError::from(silence).into()));
+            if matches!(advance, Ok(Advance::Unbuilt)) {
+                // However long it takes.
+                let Some(built) = cancel.run_until_cancelled(self.build(lane)).await else {
+                    return;
+                };
+                advance = built.map(|built| match built {
+                    true => Advance::Restarted,
+                    false => Advance::Held,
+                });
+            }
             let wait = match advance {
                 Ok(Advance::Moved(_) | Advance::Restarted) => continue,
                 Ok(Advance::UpToDate(_)) => {
@@ -241,7 +292,7 @@ impl Projections {
                     self.sweep()
                 }
                 // Whoever holds it may have read the log's end before what woke this process, or die.
-                Ok(Advance::Held) => RETRY,
+                Ok(Advance::Held | Advance::Unbuilt) => RETRY,
                 Ok(Advance::Stopped { .. }) => RETRY_AT_MOST,
                 Err(error) => {
                     tracing::warn!(lane = lane.name(), %error, "projection waits");
@@ -264,18 +315,21 @@ impl Projections {
     }
 
     async fn advance(&self, lane: Lane) -> Result<Advance, ServiceError> {
-        let sources = Sources {
-            events: &*self.events,
-            reader: &self.reader,
-            read_model: &*self.read_model,
-            batch: self.batch,
-        };
-        let advance = lane.advance(sources).await?;
+        let advance = lane.advance(self.sources()).await?;
         self.note(lane, &advance);
         if matches!(advance, Advance::Moved(_) | Advance::Stopped { .. }) {
             self.committed.send_modify(|count| *count += 1);
         }
         Ok(advance)
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            events: &*self.events,
+            reader: &self.reader,
+            read_model: &*self.read_model,
+            batch: self.batch,
+        }
     }
 
     /// Says once that a lane stopped, not at every attempt.
@@ -289,11 +343,11 @@ impl Projections {
                     tracing::error!(lane = lane.name(), position, %error, "projection stopped");
                 }
             }
-            Advance::Held => {}
+            Advance::Held | Advance::Unbuilt => {}
             Advance::UpToDate(_) | Advance::Moved(_) | Advance::Restarted => note.stopped_at = None,
         }
         match advance {
-            Advance::Held => {}
+            Advance::Held | Advance::Unbuilt => {}
             Advance::Restarted => note.replayed = None,
             Advance::UpToDate(reached)
             | Advance::Moved(reached)

@@ -20,6 +20,8 @@ pub struct Readiness(Mutex<Seen>);
 struct Seen {
     /// Stays: an event that stops a lane must not take every pod out of service.
     caught_up: bool,
+    /// Where the log was at the first look: whoever was shown that is shown it here too.
+    head: Option<i64>,
     /// Each lane's position, and since when it stands there.
     lanes: Vec<(i64, Instant)>,
 }
@@ -32,11 +34,15 @@ impl Readiness {
     pub fn judge(&self, lanes: &[LaneStatus], now: Instant) -> Result<Vec<String>, String> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = seen.since(lanes, now);
-        let lagging = lanes.iter().zip(since).filter(|(lane, _)| lags(lane));
+        let known = lanes.iter().map(|lane| lane.position + lane.behind).max();
+        let head = *seen.head.get_or_insert(known.unwrap_or_default());
+        let head = if seen.caught_up { 0 } else { head };
+        let lagging = lanes.iter().zip(since).filter(|(lane, _)| lags(lane, head));
         let lagging: Vec<_> = lagging.collect();
+        // What is built stands still until it is whole.
         let waiting = lagging
             .iter()
-            .any(|(_, since)| now.duration_since(*since) < PATIENCE);
+            .any(|(lane, since)| lane.unbuilt || now.duration_since(*since) < PATIENCE);
         let described: Vec<String> = lagging.iter().map(|(lane, _)| describe(lane)).collect();
         if waiting && !seen.caught_up {
             return Err(described.join("; "));
@@ -62,13 +68,14 @@ impl Seen {
     }
 }
 
-fn lags(lane: &LaneStatus) -> bool {
-    lane.stopped_at.is_some() || lane.behind > FAR
+fn lags(lane: &LaneStatus, head: i64) -> bool {
+    lane.unbuilt || lane.stopped_at.is_some() || lane.behind > FAR || lane.position < head
 }
 
 fn describe(lane: &LaneStatus) -> String {
     let (name, behind) = (lane.lane, lane.behind);
     match lane.stopped_at {
+        None if lane.unbuilt => format!("projection {name} is being built from {behind} events"),
         Some(position) => format!(
             "projection {name} stopped before position {}, which it cannot read; {behind} events wait",
             position + 1
@@ -87,7 +94,32 @@ mod tests {
             position,
             behind,
             stopped_at: stopped.then_some(position),
+            unbuilt: false,
         }
+    }
+
+    #[test]
+    fn a_lane_that_is_built_is_awaited_however_long_it_takes() {
+        let (ready, now) = (Readiness::default(), Instant::now());
+        let unbuilt = LaneStatus {
+            unbuilt: true,
+            ..lane(0, 300, false)
+        };
+        let error = ready.judge(&[unbuilt], now).unwrap_err();
+        assert_eq!(error, "projection flights is being built from 300 events");
+        assert!(ready.judge(&[unbuilt], now + PATIENCE * 9).is_err());
+        let later = now + PATIENCE * 10;
+        assert_eq!(ready.judge(&[lane(300, 0, false)], later), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn all_that_the_log_held_at_the_first_look_is_awaited() {
+        let (ready, now) = (Readiness::default(), Instant::now());
+        let error = ready.judge(&[lane(90, 10, false)], now).unwrap_err();
+        assert_eq!(error, "projection flights is 10 events behind");
+        assert!(ready.judge(&[lane(99, 40, false)], now).is_err());
+        assert_eq!(ready.judge(&[lane(100, 50, false)], now), Ok(Vec::new()));
+        assert_eq!(ready.judge(&[lane(90, 70, false)], now), Ok(Vec::new()));
     }
 
     #[test]
@@ -95,7 +127,7 @@ mod tests {
         let (ready, now) = (Readiness::default(), Instant::now());
         let error = ready.judge(&[lane(0, 5_000, false)], now).unwrap_err();
         assert_eq!(error, "projection flights is 5000 events behind");
-        assert_eq!(ready.judge(&[lane(4_500, 500, false)], now), Ok(Vec::new()));
+        assert_eq!(ready.judge(&[lane(5_000, 500, false)], now), Ok(Vec::new()));
     }
 
     #[test]

@@ -131,9 +131,14 @@ pub trait Rebuild: LaneRows {
 /// The query side of one tenant.
 #[async_trait]
 pub trait ReadModel: Send + Sync {
-    /// Creates what is missing of `tables`. Idempotent. A table whose columns changed since it was made
-    /// is made anew, and its lane starts over with its tables empty.
+    /// Creates what is missing of `tables`, which are all tables of their lanes. Idempotent. Where another release has
+    /// made a lane's tables with other columns, or others of them, it goes on with those and their checkpoint: this one
+    /// gets its own beside, empty, and its lane has yet to run.
     async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
+
+    /// Says that this process uses the tables that it prepared, and makes again what is missing of them. Of another release,
+    /// of which nobody said so during 60 calls of this process in a row, the tables are dropped. For about once a minute.
+    async fn keep(&self) -> Result<(), StoreError>;
 
     /// Takes the lane, or none when somebody else holds it (`FOR UPDATE SKIP LOCKED`).
     async fn lock_lane(&self, lane: &'static str)

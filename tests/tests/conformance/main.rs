@@ -20,6 +20,8 @@ mod reactions;
 mod read_model;
 mod rebuild;
 mod rebuild_live;
+mod releases;
+mod releases_live;
 mod size;
 mod sqlite;
 mod track_store;

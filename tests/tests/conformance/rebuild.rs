@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use crate::fixture::*;
-use crate::read_model::{FLIGHTS, FLIGHTS_CHANGED, PILOTS, at, filled, row};
+use crate::read_model::{FLIGHTS, PILOTS, at, filled, row};
 use Change::{Delete, Upsert};
 
 static TABLES: &[&Table] = &[&FLIGHTS, &PILOTS];
@@ -186,32 +186,6 @@ async fn nothing_is_swapped_while_the_lane_may_go_on(
     let refused = rebuild.swap(at(8)).await.unwrap_err();
     assert!(refused.to_string().contains("not held"), "{refused}");
     assert_eq!(living(&storage).await, before);
-}
-
-// Not in memory, which no two versions of the program share.
-#[rstest]
-#[tokio::test]
-async fn tables_of_another_release_stay(#[values(Sqlite, Postgres)] adapter: Adapter) {
-    let storage = filled(adapter).await;
-    let mut rebuild = begin(&storage).await;
-    storage
-        .read_model
-        .prepare(&[&FLIGHTS_CHANGED])
-        .await
-        .unwrap();
-    rebuild.write(vec![upsert(1, "old")]).await.unwrap();
-    rebuild.index().await.unwrap();
-    rebuild.lock_lane().await.unwrap();
-    let refused = rebuild.swap(at(8)).await.unwrap_err();
-    assert!(refused.to_string().contains("another release"), "{refused}");
-    let mut refused = storage.read_model.rebuild("flights", TABLES).await;
-    while matches!(refused, Ok(None)) {
-        refused = storage.read_model.rebuild("flights", TABLES).await;
-    }
-    let refused = refused.err().unwrap();
-    assert!(refused.to_string().contains("another release"), "{refused}");
-    let count = storage.read_model.count(&FLIGHTS_CHANGED, vec![]).await;
-    assert_eq!(count.unwrap(), 0, "made anew, and served");
 }
 
 /// Whoever reads the living tables for long holds up the swap, and nobody who reads them for a moment.

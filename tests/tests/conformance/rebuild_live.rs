@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use albatross::adapters::Stores;
 use albatross::adapters::memory::MemoryReadModel;
 use albatross::adapters::system::SystemClock;
 use albatross::application::airline::Airline;
@@ -34,9 +35,9 @@ use crate::fixture::*;
 
 const WRITERS: usize = 4;
 
-type Rows = BTreeMap<(&'static str, Uuid), Row>;
+pub type Rows = BTreeMap<(&'static str, Uuid), Row>;
 
-async fn rows(read_model: &dyn ReadModel) -> Rows {
+pub async fn rows(read_model: &dyn ReadModel) -> Rows {
     let mut all = BTreeMap::new();
     for table in tables::ALL {
         let query = Query {
@@ -54,7 +55,7 @@ async fn rows(read_model: &dyn ReadModel) -> Rows {
 }
 
 /// What one undisturbed pass over the log gives.
-async fn expected(storage: &Storage) -> Rows {
+pub async fn expected(storage: &Storage) -> Rows {
     let events = storage.events.clone();
     let keys = SubjectKeys::new(
         events.clone(),
@@ -66,19 +67,25 @@ async fn expected(storage: &Storage) -> Rows {
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(Random));
     let projections = Projections::new(events, reader, read_model.clone(), clock, entropy);
     projections.prepare().await.unwrap();
+    let epoch = storage.events.head().await.unwrap().epoch;
+    for lane in Lane::ALL {
+        // Followed from here, and not built.
+        let reset = read_model.reset_lane(lane.name(), lane.tables(), epoch);
+        reset.await.unwrap();
+    }
     projections.catch_up().await.unwrap();
     rows(&*read_model).await
 }
 
 /// A living airline: its lanes follow the log, pilots file flights and readers look, until it is stopped.
-struct Living {
-    airline: Arc<Airline>,
+pub struct Living {
+    pub airline: Arc<Airline>,
     stop: CancellationToken,
     tasks: Vec<tokio::task::JoinHandle<usize>>,
 }
 
 impl Living {
-    async fn begin(storage: &Storage) -> Self {
+    pub async fn begin(storage: &Stores) -> Self {
         let airline = Arc::new(Airline::new(parts(storage), storage.schema_version));
         airline.prepare().await.unwrap();
         let stop = CancellationToken::new();
@@ -102,7 +109,7 @@ impl Living {
     }
 
     /// How many flights were filed.
-    async fn end(self) -> usize {
+    pub async fn end(self) -> usize {
         self.stop.cancel();
         let done = within("the airline", join_all(self.tasks)).await;
         self.airline.catch_up().await.unwrap();
@@ -170,7 +177,7 @@ async fn write(airline: Arc<Airline>, pilot: Identity, stop: CancellationToken) 
 }
 
 /// Looks without a pause: tables are always there, and neither rows nor checkpoint ever go back.
-async fn read(read_model: Arc<dyn ReadModel>, stop: CancellationToken) -> usize {
+pub async fn read(read_model: Arc<dyn ReadModel>, stop: CancellationToken) -> usize {
     let (mut position, mut count) = (0, 0);
     while !stop.is_cancelled() {
         let now = read_model
@@ -220,7 +227,7 @@ async fn a_rebuild_while_appends_go_on_loses_nothing(
     assert_eq!(flights.count(), filed);
 }
 
-fn command(url: &str) -> Process {
+pub fn command(url: &str) -> Process {
     let (id, key) = (TENANT_ID.to_string(), BASE64_STANDARD.encode(TENANT_KEY));
     let pepper = BASE64_STANDARD.encode(PEPPER);
     let mut command = albatross(&["rebuild", "--tenant", "skyways", "--tenant-id", &id]);
@@ -252,6 +259,11 @@ async fn a_killed_rebuild_changes_nothing_and_is_no_obstacle(
             "{}",
             ended.stdout
         );
+        // Nobody looks at a terminal.
+        for lane in Lane::ALL {
+            let whole = format!("rebuilding {} 100 %", lane.name());
+            assert!(ended.stderr.contains(&whole), "{}", ended.stderr);
+        }
         begun.elapsed()
     })
     .await;

@@ -58,6 +58,11 @@ impl ReadModel for MemoryReadModel {
         Ok(())
     }
 
+    /// No other release shares a process's memory.
+    async fn keep(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn lock_lane(
         &self,
         lane: &'static str,

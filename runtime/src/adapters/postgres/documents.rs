@@ -6,6 +6,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, PgConnection, Row as _, query, query_with};
 use uuid::Uuid;
 
+use crate::adapters::shapes::Shape;
 use crate::adapters::sql::Dialect;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
@@ -14,6 +15,7 @@ use crate::ports::read_model::{Column, ColumnKind, Query, Row, Table, Value};
 /// The living tables.
 pub const DIALECT: Dialect = Dialect {
     schema: "read.",
+    shape: Shape::FIRST,
     suffix: "",
     text: "text COLLATE \"C\"",
     integer: "bigint",
@@ -23,20 +25,21 @@ pub const DIALECT: Dialect = Dialect {
     nulls_first: "NULLS FIRST",
 };
 
-/// Writes what is left of a commit's changes to one table.
+/// Writes what is left of a commit's changes to one of the tables that `dialect` names.
 pub async fn apply(
     connection: &mut PgConnection,
+    dialect: &Dialect,
     changes: tables::TableChanges,
 ) -> Result<(), StoreError> {
     let table = changes.table;
     if !changes.upserts.is_empty() {
-        let (sql, values) = upsert(table, &changes.upserts)?;
+        let (sql, values) = upsert(dialect, table, &changes.upserts)?;
         query_with(AssertSqlSafe(sql), values)
             .execute(&mut *connection)
             .await?;
     }
     if !changes.deletes.is_empty() {
-        let delete = format!("DELETE FROM {} WHERE id = ANY ($1)", DIALECT.name(table));
+        let delete = format!("DELETE FROM {} WHERE id = ANY ($1)", dialect.name(table));
         let query = query(AssertSqlSafe(delete)).bind(changes.deletes);
         query.execute(connection).await?;
     }
@@ -44,7 +47,11 @@ pub async fn apply(
 }
 
 /// One statement whatever the number of rows: an array per column.
-fn upsert(table: &Table, rows: &[Row]) -> Result<(String, PgArguments), StoreError> {
+fn upsert(
+    dialect: &Dialect,
+    table: &Table,
+    rows: &[Row],
+) -> Result<(String, PgArguments), StoreError> {
     let mut values = PgArguments::default();
     let mut selected = vec!["x.c0".to_owned()];
     values.add(rows.iter().map(|row| row.id).collect::<Vec<_>>())?;
@@ -67,11 +74,11 @@ fn upsert(table: &Table, rows: &[Row]) -> Result<(String, PgArguments), StoreErr
     let list = |name: fn(usize) -> String| (0..=document).map(name).collect::<Vec<_>>().join(", ");
     let sql = format!(
         "{}SELECT {} FROM unnest({}) AS x({}){}",
-        DIALECT.insert(table),
+        dialect.insert(table),
         selected.join(", "),
         list(|n| format!("${}", n + 1)),
         list(|n| format!("c{n}")),
-        DIALECT.on_conflict(table)
+        dialect.on_conflict(table)
     );
     Ok((sql, values))
 }

@@ -13,15 +13,12 @@ use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::copy;
 use crate::adapters::postgres::documents::{self, DIALECT};
 use crate::adapters::postgres::read_model::{checkpoint, set_checkpoint};
+use crate::adapters::shapes::Shape;
 use crate::adapters::sql::Dialect;
 use crate::adapters::tables::{self, TableChanges};
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{Change, Checkpoint, LaneRows, Query, Rebuild, Row, Table};
 
-const NEXT: Dialect = Dialect {
-    suffix: tables::NEXT,
-    ..DIALECT
-};
 /// One rebuild at a time.
 const LOCK: i64 = 7_021_799_005;
 /// Readers behind the swap wait no longer than this for one before it to end.
@@ -32,7 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Building {
     transaction: Transaction<'static, Postgres>,
-    lane: &'static str,
+    living: Dialect,
+    next: Dialect,
+    /// Its name in the database.
+    lane: String,
     tables: &'static [&'static Table],
     written: BTreeMap<&'static str, Written>,
     /// The lane's row is locked.
@@ -49,6 +49,7 @@ struct Written {
 
 pub async fn begin(
     pool: &Connections,
+    shape: Shape,
     lane: &'static str,
     tables: &'static [&'static Table],
 ) -> Result<Option<Box<dyn Rebuild>>, StoreError> {
@@ -61,9 +62,14 @@ pub async fn begin(
     if !lock.fetch_one(&mut *transaction).await? {
         return Ok(None);
     }
+    let living = DIALECT.of(shape);
+    let suffix = tables::NEXT;
+    let next = Dialect { suffix, ..living };
     let mut building = Building {
         transaction,
-        lane,
+        living,
+        next,
+        lane: shape.name(lane),
         tables,
         written: BTreeMap::new(),
         holds_lane: false,
@@ -71,7 +77,7 @@ pub async fn begin(
     building.check_layouts().await?;
     for table in tables {
         // Without indexes: rows come first.
-        building.execute(NEXT.create_without_key(table)).await?;
+        building.execute(next.create_without_key(table)).await?;
     }
     Ok(Some(Box::new(building)))
 }
@@ -80,11 +86,11 @@ pub async fn begin(
 impl LaneRows for Building {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         self.key(table).await?;
-        Ok(documents::rows(&mut self.transaction, &NEXT, table, ids).await?)
+        Ok(documents::rows(&mut self.transaction, &self.next, table, ids).await?)
     }
 
     async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
-        documents::list(&mut self.transaction, &NEXT, &query).await
+        documents::list(&mut self.transaction, &self.next, &query).await
     }
 }
 
@@ -100,7 +106,7 @@ impl Rebuild for Building {
     async fn index(&mut self) -> Result<(), StoreError> {
         for table in self.tables {
             self.key(table).await?;
-            for index in NEXT.indexes(table, "") {
+            for index in self.next.indexes(table, "") {
                 self.execute(index).await?;
             }
         }
@@ -109,11 +115,11 @@ impl Rebuild for Building {
 
     async fn lock_lane(&mut self) -> Result<Checkpoint, StoreError> {
         let begin = "INSERT INTO read.checkpoints (lane, epoch, position) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING";
-        let begin = query(begin).bind(self.lane).bind(Uuid::nil());
+        let begin = query(begin).bind(&self.lane).bind(Uuid::nil());
         begin.execute(&mut *self.transaction).await?;
         let sql = "SELECT epoch, position, set_config('idle_in_transaction_session_timeout', '30s', true) \
              FROM read.checkpoints WHERE lane = $1 FOR UPDATE";
-        let lock = query(sql).bind(self.lane).try_map(checkpoint);
+        let lock = query(sql).bind(&self.lane).try_map(checkpoint);
         let living = lock.fetch_one(&mut *self.transaction).await?;
         self.holds_lane = true;
         Ok(living)
@@ -126,10 +132,10 @@ impl Rebuild for Building {
         self.lock_living_tables().await?;
         self.check_layouts().await?;
         for table in self.tables {
-            self.execute(DIALECT.drop(table.name)).await?;
-            self.execute(NEXT.rename(table)).await?;
+            self.execute(self.living.drop(table)).await?;
+            self.execute(self.next.rename(table)).await?;
         }
-        set_checkpoint(&mut self.transaction, self.lane, checkpoint).await?;
+        set_checkpoint(&mut self.transaction, &self.lane, checkpoint).await?;
         Ok(self.transaction.commit().await?)
     }
 }
@@ -156,11 +162,11 @@ impl Building {
         written.last = written.last.max(upserts.last().map(|row| row.id));
         if !deletes.is_empty() {
             self.key(table).await?;
-            let delete = format!("DELETE FROM {} WHERE id = ANY ($1)", NEXT.name(table));
+            let delete = format!("DELETE FROM {} WHERE id = ANY ($1)", self.next.name(table));
             let delete = query(AssertSqlSafe(delete)).bind(deletes);
             delete.execute(&mut *self.transaction).await?;
         }
-        copy::rows(&mut self.transaction, &NEXT, table, &upserts).await
+        copy::rows(&mut self.transaction, &self.next, table, &upserts).await
     }
 
     /// Makes the primary key, unless it is there.
@@ -169,14 +175,14 @@ impl Building {
         if std::mem::replace(&mut written.keyed, true) {
             return Ok(());
         }
-        let key = format!("ALTER TABLE {} ADD PRIMARY KEY (id)", NEXT.name(table));
+        let key = format!("ALTER TABLE {} ADD PRIMARY KEY (id)", self.next.name(table));
         self.execute(key).await
     }
 
     /// Whoever reads them for long, a dump for one, would keep all later readers waiting behind the swap:
     /// it tries again and again, and for a moment only.
     async fn lock_living_tables(&mut self) -> Result<(), StoreError> {
-        let names: Vec<String> = self.tables.iter().map(|it| DIALECT.name(it)).collect();
+        let names: Vec<String> = self.tables.iter().map(|it| self.living.name(it)).collect();
         let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", names.join(", "));
         let give_up = Instant::now() + PATIENCE;
         self.execute(LOCK_TIMEOUT.to_owned()).await?;
@@ -196,12 +202,12 @@ impl Building {
         }
     }
 
-    /// The living tables are those that this release has made.
+    /// The living tables are those that this release has made; an earlier one replaced them under their plain names.
     async fn check_layouts(&mut self) -> Result<(), StoreError> {
         for table in self.tables {
             tables::check_table(table)?;
             let sql = "SELECT layout FROM read.layouts WHERE name = $1";
-            let layout = query_scalar::<_, String>(sql).bind(table.name);
+            let layout = query_scalar::<_, String>(sql).bind(self.living.shape.name(table.name));
             let layout = layout.fetch_optional(&mut *self.transaction).await?;
             tables::check_layout(table, layout)?;
         }

@@ -4,6 +4,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
+use crate::adapters::shapes::Shape;
 use crate::adapters::sql::Dialect;
 use crate::adapters::{batch, tables};
 use crate::ports::event_store::StoreError;
@@ -12,6 +13,7 @@ use crate::ports::read_model::{Column, ColumnKind, Query, Row, Table, Value};
 /// The living tables.
 pub const DIALECT: Dialect = Dialect {
     schema: "",
+    shape: Shape::FIRST,
     suffix: "",
     text: "TEXT",
     integer: "INTEGER",

@@ -9,16 +9,18 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use uuid::Uuid;
 
 use crate::adapters::lanes::{LaneLock, Lanes};
+use crate::adapters::shapes::Shapes;
+use crate::adapters::sql::Dialect;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::documents::{DIALECT, apply, arguments, list, rows};
-use crate::adapters::sqlite::rebuild;
+use crate::adapters::sqlite::{rebuild, shapes};
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
     Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
 };
 
-const START: Checkpoint = Checkpoint {
+pub const START: Checkpoint = Checkpoint {
     epoch: Uuid::nil(),
     position: 0,
 };
@@ -27,6 +29,7 @@ const START: Checkpoint = Checkpoint {
 #[derive(Clone)]
 pub struct SqliteReadModel {
     pub database: Database,
+    pub shapes: Shapes,
     pub lanes: Lanes,
     /// Locked by whoever rebuilds, in whatever process.
     pub rebuild_lock: Arc<Path>,
@@ -36,6 +39,7 @@ impl SqliteReadModel {
     pub fn new(database: Database, rebuild_lock: &Path) -> Self {
         Self {
             database,
+            shapes: Shapes::default(),
             lanes: Lanes::default(),
             rebuild_lock: rebuild_lock.into(),
         }
@@ -45,19 +49,11 @@ impl SqliteReadModel {
 #[async_trait]
 impl ReadModel for SqliteReadModel {
     async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError> {
-        let mut transaction = self.database.writer.begin().await?;
-        for table in tables {
-            tables::check_table(table)?;
-            let layout: Option<String> =
-                sqlx::query_scalar("SELECT layout FROM layouts WHERE name = ?")
-                    .bind(table.name)
-                    .fetch_optional(&mut *transaction)
-                    .await?;
-            if layout != Some(tables::layout(table)) {
-                make(&mut transaction, table).await?;
-            }
-        }
-        Ok(transaction.commit().await?)
+        shapes::prepare(&self.database, &self.shapes, tables).await
+    }
+
+    async fn keep(&self) -> Result<(), StoreError> {
+        shapes::keep(&self.database, &self.shapes).await
     }
 
     async fn lock_lane(
@@ -67,32 +63,34 @@ impl ReadModel for SqliteReadModel {
         let Some(lock) = self.lanes.try_lock(lane) else {
             return Ok(None);
         };
+        let dialect = self.dialect(lane);
         Ok(Some(Box::new(Guard {
             checkpoint: self.checkpoint(lane).await?,
             model: self.clone(),
-            lane,
+            dialect,
+            lane: dialect.shape.name(lane),
             _lock: lock,
         })))
     }
 
     async fn checkpoint(&self, lane: &'static str) -> Result<Checkpoint, StoreError> {
         let mut connection = self.database.reader.acquire().await?;
-        Ok(checkpoint(&mut connection, lane).await?)
+        Ok(checkpoint(&mut connection, &self.shapes.of(lane).name(lane)).await?)
     }
 
     async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         let mut connection = self.database.reader.acquire().await?;
-        Ok(rows(&mut connection, &DIALECT, table, ids).await?)
+        Ok(rows(&mut connection, &self.dialect(table.lane), table, ids).await?)
     }
 
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError> {
         let mut connection = self.database.reader.acquire().await?;
-        list(&mut connection, &DIALECT, &query).await
+        list(&mut connection, &self.dialect(query.table.lane), &query).await
     }
 
     async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError> {
         tables::check_filters(table, &filters)?;
-        let statement = DIALECT.count(table, &filters);
+        let statement = self.dialect(table.lane).count(table, &filters);
         let values = arguments(&statement.values)?;
         let count = sqlx::query_scalar_with(AssertSqlSafe(statement.text), values);
         Ok(count.fetch_one(&self.database.reader).await?)
@@ -105,13 +103,14 @@ impl ReadModel for SqliteReadModel {
         epoch: Uuid,
     ) -> Result<(), StoreError> {
         let _lock = self.lanes.lock(lane).await;
+        let dialect = self.dialect(lane);
         let mut transaction = self.database.writer.begin().await?;
         for table in tables {
-            let clear = AssertSqlSafe(DIALECT.clear(table.name));
+            let clear = AssertSqlSafe(dialect.clear(table));
             sqlx::query(clear).execute(&mut *transaction).await?;
         }
         let start = Checkpoint { epoch, position: 0 };
-        set_checkpoint(&mut transaction, lane, start).await?;
+        set_checkpoint(&mut transaction, &dialect.shape.name(lane), start).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -124,9 +123,18 @@ impl ReadModel for SqliteReadModel {
     }
 }
 
+impl SqliteReadModel {
+    /// For the tables of a lane.
+    fn dialect(&self, lane: &str) -> Dialect {
+        DIALECT.of(self.shapes.of(lane))
+    }
+}
+
 struct Guard {
     model: SqliteReadModel,
-    lane: &'static str,
+    dialect: Dialect,
+    /// Its name in the database.
+    lane: String,
     checkpoint: Checkpoint,
     _lock: LaneLock,
 }
@@ -156,40 +164,15 @@ impl LaneGuard for Guard {
         let changes = tables::reduce(changes)?;
         let mut transaction = self.model.database.writer.begin().await?;
         // The lane's mutex is this process's own; another process on the same file is caught here.
-        if checkpoint(&mut transaction, self.lane).await? != self.checkpoint {
+        if checkpoint(&mut transaction, &self.lane).await? != self.checkpoint {
             return Err(format!("another process advanced lane {}", self.lane).into());
         }
         for of_table in &changes {
-            apply(&mut transaction, &DIALECT, of_table).await?;
+            apply(&mut transaction, &self.dialect, of_table).await?;
         }
-        set_checkpoint(&mut transaction, self.lane, next).await?;
+        set_checkpoint(&mut transaction, &self.lane, next).await?;
         Ok(transaction.commit().await?)
     }
-}
-
-/// Makes a table anew. Its lane starts over, so that the other tables of the lane are emptied with it.
-async fn make(connection: &mut SqliteConnection, table: &Table) -> Result<(), sqlx::Error> {
-    let siblings: Vec<String> =
-        sqlx::query_scalar("SELECT name FROM layouts WHERE lane = ? AND name <> ?")
-            .bind(table.lane)
-            .bind(table.name)
-            .fetch_all(&mut *connection)
-            .await?;
-    let mut statements = vec![DIALECT.drop(table.name), DIALECT.create(table)];
-    statements.extend(DIALECT.indexes(table, ""));
-    statements.extend(siblings.iter().map(|name| DIALECT.clear(name)));
-    for statement in statements {
-        sqlx::query(AssertSqlSafe(statement))
-            .execute(&mut *connection)
-            .await?;
-    }
-    sqlx::query("INSERT OR REPLACE INTO layouts (name, lane, layout) VALUES (?, ?, ?)")
-        .bind(table.name)
-        .bind(table.lane)
-        .bind(tables::layout(table))
-        .execute(&mut *connection)
-        .await?;
-    set_checkpoint(connection, table.lane, START).await
 }
 
 pub async fn checkpoint(

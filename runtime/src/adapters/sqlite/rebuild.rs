@@ -17,13 +17,10 @@ use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{Change, Checkpoint, LaneRows, Query, Rebuild, Row, Table};
 
-const NEXT: Dialect = Dialect {
-    suffix: tables::NEXT,
-    ..DIALECT
-};
-
 struct Building {
     model: SqliteReadModel,
+    living: Dialect,
+    next: Dialect,
     lane: &'static str,
     tables: &'static [&'static Table],
     /// From the lane's lock to the swap: nobody else writes to the file, in whatever process.
@@ -40,16 +37,21 @@ pub async fn begin(
     let Some(lock) = lock(&model.rebuild_lock)? else {
         return Ok(None);
     };
+    let living = DIALECT.of(model.shapes.of(lane));
+    let suffix = tables::NEXT;
+    let next = Dialect { suffix, ..living };
     let mut transaction = model.database.writer.begin().await?;
     for table in tables {
-        check_layout(&mut transaction, table).await?;
+        check_layout(&mut transaction, &living, table).await?;
         // What an earlier attempt may have left.
-        execute(&mut transaction, NEXT.drop(table.name)).await?;
-        execute(&mut transaction, NEXT.create(table)).await?;
+        execute(&mut transaction, next.drop(table)).await?;
+        execute(&mut transaction, next.create(table)).await?;
     }
     transaction.commit().await?;
     Ok(Some(Box::new(Building {
         model: model.clone(),
+        living,
+        next,
         lane,
         tables,
         held: None,
@@ -61,18 +63,18 @@ pub async fn begin(
 impl LaneRows for Building {
     async fn rows(&mut self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
         if let Some((_, transaction)) = &mut self.held {
-            return Ok(documents::rows(transaction, &NEXT, table, ids).await?);
+            return Ok(documents::rows(transaction, &self.next, table, ids).await?);
         }
         let mut connection = self.model.database.reader.acquire().await?;
-        Ok(documents::rows(&mut connection, &NEXT, table, ids).await?)
+        Ok(documents::rows(&mut connection, &self.next, table, ids).await?)
     }
 
     async fn list(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
         if let Some((_, transaction)) = &mut self.held {
-            return documents::list(transaction, &NEXT, &query).await;
+            return documents::list(transaction, &self.next, &query).await;
         }
         let mut connection = self.model.database.reader.acquire().await?;
-        documents::list(&mut connection, &NEXT, &query).await
+        documents::list(&mut connection, &self.next, &query).await
     }
 }
 
@@ -81,10 +83,10 @@ impl Rebuild for Building {
     async fn write(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         let changes = tables::reduce(changes)?;
         if let Some((_, transaction)) = &mut self.held {
-            return Ok(apply(transaction, &changes).await?);
+            return Ok(apply(transaction, &self.next, &changes).await?);
         }
         let mut transaction = self.model.database.writer.begin().await?;
-        apply(&mut transaction, &changes).await?;
+        apply(&mut transaction, &self.next, &changes).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -94,7 +96,7 @@ impl Rebuild for Building {
         let version: i64 = version.fetch_one(&self.model.database.reader).await?;
         for table in self.tables {
             // One transaction each, so that lanes come in between.
-            for index in NEXT.indexes(table, &format!("_{version}")) {
+            for index in self.next.indexes(table, &format!("_{version}")) {
                 let mut transaction = self.model.database.writer.begin().await?;
                 execute(&mut transaction, index).await?;
                 transaction.commit().await?;
@@ -106,7 +108,7 @@ impl Rebuild for Building {
     async fn lock_lane(&mut self) -> Result<Checkpoint, StoreError> {
         let lock = self.model.lanes.lock(self.lane).await;
         let mut transaction = self.model.database.writer.begin().await?;
-        let living = checkpoint(&mut transaction, self.lane).await?;
+        let living = checkpoint(&mut transaction, &self.living.shape.name(self.lane)).await?;
         self.held = Some((lock, transaction));
         Ok(living)
     }
@@ -116,11 +118,12 @@ impl Rebuild for Building {
             return Err(format!("lane {} is not held", self.lane).into());
         };
         for table in self.tables {
-            check_layout(&mut transaction, table).await?;
-            execute(&mut transaction, DIALECT.drop(table.name)).await?;
-            execute(&mut transaction, NEXT.rename(table)).await?;
+            check_layout(&mut transaction, &self.living, table).await?;
+            execute(&mut transaction, self.living.drop(table)).await?;
+            execute(&mut transaction, self.next.rename(table)).await?;
         }
-        set_checkpoint(&mut transaction, self.lane, checkpoint).await?;
+        let lane = self.living.shape.name(self.lane);
+        set_checkpoint(&mut transaction, &lane, checkpoint).await?;
         Ok(transaction.commit().await?)
     }
 }
@@ -143,10 +146,11 @@ fn lock(path: &Path) -> Result<Option<File>, StoreError> {
 
 async fn apply(
     connection: &mut SqliteConnection,
+    dialect: &Dialect,
     changes: &[tables::TableChanges],
 ) -> Result<(), sqlx::Error> {
     for of_table in changes {
-        documents::apply(connection, &NEXT, of_table).await?;
+        documents::apply(connection, dialect, of_table).await?;
     }
     Ok(())
 }
@@ -156,9 +160,14 @@ async fn execute(connection: &mut SqliteConnection, sql: String) -> Result<(), s
     Ok(())
 }
 
-/// The living table is the one that this release has made.
-async fn check_layout(connection: &mut SqliteConnection, table: &Table) -> Result<(), StoreError> {
+/// The living table is the one that this release has made; an earlier one replaced it under its plain name.
+async fn check_layout(
+    connection: &mut SqliteConnection,
+    living: &Dialect,
+    table: &Table,
+) -> Result<(), StoreError> {
     tables::check_table(table)?;
-    let layout = sqlx::query_scalar("SELECT layout FROM layouts WHERE name = ?").bind(table.name);
+    let layout = sqlx::query_scalar("SELECT layout FROM layouts WHERE name = ?");
+    let layout = layout.bind(living.shape.name(table.name));
     tables::check_layout(table, layout.fetch_optional(connection).await?)
 }

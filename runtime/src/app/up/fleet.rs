@@ -165,9 +165,11 @@ mod tests {
     use crate::adapters::system::SystemEntropy;
     use crate::app::resources;
     use crate::app::up::manifests;
+    use crate::application::projections::tables::FLIGHTS;
     use crate::application::secrets::ApiKeyText;
     use crate::http::envelope::MakeId;
     use crate::http::metrics::HttpMetrics;
+    use crate::ports::read_model::Table;
 
     const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
@@ -311,6 +313,27 @@ mod tests {
         assert!(summary.links.is_empty());
         let identity = fs::read_to_string(data.path().join("skyways/identity.json")).unwrap();
         assert!(!identity.contains(&token));
+        fleet.stop().await;
+    }
+
+    #[tokio::test]
+    async fn tables_that_it_uses_are_kept_while_another_release_has_others() {
+        static OTHERS: Table = Table {
+            name: "pireps",
+            lane: FLIGHTS,
+            columns: &[],
+        };
+        let data = tempfile::tempdir().unwrap();
+        assert_eq!(refusal(data.path()).await, None);
+        let url = format!("sqlite:{}", data.path().join("skyways").display());
+        let stores = crate::adapters::open(&url).await.unwrap();
+        stores.read_model.prepare(&[&OTHERS]).await.unwrap();
+        let mut fleet = fleet(data.path());
+        fleet.apply(&declared(&["."])).await.unwrap();
+        let looks = async || stores.read_model.checkpoint("flights used").await.unwrap();
+        while looks().await.position == 0 {
+            tokio::task::yield_now().await;
+        }
         fleet.stop().await;
     }
 

@@ -99,6 +99,8 @@ impl Running {
         }
         let airline = assemble::airline(&tenant, &backends, common.passwords.clone()).await?;
         airline.erasure.replay([]).await?;
+        // Whoever was shown rows by an earlier release is shown them by this one.
+        airline.begin().await?;
         let (stop, tasks) = (common.stop.child_token(), TaskTracker::new());
         let background = Background {
             airline: &airline,
@@ -106,6 +108,7 @@ impl Running {
             tasks: &tasks,
             stop: &stop,
         };
+        background.keep_tables();
         background.tell();
         background.work(&mut Registry::default());
         let metrics = common.metrics.clone();

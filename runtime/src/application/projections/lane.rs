@@ -12,6 +12,10 @@ use crate::codec::{Family, erases, family};
 use crate::ports::event_store::{EventStore, RecordedEvent};
 use crate::ports::read_model::{Checkpoint, LaneGuard, ReadModel, Table};
 
+/// Most events of a log that a lane without rows follows from the start, in a transaction or a few. Of more, its tables
+/// are built beside first.
+const SHORT: i64 = 1_000;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Tenants, users, their keys.
@@ -31,6 +35,8 @@ pub enum Advance {
     Moved(Reached),
     /// The log is another one: the lane begins anew.
     Restarted,
+    /// The lane has never run, and the log is long: its tables are to be built.
+    Unbuilt,
     /// The event behind what was reached cannot be projected. What came before it is.
     Stopped {
         reached: Reached,
@@ -108,6 +114,9 @@ impl Lane {
         let checkpoint = guard.checkpoint();
         if checkpoint.epoch != head.epoch {
             drop(guard);
+            if checkpoint.epoch.is_nil() && head.position > SHORT {
+                return Ok(Advance::Unbuilt);
+            }
             return self.restart(sources, head.epoch).await;
         }
         let up_to_date = Advance::UpToDate(Reached {
@@ -130,7 +139,10 @@ impl Lane {
     }
 
     /// A restored log reuses positions: what was projected from the one before is void.
-    async fn restart(
+    ///
+    /// # Errors
+    /// When the read model is unavailable; nothing has changed then.
+    pub async fn restart(
         self,
         sources: Sources<'_>,
         epoch: uuid::Uuid,

@@ -69,7 +69,7 @@ impl ProjectionMetrics {
     /// Notes what an attempt to advance came to. Events up to `replayed` were visible before.
     pub fn note(&self, lane: &'static str, advance: &Advance, replayed: i64, now: Timestamp) {
         let (reached, stopped) = match advance {
-            Advance::Held | Advance::Restarted => return,
+            Advance::Held | Advance::Restarted | Advance::Unbuilt => return,
             Advance::UpToDate(reached) | Advance::Moved(reached) => (reached, false),
             Advance::Stopped { reached, .. } => (reached, true),
         };

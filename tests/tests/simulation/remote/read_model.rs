@@ -44,6 +44,11 @@ impl ReadModel for RemoteReadModel {
         self.link.call(work).await?
     }
 
+    async fn keep(&self) -> Result<(), StoreError> {
+        let inner = self.inner.clone();
+        self.link.call(async move { inner.keep().await }).await?
+    }
+
     async fn lock_lane(
         &self,
         lane: &'static str,

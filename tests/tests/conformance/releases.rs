@@ -1,0 +1,203 @@
+//! Two releases of the program on one database, whose tables differ. Not in memory, which no two of them share.
+
+use albatross::adapters::{Stores, open};
+use albatross::ports::read_model::{Change, Checkpoint, Row, Table, Value};
+use rstest::rstest;
+use uuid::Uuid;
+
+use crate::fixture::*;
+use crate::read_model::{FLIGHTS, FLIGHTS_CHANGED, PILOTS, at, filled, row};
+use Change::Upsert;
+
+static EARLIER: &[&Table] = &[&FLIGHTS, &PILOTS];
+static LATER: &[&Table] = &[&FLIGHTS_CHANGED, &PILOTS];
+const NEVER: Checkpoint = Checkpoint {
+    epoch: Uuid::nil(),
+    position: 0,
+};
+/// So many looks end what nobody uses.
+const LOOKS: usize = 61;
+
+/// A process of a release on the same database.
+async fn process(storage: &Storage, tables: &[&'static Table]) -> Stores {
+    let stores = open(&storage.url).await.unwrap();
+    stores.read_model.prepare(tables).await.unwrap();
+    stores
+}
+
+fn later(n: u128) -> Change {
+    let text = Value::Text("later".to_owned());
+    let changed = Row {
+        values: vec![text],
+        ..row(n, None, None)
+    };
+    Upsert(&FLIGHTS_CHANGED, changed)
+}
+
+async fn commit(stores: &Stores, changes: Vec<Change>, position: i64) {
+    let lane = stores.read_model.lock_lane("flights").await.unwrap();
+    lane.unwrap().commit(changes, at(position)).await.unwrap();
+}
+
+async fn state(stores: &Stores, table: &'static Table) -> (i64, Checkpoint) {
+    let count = stores.read_model.count(table, vec![]).await.unwrap();
+    let checkpoint = stores.read_model.checkpoint("flights").await.unwrap();
+    (count, checkpoint)
+}
+
+async fn look(stores: &Stores, times: usize) {
+    for _ in 0..times {
+        stores.read_model.keep().await.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn each_has_rows_and_a_checkpoint_of_its_own(#[values(Sqlite, Postgres)] adapter: Adapter) {
+    let earlier = filled(adapter).await;
+    let later_process = process(&earlier, LATER).await;
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "as it was");
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (0, NEVER));
+    // Each goes on, and neither waits for the other.
+    let held = later_process.read_model.lock_lane("flights").await.unwrap();
+    let next = row(8, Some("earlier"), None);
+    commit(&earlier, vec![Upsert(&FLIGHTS, next.clone())], 8).await;
+    let pilot = Row {
+        values: vec![],
+        ..row(1, None, None)
+    };
+    let changes = vec![later(1), later(2), Upsert(&PILOTS, pilot)];
+    held.unwrap().commit(changes, at(5)).await.unwrap();
+    let pilots = earlier.read_model.count(&PILOTS, vec![]).await.unwrap();
+    assert_eq!(pilots, 0, "the other tables of the lane are two as well");
+    // Whoever comes later finds what is its release's: after a start, and after a downgrade.
+    let again = process(&earlier, LATER).await;
+    assert_eq!(state(&again, &FLIGHTS_CHANGED).await, (2, at(5)));
+    let downgraded = process(&earlier, EARLIER).await;
+    assert_eq!(state(&downgraded, &FLIGHTS).await, (8, at(8)));
+    let found = downgraded.read_model.get(&FLIGHTS, next.id).await.unwrap();
+    assert_eq!(found, Some(next));
+    downgraded
+        .read_model
+        .reset_lane("flights", EARLIER, at(0).epoch)
+        .await
+        .unwrap();
+    assert_eq!(state(&again, &FLIGHTS_CHANGED).await, (2, at(5)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_table_more_in_a_lane_begins_that_lane_beside(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    static MORE: Table = Table {
+        name: "more",
+        lane: "flights",
+        columns: &[],
+    };
+    let earlier = filled(adapter).await;
+    let more = process(&earlier, &[&FLIGHTS, &PILOTS, &MORE]).await;
+    assert_eq!(state(&more, &FLIGHTS).await, (0, NEVER));
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)));
+    // A lane without tables, as a relay's cursor, belongs to all releases.
+    let relay = earlier.read_model.lock_lane("relay").await.unwrap();
+    relay.unwrap().commit(vec![], at(3)).await.unwrap();
+    assert_eq!(more.read_model.checkpoint("relay").await.unwrap(), at(3));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rebuild_takes_the_place_of_its_own_releases_tables(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    let earlier = filled(adapter).await;
+    let later_process = process(&earlier, LATER).await;
+    let begun = later_process.read_model.rebuild("flights", LATER).await;
+    let mut rebuild = begun.unwrap().unwrap();
+    rebuild.write((1..=9).map(later).collect()).await.unwrap();
+    let other = earlier.read_model.rebuild("flights", EARLIER).await;
+    assert!(other.unwrap().is_none(), "one at a time all the same");
+    rebuild.index().await.unwrap();
+    assert_eq!(rebuild.lock_lane().await.unwrap(), NEVER);
+    rebuild.swap(at(9)).await.unwrap();
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (9, at(9)));
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)));
+    commit(&later_process, vec![later(10)], 10).await;
+
+    let mut rebuild = earlier.read_model.rebuild("flights", EARLIER).await;
+    while matches!(rebuild, Ok(None)) {
+        rebuild = earlier.read_model.rebuild("flights", EARLIER).await;
+    }
+    let mut rebuild = rebuild.unwrap().unwrap();
+    rebuild.index().await.unwrap();
+    rebuild.lock_lane().await.unwrap();
+    rebuild.swap(at(11)).await.unwrap();
+    assert_eq!(state(&earlier, &FLIGHTS).await, (0, at(11)));
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (10, at(10)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn tables_stay_for_as_long_as_somebody_uses_them(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    let earlier = filled(adapter).await;
+    let later_process = process(&earlier, LATER).await;
+    commit(&later_process, vec![later(1)], 7).await;
+    // However much more often one of them looks.
+    for _ in 0..3 {
+        look(&later_process, LOOKS - 2).await;
+        look(&earlier, 1).await;
+    }
+    look(&later_process, 1).await;
+    for _ in 0..3 {
+        look(&earlier, LOOKS - 2).await;
+        look(&later_process, 1).await;
+    }
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)));
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (1, at(7)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn tables_that_nobody_uses_go_and_who_comes_back_begins_anew(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    let earlier = filled(adapter).await;
+    let later_process = process(&earlier, LATER).await;
+    commit(&later_process, vec![later(1)], 7).await;
+    look(&later_process, LOOKS - 1).await;
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "not yet");
+    look(&later_process, 1).await;
+    assert!(earlier.read_model.count(&FLIGHTS, vec![]).await.is_err());
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (1, at(7)));
+
+    // A process that was silent for so long, and one that starts after a downgrade.
+    look(&earlier, 1).await;
+    assert_eq!(state(&earlier, &FLIGHTS).await, (0, NEVER));
+    commit(&earlier, vec![Upsert(&FLIGHTS, row(1, None, None))], 7).await;
+    let downgraded = process(&earlier, EARLIER).await;
+    assert_eq!(state(&downgraded, &FLIGHTS).await, (1, at(7)));
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (1, at(7)));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_rebuild_whose_tables_went_meanwhile_is_refused(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    let earlier = filled(adapter).await;
+    let later_process = process(&earlier, LATER).await;
+    let begun = later_process.read_model.rebuild("flights", LATER).await;
+    let mut rebuild = begun.unwrap().unwrap();
+    look(&earlier, LOOKS).await;
+    let swapped = async {
+        rebuild.index().await?;
+        rebuild.lock_lane().await?;
+        rebuild.swap(at(9)).await
+    };
+    assert!(swapped.await.is_err());
+    look(&later_process, 1).await;
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (0, NEVER));
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)));
+}
