@@ -3,6 +3,7 @@
 mod admin;
 mod assemble;
 mod background;
+mod erase;
 mod export;
 mod import;
 mod ledger;
@@ -60,5 +61,6 @@ async fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Import(config) => import::run(config).await,
         Command::Rebuild(config) => rebuild::run(config).await,
         Command::Admin(config) => admin::run(config).await,
+        Command::Erase(config) => erase::run(config).await,
     }
 }

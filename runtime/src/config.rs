@@ -44,6 +44,8 @@ pub enum Command {
     Rebuild(Rebuild),
     /// Set up or reset an administrator; prints a one-time log-in link
     Admin(Admin),
+    /// Erase a person for good: name, address, keys and all texts are gone, the flights stay
+    Erase(Erase),
 }
 
 #[derive(Debug, Args)]
@@ -297,6 +299,20 @@ pub struct Admin {
     /// ICAO airline designator, used when the airline has not been declared yet; the name's letters when left out
     #[arg(long, value_name = "CODE")]
     pub icao_code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Erase {
+    #[command(flatten)]
+    pub tenant: Tenant,
+    #[command(flatten)]
+    pub database: Database,
+    /// E-mail address or id of the person
+    #[arg(value_name = "PERSON")]
+    pub person: String,
+    /// Erase without asking; wanted where there is no terminal to ask on
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

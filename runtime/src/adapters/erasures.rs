@@ -42,6 +42,7 @@ impl FileErasures {
 
     fn write(&self, subject: Uuid) -> Result<(), StoreError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.lock().map_err(|error| self.cannot("lock", &error))?;
         let mut all = self.read()?;
         if !all.insert(subject) {
             return Ok(());
@@ -49,6 +50,18 @@ impl FileErasures {
         let lines: String = all.iter().map(|id| format!("{id}\n")).collect();
         let replaced = self.replace(lines.as_bytes());
         replaced.map_err(|error| self.cannot("write", &error))
+    }
+
+    /// Against other processes: somebody may be erased from the command line beside one that serves.
+    fn lock(&self) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path.with_extension("lock"))?;
+        file.lock()?;
+        Ok(file)
     }
 
     fn replace(&self, contents: &[u8]) -> io::Result<()> {

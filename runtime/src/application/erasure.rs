@@ -18,6 +18,8 @@ use crate::application::write::{WriteOptions, Written};
 use crate::domain::actor::Actor;
 use crate::domain::ids::UserId;
 use crate::domain::personal::Personal;
+use crate::domain::refusal::Refusal;
+use crate::domain::roles::Role;
 use crate::domain::user::{User, UserCommand, UserStatus};
 use crate::ports::event_store::ClaimChange;
 
@@ -48,11 +50,38 @@ impl Erasure {
         let mut order = UserOrder::new(user, UserCommand::Erase, identity.actor());
         order.expected = options.if_match;
         order.correlation_id = options.correlation_id;
-        let done = self.execute(order).await;
-        if done.is_ok() {
-            self.note(user.0).await?;
+        self.carry_out(order).await
+    }
+
+    /// The account that an id or an e-mail address names. Who was erased has no address any more.
+    ///
+    /// # Errors
+    /// When the id is something else's, or the log cannot be read.
+    pub async fn find(&self, named: &str) -> Result<Option<UserView>, ServiceError> {
+        let user = match Uuid::try_parse(named.trim()) {
+            Ok(id) => Some(UserId(id)),
+            Err(_) => self.accounts.by_email(named).await?,
+        };
+        match user {
+            Some(user) => self.shared.load(user.0).await,
+            None => Ok(None),
         }
-        self.shared.answer(user.0, done).await
+    }
+
+    /// Erases from the command line whom somebody has seen there.
+    ///
+    /// # Errors
+    /// Those of [`Self::erase`], and `Stale` when the account has changed since.
+    pub async fn erase_seen(&self, seen: &UserView) -> Result<Written<UserView>, ServiceError> {
+        let user = &seen.entity;
+        // The command line may do what the operator may; what is declared would only be made anew.
+        if user.managed || user.roles.contains(Role::PlatformAdmin) {
+            let detail = "This account is declared: take it out of the manifest first.";
+            return Err(Refusal::conflict("managed", detail).into());
+        }
+        let mut order = UserOrder::new(seen.id, UserCommand::Erase, Actor::CommandLine);
+        order.expected = Some(seen.version);
+        self.carry_out(order).await
     }
 
     /// Erases whom the ledger names and the log, restored from an older copy, does not know to be erased; notes whom the
@@ -118,6 +147,15 @@ impl Erasure {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    async fn carry_out(&self, order: UserOrder) -> Result<Written<UserView>, ServiceError> {
+        let user = order.user.0;
+        let done = self.execute(order).await;
+        if done.is_ok() {
+            self.note(user).await?;
+        }
+        self.shared.answer(user, done).await
     }
 
     /// With the address, which is free for somebody else from then on.

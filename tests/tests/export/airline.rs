@@ -78,9 +78,20 @@ impl Place {
     }
 
     pub fn import_as(&self, id: &str, key: &str, file: &Path, more: &[&str]) -> Output {
+        let more = [&[file.to_str().unwrap()], more].concat();
+        self.run_as(id, key, "import", &more)
+    }
+
+    /// A subcommand that wants the airline's id and keys.
+    pub fn run(&self, subcommand: &str, more: &[&str]) -> Output {
+        let (id, key) = (TENANT_ID.to_string(), BASE64_STANDARD.encode(TENANT_KEY));
+        self.run_as(&id, &key, subcommand, more)
+    }
+
+    fn run_as(&self, id: &str, key: &str, subcommand: &str, more: &[&str]) -> Output {
         let pepper = BASE64_STANDARD.encode(PEPPER);
         let mut arguments = vec![
-            "import",
+            subcommand,
             "--tenant",
             "skyways",
             "--tenant-id",
@@ -91,7 +102,6 @@ impl Place {
             &pepper,
             "--database-url",
             &self.url,
-            file.to_str().unwrap(),
         ];
         arguments.extend(more);
         run(&arguments)

@@ -8,4 +8,5 @@
 mod airline;
 mod damage;
 mod erasure;
+mod erasure_by_command;
 mod round_trip;
