@@ -137,9 +137,15 @@ impl Auth {
         if ended || !secrets::same_digest(&digest, &stored.verifier) {
             return Err(ServiceError::Unauthenticated);
         }
+        let logged_in = self.begin(UserId(stored.subject)).await?;
+        // Used up once the session is there: whatever ends the user's sessions takes the link along, so that of such a change
+        // and this either the session or the link is found.
         let taken = self.shared.credentials.take(kind, token.id()).await?;
-        let taken = taken.ok_or(ServiceError::Unauthenticated)?;
-        self.begin(UserId(taken.subject)).await
+        if taken.is_none() {
+            self.sessions.end(&logged_in.session).await?;
+            return Err(ServiceError::Unauthenticated);
+        }
+        Ok(logged_in)
     }
 
     pub async fn log_out(&self, identity: &Identity) -> Result<(), ServiceError> {
@@ -188,9 +194,10 @@ impl Auth {
             self.check_current(&stored, current).await?;
         }
         let phc = self.shared.passwords.hash(new).await?;
-        let mut order = UserOrder::new(user, UserCommand::ChangePassword, identity.actor());
+        let set = password_row(user, phc, self.shared.now());
         order.beside.credentials = vec![
-            CredentialChange::Put(password_row(user, phc, self.shared.now())),
+        let mut order = UserOrder::new(user, UserCommand::ChangePassword, identity.actor());
+            CredentialChange::Put(set.clone()),
             Sessions::end_all(user),
             CredentialChange::DeleteAll {
                 kind: CredentialKind::LoginLink,
@@ -198,7 +205,9 @@ impl Auth {
             },
         ];
         self.accounts.execute(order).await?;
-        self.begin(user).await
+        let logged_in = self.begin(user).await?;
+        self.still_set(&set, &logged_in).await?;
+        Ok(logged_in)
     }
 
     async fn check_current(

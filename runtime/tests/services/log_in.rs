@@ -7,6 +7,7 @@ use albatross::adapters::memory;
 use albatross::application::api_keys::NewKey;
 use albatross::application::auth::LoggedIn;
 use albatross::application::error::ServiceError;
+use albatross::application::identity::Identity;
 use albatross::application::write::WriteOptions;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Scope};
@@ -16,6 +17,8 @@ use secrecy::ExposeSecret;
 
 use crate::stage::*;
 use crate::watched_credentials::WatchedCredentials;
+
+const ANOTHER: &str = "another good password";
 
 async fn log_in(stage: &Stage, name: &str, password: &str) -> Result<LoggedIn, ServiceError> {
     let auth = &stage.airline.auth;
@@ -136,6 +139,103 @@ async fn a_password_that_is_changed_during_the_log_in_opens_nothing() {
     let kind = CredentialKind::Session;
     let sessions = stage.stores.credentials.credentials_of(kind, ada.user().0);
     assert_eq!(sessions.await.unwrap().len(), 1, "who changed it goes on");
+}
+
+/// Ada, who has a password, and her change of it just as somebody follows a link that she was given once.
+struct Followed {
+    stage: Stage,
+    watched: Arc<WatchedCredentials>,
+    ada: Identity,
+    token: String,
+}
+
+impl Followed {
+    async fn new() -> Self {
+        let (stage, watched) = watched().await;
+        let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
+        let cookie = log_in(&stage, "Ada", PASSWORD).await.unwrap().cookie;
+        let auth = &stage.airline.auth;
+        let ada = Identity {
+            session: auth
+                .by_session(cookie.expose_secret())
+                .await
+                .unwrap()
+                .session,
+            ..ada
+        };
+        let link = stage.airline.admin_setup.link(&email("Ada"), "Ada").await;
+        let link = link.unwrap();
+        let (_, token) = link.expose_secret().split_once('#').unwrap();
+        let token = token.to_owned();
+        Self {
+            stage,
+            watched,
+            ada,
+            token,
+        }
+    }
+
+    /// A second later.
+    fn change(&self, current: &str, new: &str) -> impl Future<Output = ()> + Send + use<> {
+        let (airline, clock) = (self.stage.airline.clone(), self.stage.clock.clone());
+        let (ada, current, new) = (self.ada.clone(), secret(current), secret(new));
+        async move {
+            clock.advance(SignedDuration::from_secs(1));
+            let changed = airline.auth.change_password(&ada, Some(current), new);
+            changed.await.map(drop).unwrap();
+        }
+    }
+
+    async fn follow(&self) -> Result<LoggedIn, ServiceError> {
+        let auth = &self.stage.airline.auth;
+        auth.log_in_with_link(&self.token, CLIENT).await
+    }
+
+    async fn sessions(&self) -> usize {
+        let kind = CredentialKind::Session;
+        let credentials = &self.stage.stores.credentials;
+        let sessions = credentials.credentials_of(kind, self.ada.user().0);
+        sessions.await.unwrap().len()
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_is_followed_while_the_password_changes_opens_nothing() {
+    let before_its_session = Followed::new().await;
+    let change = before_its_session.change(PASSWORD, ANOTHER);
+    before_its_session.watched.before_the_next_change(change);
+    assert!(is_unauthenticated(before_its_session.follow().await));
+    assert_eq!(before_its_session.sessions().await, 1, "Ada goes on");
+
+    let after_its_session = Followed::new().await;
+    let change = after_its_session.change(PASSWORD, ANOTHER);
+    after_its_session.watched.before_the_next_take(change);
+    assert!(is_unauthenticated(after_its_session.follow().await));
+    assert_eq!(after_its_session.sessions().await, 1, "Ada goes on");
+}
+
+#[tokio::test]
+async fn of_two_who_follow_a_link_at_once_one_gets_in() {
+    let followed = Followed::new().await;
+    let (airline, token) = (followed.stage.airline.clone(), followed.token.clone());
+    followed.watched.before_the_next_take(async move {
+        let first = airline.auth.log_in_with_link(&token, CLIENT).await;
+        first.map(drop).unwrap();
+    });
+    assert!(is_unauthenticated(followed.follow().await));
+    assert_eq!(followed.sessions().await, 2, "Ada's own, and the first's");
+}
+
+#[tokio::test]
+async fn of_two_who_change_a_password_at_once_the_last_goes_on() {
+    let followed = Followed::new().await;
+    let last = followed.change(ANOTHER, "yet another good password");
+    followed.watched.before_the_next_change(last);
+    let new = secret(ANOTHER);
+    let auth = &followed.stage.airline.auth;
+    let first = auth.change_password(&followed.ada, Some(secret(PASSWORD)), new);
+    assert!(is_unauthenticated(first.await));
+    assert_eq!(followed.sessions().await, 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Credentials, with something that somebody else does just before they change.
+//! Credentials, with something that somebody else does just before they change or are taken.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct WatchedCredentials {
     inner: Arc<dyn Credentials>,
     meanwhile: Mutex<Option<Meanwhile>>,
+    before_take: Mutex<Option<Meanwhile>>,
     /// No last use can be written down.
     pub full: AtomicBool,
 }
@@ -24,12 +25,18 @@ impl WatchedCredentials {
         Self {
             inner,
             meanwhile: Mutex::default(),
+            before_take: Mutex::default(),
             full: AtomicBool::new(false),
         }
     }
 
     pub fn before_the_next_change(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
         *self.meanwhile.lock().unwrap() = Some(Box::pin(meanwhile));
+    }
+
+    /// The same, just before something is taken, such as a link that is used up.
+    pub fn before_the_next_take(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
+        *self.before_take.lock().unwrap() = Some(Box::pin(meanwhile));
     }
 
     /// Whether there was a change since.
@@ -65,6 +72,10 @@ impl Credentials for WatchedCredentials {
     }
 
     async fn take(&self, kind: CredentialKind, id: &str) -> Result<Option<Credential>, StoreError> {
+        let meanwhile = self.before_take.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
         self.inner.take(kind, id).await
     }
 
