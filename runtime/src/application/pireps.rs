@@ -23,8 +23,8 @@ use crate::application::write::{Outcome, WriteOptions, Written};
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use crate::domain::pirep::{
-    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState, Plan, Report,
-    Source, SourceKind,
+    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
+    SourceKind,
 };
 use crate::domain::refusal::Refusal;
 
@@ -262,7 +262,7 @@ impl Pireps {
             return Err(ServiceError::PreconditionRequired);
         }
         let flight = self.shared.read_flight(flight).await?;
-        let facts = self.facts(identity, &flight).await?;
+        let facts = self.facts(identity).await?;
         self.change(identity, flight, command, facts, options).await
     }
 
@@ -363,18 +363,10 @@ impl Pireps {
         })
     }
 
-    /// What is allowed goes by these. Settings speak of staff, and a track keeps a draft.
-    async fn facts(
-        &self,
-        identity: &Identity,
-        flight: &Flight,
-    ) -> Result<PirepFacts, ServiceError> {
-        let draft = flight
-            .pirep()
-            .is_some_and(|pirep| pirep.state == PirepState::Draft);
+    /// What is allowed goes by these. Settings speak of staff.
+    async fn facts(&self, identity: &Identity) -> Result<PirepFacts, ServiceError> {
         Ok(PirepFacts {
             self_review: identity.actor().reviews() && self.self_review().await?,
-            has_track: draft && self.tracks.has_any(flight.id).await?,
             fields: self.declared().await.fields,
             ..PirepFacts::default()
         })

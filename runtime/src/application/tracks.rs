@@ -60,6 +60,7 @@ impl Tracks {
             return Err(Refusal::forbidden("not-yours", detail).into());
         }
         self.find_room(&flight).await?;
+        self.keep_draft(identity, &flight).await?;
         // What was recorded before the pause may arrive after it.
         let paused_at = flight.pirep().and_then(|pirep| pirep.paused_at);
         let moves = samples.iter().any(|sample| {
@@ -94,6 +95,20 @@ impl Tracks {
         }
     }
 
+    /// Said in the draft's stream before the first of its positions is stored: whoever discards it at the same moment comes
+    /// before that, and there is no draft any more, or after it, and is refused. No position is kept that nobody sees.
+    async fn keep_draft(&self, identity: &Identity, flight: &Flight) -> Result<(), ServiceError> {
+        let pirep = flight.pirep();
+        if !pirep.is_some_and(|it| it.state == PirepState::Draft && !it.tracked) {
+            return Ok(());
+        }
+        let (command, facts) = (PirepCommand::StartTrack, PirepFacts::default());
+        let order = Order::<Pirep>::new(flight.id, command, identity.actor(), facts)
+            .having_read(flight.read.clone());
+        self.shared.commands.execute(order).await?;
+        Ok(())
+    }
+
     /// The whole track of a PIREP that the caller may read, in order.
     pub async fn samples(
         &self,
@@ -108,12 +123,6 @@ impl Tracks {
     pub async fn all(&self, pirep: PirepId) -> Result<Vec<Sample>, ServiceError> {
         let tracks = &self.shared.tracks;
         Ok(tracks.samples(pirep.0, None, MAX_SAMPLES).await?)
-    }
-
-    /// Whether any position of it has arrived.
-    pub async fn has_any(&self, pirep: PirepId) -> Result<bool, ServiceError> {
-        let extents = self.shared.tracks.extents(&[pirep.0]).await?;
-        Ok(extents.contains_key(&pirep.0))
     }
 
     /// Packs the tracks of decided flights; answers how many. One that cannot be packed stays as it is.

@@ -68,6 +68,7 @@ pub fn encode(
         E::Withdrawn => (K::PirepWithdrawn, wire::PirepWithdrawn {}.encode_to_vec()),
         E::Restored => (K::PirepRestored, wire::PirepRestored {}.encode_to_vec()),
         E::Discarded => (K::PirepDiscarded, wire::PirepDiscarded {}.encode_to_vec()),
+        E::TrackStarted => (K::TrackStarted, wire::TrackStarted {}.encode_to_vec()),
         E::Asked { question } => (
             K::PirepAsked,
             wire::PirepAsked {
@@ -176,6 +177,7 @@ pub fn decode(
         K::PirepWithdrawn => wire::PirepWithdrawn::decode(payload).map(|_| E::Withdrawn)?,
         K::PirepRestored => wire::PirepRestored::decode(payload).map(|_| E::Restored)?,
         K::PirepDiscarded => wire::PirepDiscarded::decode(payload).map(|_| E::Discarded)?,
+        K::TrackStarted => wire::TrackStarted::decode(payload).map(|_| E::TrackStarted)?,
         K::PirepAsked => E::Asked {
             question: opening.open("question", wire::PirepAsked::decode(payload)?.question)?,
         },

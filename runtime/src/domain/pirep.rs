@@ -120,6 +120,7 @@ impl Aggregate for Pirep {
                 rules::cancel(pirep, reason.as_deref(), context)
             }
             C::Restore => permit(Action::Restore).map(|()| vec![PirepEvent::Restored]),
+            C::StartTrack => rules::start_track(pirep, context),
             C::Discard => permit(Action::Discard).map(|()| vec![PirepEvent::Discarded]),
             C::Comment { comment } => {
                 permit(Action::Comment)?;

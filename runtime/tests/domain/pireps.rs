@@ -418,16 +418,34 @@ fn a_whole_flight_sent_again_is_united_with_what_is_known() {
 #[test]
 fn a_draft_with_a_track_or_once_submitted_is_not_thrown_away() {
     let draft = PirepEvent::Drafted(filing(SourceKind::Manual));
-    Given::<Pirep>::events([draft.clone()])
-        .with(PirepFacts {
-            has_track: true,
-            ..PirepFacts::default()
-        })
+    Given::<Pirep>::events([draft.clone(), PirepEvent::TrackStarted])
         .when(pilot(), PirepCommand::Discard)
         .refused("illegal-transition");
     Given::<Pirep>::events([draft, submitted(), PirepEvent::Withdrawn])
         .when(pilot(), PirepCommand::Discard)
         .refused("illegal-transition");
+}
+
+#[test]
+fn the_first_positions_of_a_draft_are_said_once_and_of_nothing_else() {
+    let draft = PirepEvent::Drafted(filing(SourceKind::Manual));
+    let start = || PirepCommand::StartTrack;
+    let given = |events: Vec<PirepEvent>| Given::<Pirep>::events(events);
+    let untracked = given(vec![draft.clone()]);
+    untracked
+        .when(pilot(), start())
+        .then([PirepEvent::TrackStarted]);
+    untracked.when(stranger(), start()).forbidden("not-yours");
+    given(vec![draft.clone(), PirepEvent::TrackStarted])
+        .when(pilot(), start())
+        .then([]);
+    given(vec![draft.clone(), submitted()])
+        .when(pilot(), start())
+        .then([]);
+    flight(SourceKind::Acars).when(pilot(), start()).then([]);
+    given(vec![draft, PirepEvent::Discarded])
+        .when(pilot(), start())
+        .refused("not-found");
 }
 
 #[test]

@@ -408,6 +408,7 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
         (
             "pirep-reviewed",
             PirepEvent::Reviewed(Box::new(Review {
+        ("track-started", PirepEvent::TrackStarted),
                 rules_version: 3,
                 answer: Answer::Reject,
                 inputs: Inputs {

@@ -9,6 +9,7 @@ mod bad_input;
 mod chain;
 mod concurrency;
 mod credentials;
+mod discarded_drafts;
 mod event_store;
 mod fixture;
 mod import;

@@ -56,6 +56,8 @@ pub enum PirepCommand {
     },
     Restore,
     Discard,
+    /// The owner's positions are about to be stored, and keep a draft from being discarded.
+    StartTrack,
     Comment {
         comment: String,
     },

@@ -62,6 +62,8 @@ pub enum PirepEvent {
     Commented {
         comment: Personal<String>,
     },
+    /// The first positions of a draft are about to be stored.
+    TrackStarted,
 }
 
 /// How a PIREP begins.
@@ -139,6 +141,7 @@ impl PirepEvent {
             Self::Restored => "PirepRestored",
             Self::Discarded => "PirepDiscarded",
             Self::Commented { .. } => "PirepCommented",
+            Self::TrackStarted => "TrackStarted",
         }
     }
 }

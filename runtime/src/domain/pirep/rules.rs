@@ -164,6 +164,24 @@ pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
     Ok(vec![PirepEvent::Edited(edit)])
 }
 
+/// The first positions of a draft keep it from being discarded; whatever else it is, it is kept anyway.
+pub fn start_track(pirep: &Pirep, context: &Ctx) -> Decision {
+    if pirep.state == PirepState::Discarded {
+        return Err(Refusal::not_found("PIREP"));
+    }
+    if context.actor.user_id() != Some(pirep.pilot) {
+        return Err(Refusal::forbidden(
+            "not-yours",
+            "Only the pilot's own programs send positions.",
+        ));
+    }
+    let starts = pirep.state == PirepState::Draft && !pirep.tracked;
+    Ok(starts
+        .then_some(PirepEvent::TrackStarted)
+        .into_iter()
+        .collect())
+}
+
 /// Adds what is new. A repeat that says nothing new is fine in every state but of a draft that was thrown away.
 pub fn merge(
     pirep: &Pirep,

@@ -48,6 +48,9 @@ pub struct Pirep {
     /// Set while `Paused`.
     #[serde(default)]
     pub paused_at: Option<Timestamp>,
+    /// Positions were sent while it was a draft: it is not discarded any more.
+    #[serde(default)]
+    pub tracked: bool,
     /// What its owner sent, once staff have corrected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected: Option<Box<Sent>>,
@@ -123,6 +126,7 @@ impl Pirep {
             decision: None,
             review: None,
             paused_at: None,
+            tracked: false,
             corrected: None,
         }
     }
@@ -219,6 +223,7 @@ impl Pirep {
                 }
             }
             E::Discarded => self.state = PirepState::Discarded,
+            E::TrackStarted => self.tracked = true,
         }
         self
     }
