@@ -190,11 +190,14 @@ impl Shared {
         version: i32,
     ) -> Result<Written<Standing<Id, A>>, ServiceError> {
         let (mut state, mut position) = (None, 0);
+        let (mut first, mut last) = (None, None);
         for envelope in self.stream(id).await? {
             if envelope.version > version {
                 break;
             }
             position = envelope.position;
+            last = Some(envelope.command_id);
+            first = first.or(last);
             let event = A::Event::try_from(envelope.event);
             let event = event.map_err(|_| ServiceError::not_found(A::NAME))?;
             state = A::evolve(state, &event, envelope.recorded_at);
@@ -209,7 +212,10 @@ impl Shared {
             },
             version,
             position,
-            outcome: Outcome::Repeated,
+            outcome: match first == last {
+                true => Outcome::CreatedBefore,
+                false => Outcome::Repeated,
+            },
         })
     }
 }

@@ -61,6 +61,8 @@ pub enum Outcome {
     Changed,
     /// It had been done before; nothing was written.
     Repeated,
+    /// The same, and it was this very request that had created it.
+    CreatedBefore,
 }
 
 impl<T> Written<T> {

@@ -30,11 +30,11 @@ impl<T> Entity<T> {
         }
     }
 
-    /// What a write left: 201 when it created something, else 200.
+    /// What a write left: 201 when it created something, as often as it is asked again by its name; else 200.
     pub fn written(written: Written<T>) -> Self {
         Self {
             status: match written.outcome {
-                Outcome::Created => StatusCode::CREATED,
+                Outcome::Created | Outcome::CreatedBefore => StatusCode::CREATED,
                 Outcome::Changed | Outcome::Repeated => StatusCode::OK,
             },
             body: written.entity,

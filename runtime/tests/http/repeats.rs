@@ -88,6 +88,32 @@ async fn a_secret_is_not_given_a_second_time() {
 }
 
 #[tokio::test]
+async fn a_flight_that_was_put_by_name_is_answered_as_it_was_put() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let path = format!("/api/v1/pireps/{}", uuid::Uuid::new_v4());
+    let put = |name| {
+        let call = Call::new("PUT", &path).by(&pilot);
+        call.header("idempotency-key", name).json(plan())
+    };
+    let first = stack.ask(put("first")).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    // Another request that finds it as it is wanted has created nothing, as often as it is asked.
+    for _ in 0..2 {
+        let found = stack.ask(put("second")).await;
+        assert_eq!((found.status.as_u16(), found.etag()), (200, first.etag()));
+    }
+    let submit = Call::new("POST", &format!("{path}/submit")).by(&pilot);
+    let submitted = stack.ask(submit.named().json(json!({}))).await;
+    assert_eq!(submitted.body["state"], "Submitted", "{submitted:?}");
+    let again = stack.ask(put("first")).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.etag(), first.etag());
+    assert_eq!(again.position(), first.position());
+    assert_eq!(again.headers["location"], path.as_str());
+}
+
+#[tokio::test]
 async fn the_same_put_changes_nothing_and_another_changes_the_plan() {
     let stack = Stack::new().await;
     let pilot = stack.pilot("amelia").await;

@@ -185,7 +185,7 @@ async fn a_repeated_request_books_and_files_once() {
     let (bidding, pireps) = (&stage.airline.bidding, &stage.airline.pireps);
     let make = || bidding.make(&bob, flight, options("POST /bids"));
     let (first, again) = (make().await.unwrap(), make().await.unwrap());
-    assert_eq!(again.outcome, Outcome::Repeated);
+    assert_eq!(again.outcome, Outcome::CreatedBefore);
     assert_eq!(again.entity.id, first.entity.id);
     let file = || pireps.create(&bob, on(first.entity.id), options("POST /pireps"));
     let filed = file().await.unwrap();
@@ -199,7 +199,7 @@ async fn a_repeated_request_books_and_files_once() {
     let repeated = file().await.unwrap();
     assert_eq!(
         (repeated.outcome, repeated.entity.id),
-        (Outcome::Repeated, id)
+        (Outcome::CreatedBefore, id)
     );
     let other = pireps.put(&bob, id, on(BidId(Uuid::new_v4())), NONE());
     assert!(matches!(

@@ -134,7 +134,7 @@ async fn what_is_added_twice_by_one_request_is_one() {
     };
     let add = || fleet.add(keeper(), aircraft("4X-ELC"), options());
     let (first, again) = (add().await.unwrap(), add().await.unwrap());
-    assert_eq!(again.outcome, Outcome::Repeated);
+    assert_eq!(again.outcome, Outcome::CreatedBefore);
     assert_eq!(again.entity, first.entity);
 }
 

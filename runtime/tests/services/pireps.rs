@@ -55,7 +55,10 @@ async fn a_repeated_request_is_answered_as_the_first_time() {
         .create(&bob, flight("SKY1"), options(b"a"))
         .await
         .unwrap();
-    assert_eq!((again.outcome, again.entity.id), (Outcome::Repeated, id));
+    assert_eq!(
+        (again.outcome, again.entity.id),
+        (Outcome::CreatedBefore, id)
+    );
     // As it was then, not as it is now.
     assert_eq!(
         (again.version, again.entity.pirep.state),

@@ -122,7 +122,7 @@ async fn a_flight_that_has_begun_is_flown_submitted_and_reviewed() {
     let again = again.await.unwrap();
     assert_eq!(
         (again.outcome, again.entity.id),
-        (Outcome::Repeated, begun),
+        (Outcome::CreatedBefore, begun),
         "whoever missed the answer is given it"
     );
     stage.positions(&bob, begun, vec![sample(0, 120)]).await;

@@ -60,7 +60,7 @@ async fn a_repeated_registration_is_answered_as_the_first_time() {
     let new = || register("bob@skyways.example", Some(PASSWORD));
     let first = users.register(None, new(), options(b"a")).await.unwrap();
     let again = users.register(None, new(), options(b"a")).await.unwrap();
-    assert_eq!(again.outcome, Outcome::Repeated);
+    assert_eq!(again.outcome, Outcome::CreatedBefore);
     assert_eq!(again.entity.user, first.entity.user);
     let other = users.register(None, new(), options(b"b")).await;
     assert!(matches!(other, Err(ServiceError::IdempotencyMismatch)));

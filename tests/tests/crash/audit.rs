@@ -22,7 +22,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::load::{self, BATCH, BATCHES, Client, Flight};
+use crate::load::{self, Answer, BATCH, BATCHES, Client, Flight};
 
 /// Of many flights, so many are asked about again; the log is read as a whole.
 const ASKED: usize = 60;
@@ -39,9 +39,38 @@ pub async fn repeats(callers: &[Caller], flights: &[Flight]) {
             let again = client.call(|caller| load::send(caller, id, batch)).await;
             assert_eq!(again, *first);
         }
-        let filed = client.call(|caller| load::file(caller, id)).await;
-        assert_eq!(filed.status, StatusCode::OK, "it was there");
-        assert_eq!(filed.body["state"], "Submitted", "{}", filed.body);
+        let again = client.call(|caller| load::file(caller, id)).await;
+        match load::is_named(id) {
+            true => assert_eq!(at_its_version(&again), at_its_version(&flight.filed)),
+            false => {
+                assert_eq!(again.status, StatusCode::OK, "it was there");
+                assert_eq!(again.body, flight.submitted.body, "as it is now");
+                assert_eq!(again.position, flight.submitted.position);
+            }
+        }
+    }
+}
+
+/// An answer without what is no part of the version that it shows: positions arrive beside it.
+fn at_its_version(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    answer.body["track"].take();
+    answer
+}
+
+/// Whoever had no answer, since a process was killed, was told what the first one had been.
+fn each_was_filed_as_sent(flights: &[Flight]) {
+    for Flight { id, filed, .. } in flights {
+        let created = filed.status == StatusCode::CREATED;
+        // Without a name it can only be told that the flight is there.
+        let was_there = filed.status == StatusCode::OK && !load::is_named(*id);
+        assert!(created || was_there, "flight {id}: {}", filed.status);
+        let body = &filed.body;
+        let found = (&body["version"], &body["state"], &body["plan"]["arrival"]);
+        let sent = (&json!(1), &json!("InProgress"), &json!("LLBG"));
+        assert_eq!(found, sent, "flight {id}");
+        assert_eq!(body["id"], id.to_string());
+        assert_eq!(body["track"]["positions"], 0, "flight {id}");
     }
 }
 
@@ -68,6 +97,7 @@ pub async fn storage(url: &str, tenant_key: [u8; 32], flights: &[Flight]) -> i64
     let log = whole_log(&stores).await;
     let positions = log.iter().map(|event| event.position);
     assert!(positions.eq(1..=log.len() as i64), "positions have a gap");
+    each_was_filed_as_sent(flights);
     each_flight_is_there_once(&log, flights);
     each_track_is_whole(&stores, flights).await;
     read_model_agrees(&stores, tenant_key).await;

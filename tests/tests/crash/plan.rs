@@ -62,7 +62,7 @@ impl Plan {
         let had_taken_effect = |flight: &&Flight| flight.filed.status == StatusCode::OK;
         println!(
             "saw: {}: {} kills in {:.0?}: {} flights acknowledged, {events} events, nothing lost; {repeated} calls repeated, \
-             {} of them had filed a flight before their answer was lost; seed {}",
+             at least {} of them had filed a flight before their answer was lost; seed {}",
             self.what,
             self.cycles,
             self.begun.elapsed(),

@@ -45,9 +45,9 @@ async fn file_pirep(
 
 /// File or update a PIREP under an id of your own
 ///
-/// The first call creates it; a repeat with the same body changes nothing, also what staff have corrected since; another
-/// body changes plan, report and remarks while the owner may. A flight that was cancelled meanwhile takes what its
-/// program measured, and stays cancelled.
+/// The first call creates it, and is answered 201 again when it is repeated under its Idempotency-Key; another call with the
+/// same body changes nothing, also what staff have corrected since; another body changes plan, report and remarks while the
+/// owner may. A flight that was cancelled meanwhile takes what its program measured, and stays cancelled.
 #[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
     request_body = FilePirep,
     params(("id" = Uuid, Path, description = "A UUID of the client's choice"), Write),

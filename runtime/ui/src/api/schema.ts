@@ -425,9 +425,9 @@ export interface paths {
         get: operations["getPirep"];
         /**
          * File or update a PIREP under an id of your own
-         * @description The first call creates it; a repeat with the same body changes nothing, also what staff have corrected since; another
-         *     body changes plan, report and remarks while the owner may. A flight that was cancelled meanwhile takes what its
-         *     program measured, and stays cancelled.
+         * @description The first call creates it, and is answered 201 again when it is repeated under its Idempotency-Key; another call with the
+         *     same body changes nothing, also what staff have corrected since; another body changes plan, report and remarks while the
+         *     owner may. A flight that was cancelled meanwhile takes what its program measured, and stays cancelled.
          *
          *     Scope of a key: `pireps:write`.
          */
