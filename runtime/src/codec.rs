@@ -177,6 +177,7 @@ mod tests {
         let settings = TenantEvent::SettingsChanged(Settings {
             self_review: true,
             accent_color: Some("#1e40af".into()),
+            ..Settings::default()
         });
         let stored = [0x08, 1, 0x1d, 0xaf, 0x40, 0x1e, 0];
         assert_eq!(read(1, &stored), Ok(settings.clone().into()));

@@ -69,7 +69,8 @@ impl Auth {
     /// Begins a session by e-mail address and password.
     ///
     /// # Errors
-    /// `Unauthenticated` whatever is wrong, after the same time; `TooManyRequests`; `Busy`.
+    /// `Unauthenticated` whatever is wrong, after the same time; a refusal while who has the right password awaits approval;
+    /// `TooManyRequests`; `Busy`.
     pub async fn log_in(
         &self,
         email: &str,
@@ -195,8 +196,8 @@ impl Auth {
         }
         let phc = self.shared.passwords.hash(new).await?;
         let set = password_row(user, phc, self.shared.now());
-        order.beside.credentials = vec![
         let mut order = UserOrder::new(user, UserCommand::ChangePassword, identity.actor());
+        order.beside.credentials = vec![
             CredentialChange::Put(set.clone()),
             Sessions::end_all(user),
             CredentialChange::DeleteAll {
@@ -226,8 +227,13 @@ impl Auth {
 
     async fn begin(&self, user: UserId) -> Result<LoggedIn, ServiceError> {
         let principal = Principal::load(&*self.shared.credentials, user).await?;
-        if principal.is_none_or(|principal| principal.status != UserStatus::Active) {
-            return Err(ServiceError::Unauthenticated);
+        match principal.map(|principal| principal.status) {
+            Some(UserStatus::Active) => {}
+            // Told to nobody who has not proven to be this person.
+            Some(UserStatus::Pending) => return Err(awaits_approval().into()),
+            Some(UserStatus::Suspended | UserStatus::Erased) | None => {
+                return Err(ServiceError::Unauthenticated);
+            }
         }
         let view = self.shared.load::<UserId, User>(user.0).await?;
         let view = view.ok_or(ServiceError::Unauthenticated)?;
@@ -267,6 +273,13 @@ impl Auth {
         tracing::debug!(replaced, "password hashed anew with today's parameters");
         Ok(())
     }
+}
+
+fn awaits_approval() -> Refusal {
+    Refusal::forbidden(
+        "awaiting-approval",
+        "An admin of the airline has yet to approve this account.",
+    )
 }
 
 fn phc(row: &Credential) -> Result<&str, ServiceError> {

@@ -64,7 +64,7 @@ impl Users {
         Self { shared, accounts }
     }
 
-    /// Registers oneself (without an identity) or somebody else as a pilot.
+    /// Registers oneself (without an identity), if the airline takes those, or somebody else as a pilot.
     pub async fn register(
         &self,
         by: Option<&Identity>,
@@ -194,6 +194,17 @@ impl Users {
         options: WriteOptions,
     ) -> Result<Written<UserView>, ServiceError> {
         self.change(identity, user, UserCommand::Reinstate, options)
+            .await
+    }
+
+    /// Lets in who registered and waits.
+    pub async fn approve(
+        &self,
+        identity: &Identity,
+        user: UserId,
+        options: WriteOptions,
+    ) -> Result<Written<UserView>, ServiceError> {
+        self.change(identity, user, UserCommand::Approve, options)
             .await
     }
 

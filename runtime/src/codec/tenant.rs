@@ -6,7 +6,7 @@ use prost::Message;
 use crate::codec::error::DecodeError;
 use crate::codec::review;
 use crate::domain::catalogue::{FieldKind, PirepField, Rank};
-use crate::domain::tenant::{Limits, Profile, Settings, TenantEvent};
+use crate::domain::tenant::{Limits, Profile, RegistrationPolicy, Settings, TenantEvent};
 
 pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
     match event {
@@ -34,6 +34,7 @@ pub fn encode(event: &TenantEvent) -> (EventKind, Vec<u8>) {
             wire::SettingsChanged {
                 self_review: settings.self_review,
                 accent_color: settings.accent_color.clone(),
+                registration: registration_to_wire(settings.registration).into(),
             }
             .encode_to_vec(),
         ),
@@ -75,7 +76,10 @@ pub fn decode(kind: EventKind, payload: &[u8]) -> Result<TenantEvent, DecodeErro
         },
         EventKind::SettingsChanged => {
             let message = wire::SettingsChanged::decode(payload)?;
+            let registration = wire::RegistrationPolicy::try_from(message.registration);
+            let registration = registration.map_err(|_| DecodeError::Invalid("registration"))?;
             TenantEvent::SettingsChanged(Settings {
+                registration: self::registration(registration),
                 self_review: message.self_review,
                 accent_color: message.accent_color,
             })
@@ -123,6 +127,22 @@ fn profile(message: Option<wire::TenantProfile>) -> Result<Profile, DecodeError>
             storage_bytes: message.max_storage_bytes,
         },
     })
+}
+
+fn registration_to_wire(policy: RegistrationPolicy) -> wire::RegistrationPolicy {
+    match policy {
+        RegistrationPolicy::Open => wire::RegistrationPolicy::Open,
+        RegistrationPolicy::Approval => wire::RegistrationPolicy::Approval,
+        RegistrationPolicy::InviteOnly => wire::RegistrationPolicy::InviteOnly,
+    }
+}
+
+fn registration(policy: wire::RegistrationPolicy) -> RegistrationPolicy {
+    match policy {
+        wire::RegistrationPolicy::Open => RegistrationPolicy::Open,
+        wire::RegistrationPolicy::Approval => RegistrationPolicy::Approval,
+        wire::RegistrationPolicy::InviteOnly => RegistrationPolicy::InviteOnly,
+    }
 }
 
 fn field_to_wire(field: &PirepField) -> wire::PirepField {

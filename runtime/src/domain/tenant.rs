@@ -64,6 +64,32 @@ pub struct Settings {
     pub self_review: bool,
     /// `#rrggbb`, for the web page.
     pub accent_color: Option<String>,
+    #[serde(default)]
+    pub registration: RegistrationPolicy,
+}
+
+/// Who becomes a pilot without an admin's doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RegistrationPolicy {
+    /// Whoever registers.
+    #[default]
+    Open,
+    /// Whoever registers, once an admin has approved.
+    Approval,
+    /// Nobody.
+    InviteOnly,
+}
+
+impl RegistrationPolicy {
+    pub const ALL: [Self; 3] = [Self::Open, Self::Approval, Self::InviteOnly];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::Approval => "Approval",
+            Self::InviteOnly => "InviteOnly",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,7 +50,7 @@ pub struct Session {
 
 /// Log in with e-mail address and password
 ///
-/// The answer sets a session cookie.
+/// The answer sets a session cookie. Who registered and has yet to be approved is answered 403 `awaiting-approval`.
 #[utoipa::path(post, path = "/auth/login", operation_id = "logIn", tag = "auth",
     request_body = LogIn, responses((status = 200, description = "Logged in", body = Session)))]
 async fn log_in(

@@ -40,6 +40,9 @@ impl From<ServiceError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let problem = match refusal.kind {
+            RefusalKind::Forbidden if refusal.code == kind::AWAITING_APPROVAL.code => {
+                kind::AWAITING_APPROVAL.into()
+            }
             RefusalKind::Forbidden => Problem::new(kind::FORBIDDEN),
             RefusalKind::IllegalTransition => {
                 let allowed = refusal.allowed.iter().map(|action| (*action).to_owned());

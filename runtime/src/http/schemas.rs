@@ -10,6 +10,7 @@ use crate::domain::catalogue::FieldKind;
 use crate::domain::pirep::{Awaits, Credit, PirepState, SourceKind, Verdict};
 use crate::domain::review::Answer;
 use crate::domain::roles::{Role, Scope};
+use crate::domain::tenant::RegistrationPolicy;
 use crate::domain::user::UserStatus;
 
 macro_rules! texts {
@@ -39,6 +40,8 @@ texts! {
     Scope "What a key may do, at most; never more than its owner." = Scope::ALL;
     UserStatus "How an account stands."
         = [UserStatus::Active, UserStatus::Pending, UserStatus::Suspended, UserStatus::Erased];
+    RegistrationPolicy "Who becomes a pilot without an admin's doing. `Open`: whoever registers. `Approval`: the same, once an admin has approved. `InviteOnly`: nobody."
+        = RegistrationPolicy::ALL;
     PirepState "Where a PIREP is in its life cycle."
         = PirepState::ALL.into_iter().filter(|state| *state != PirepState::Discarded).collect::<Vec<_>>();
     Awaits "Whose turn it is." = [Awaits::Staff, Awaits::Pilot];

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::application::views::TenantView;
-use crate::domain::tenant as domain;
+use crate::domain::tenant::{self as domain, RegistrationPolicy};
 use crate::http::airline::declared;
 use crate::http::caller::{Known, Write};
 use crate::http::extract::Body;
@@ -29,6 +29,7 @@ pub struct Settings {
     #[serde(default)]
     #[schema(example = "#0e7490", pattern = "^#[0-9A-Fa-f]{6}$")]
     pub accent_color: Option<String>,
+    pub registration: RegistrationPolicy,
 }
 
 impl From<TenantView> for Settings {
@@ -37,6 +38,7 @@ impl From<TenantView> for Settings {
         Self {
             self_review: settings.self_review,
             accent_color: settings.accent_color,
+            registration: settings.registration,
         }
     }
 }
@@ -69,6 +71,7 @@ async fn set_settings(
     let settings = domain::Settings {
         self_review: value.self_review,
         accent_color: value.accent_color,
+        registration: value.registration,
     };
     let options = write.versioned(&bytes)?;
     let lists = &state.airline().lists;

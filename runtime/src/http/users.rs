@@ -30,6 +30,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
         .routes(routes!(register_user, list_users))
         .routes(routes!(get_user))
         .routes(routes!(set_roles))
+        .routes(routes!(approve_user))
         .routes(routes!(suspend_user))
         .routes(routes!(reinstate_user))
         .routes(routes!(erase_user))
@@ -37,8 +38,9 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 
 /// Register a user
 ///
-/// Anybody may register as a pilot, with a password. An admin may leave the password out: the answer
-/// then holds a one-time log-in link for the new user.
+/// Anybody may register as a pilot, with a password, unless the settings say `InviteOnly`; where they say `Approval`, the
+/// new user is `Pending` and cannot log in before an admin has approved. An admin may leave the password out: the answer then
+/// holds a one-time log-in link for the new user.
 #[utoipa::path(post, path = "/users", operation_id = "registerUser", tag = "users",
     request_body = RegisterUser,
     params(Write),
@@ -153,6 +155,28 @@ async fn set_roles(
     let users = &state.airline().users;
     let written = users
         .set_roles(&known.identity, id.into(), roles, write.options(&bytes))
+        .await?;
+    Ok(Entity::written(written.map(User::from)))
+}
+
+/// Approve a user
+///
+/// Whoever registered where the settings say `Approval` may log in from then on. Who is not to be let in is erased.
+#[utoipa::path(post, path = "/users/{id}/approve", operation_id = "approveUser", tag = "users",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the user"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the version that was seen"), Write),
+    responses((status = 200, description = "The user, who is active now", body = User)))]
+async fn approve_user(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    Path(id): Path<Uuid>,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<User>, Problem> {
+    let users = &state.airline().users;
+    let written = users
+        .approve(&known.identity, id.into(), write.options(&bytes))
         .await?;
     Ok(Entity::written(written.map(User::from)))
 }

@@ -12,7 +12,7 @@ use albatross::domain::pirep::{
 };
 use albatross::domain::review::{Answer, Finding, Inputs, Review, Rule, Rules, TrackInputs};
 use albatross::domain::roles::{Role, Scope};
-use albatross::domain::tenant::{Limits, Profile, Settings, TenantEvent};
+use albatross::domain::tenant::{Limits, Profile, RegistrationPolicy, Settings, TenantEvent};
 use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -85,6 +85,21 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
             TenantEvent::SettingsChanged(Settings {
                 self_review: true,
                 accent_color: Some("#1e40af".into()),
+                ..Settings::default()
+            }),
+        ),
+        (
+            "settings-changed-to-approval",
+            TenantEvent::SettingsChanged(Settings {
+                registration: RegistrationPolicy::Approval,
+                ..Settings::default()
+            }),
+        ),
+        (
+            "settings-changed-to-invite-only",
+            TenantEvent::SettingsChanged(Settings {
+                registration: RegistrationPolicy::InviteOnly,
+                ..Settings::default()
             }),
         ),
         (
@@ -393,6 +408,7 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
         ),
         ("pirep-restored", PirepEvent::Restored),
         ("pirep-discarded", PirepEvent::Discarded),
+        ("track-started", PirepEvent::TrackStarted),
         (
             "pirep-commented",
             PirepEvent::Commented {
@@ -408,7 +424,6 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
         (
             "pirep-reviewed",
             PirepEvent::Reviewed(Box::new(Review {
-        ("track-started", PirepEvent::TrackStarted),
                 rules_version: 3,
                 answer: Answer::Reject,
                 inputs: Inputs {

@@ -85,6 +85,7 @@ fn settings_are_the_airlines_own_admins() {
     let settings = |color: &str| Settings {
         self_review: true,
         accent_color: Some(color.into()),
+        ..Settings::default()
     };
     let given = Given::<Tenant>::events([created()]);
     let change = |color| TenantCommand::ChangeSettings(settings(color));

@@ -4,6 +4,7 @@ use albatross::domain::actor::{Actor, KeyUse, Person};
 use albatross::domain::ids::KeyId;
 use albatross::domain::personal::Personal;
 use albatross::domain::roles::{Role, Roles, Scope};
+use albatross::domain::tenant::RegistrationPolicy;
 use albatross::domain::user::{
     ApiKeyGrant, MAX_LIVE_KEYS, NewApiKey, NewUser, Registration, User, UserCommand, UserEvent,
     UserFacts, UserStatus,
@@ -90,18 +91,61 @@ fn whoever_registers_becomes_a_pilot() {
         .when(Actor::Anonymous, UserCommand::Register(with_password))
         .then([registered(Role::Pilot, false), UserEvent::PasswordChanged]);
     assert!(user.unwrap().has_password);
+}
 
-    let approval = Given::<User>::nothing().of(PILOT).with(UserFacts {
-        approval_required: true,
-        ..UserFacts::default()
-    });
+#[test]
+fn an_airline_approves_or_invites_its_pilots_if_it_likes() {
+    let under = |registration| {
+        Given::<User>::nothing().of(PILOT).with(UserFacts {
+            registration,
+            ..UserFacts::default()
+        })
+    };
     let register = || UserCommand::Register(new_user(Role::Pilot));
+    let approval = under(RegistrationPolicy::Approval);
     let pending = approval.when(Actor::Anonymous, register()).state();
     assert_eq!(pending.status, UserStatus::Pending);
-    assert_eq!(
-        approval.when(admin(), register()).state().status,
-        UserStatus::Active
-    );
+    let invite_only = under(RegistrationPolicy::InviteOnly);
+    invite_only
+        .when(Actor::Anonymous, register())
+        .forbidden("invite-only");
+    for given in [approval, invite_only] {
+        for by in [admin(), Actor::CommandLine] {
+            let invited = given.when(by, register()).state();
+            assert_eq!(invited.status, UserStatus::Active);
+        }
+    }
+}
+
+#[test]
+fn an_admin_approves_once_whoever_waits() {
+    let waiting = match registered(Role::Pilot, false) {
+        UserEvent::Registered(new) => UserEvent::Registered(Registration {
+            pending: true,
+            ..new
+        }),
+        other => other,
+    };
+    let approve = || UserCommand::Approve;
+    let given = |events: Vec<UserEvent>| Given::<User>::events(events).of(PILOT);
+    let pending = given(vec![waiting.clone()]);
+    let approved = pending.when(admin(), approve()).then([UserEvent::Approved]);
+    assert_eq!(approved.unwrap().status, UserStatus::Active);
+    for by in [pilot(), reviewer(), stranger(), Actor::Anonymous] {
+        pending.when(by, approve()).forbidden("not-an-admin");
+    }
+    let active = given(vec![waiting.clone(), UserEvent::Approved]);
+    active.when(admin(), approve()).then([]);
+    // Who is suspended is reinstated, with that word.
+    let suspended = UserEvent::Suspended {
+        reason: "rude".into(),
+    };
+    given(vec![waiting.clone(), suspended])
+        .when(admin(), approve())
+        .then([]);
+    given(vec![waiting, UserEvent::Erased])
+        .when(admin(), approve())
+        .conflicts("erased");
 }
 
 #[test]

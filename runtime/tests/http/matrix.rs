@@ -44,6 +44,7 @@ const MATRIX: &[Row] = &[
     ("GET",    "/users",                    "users",        [401, 403, 403, YES, YES, YES, 403, 403]),
     ("GET",    "/users/USER",               "users",        [401, YES, 404, YES, YES, YES, NONE, 403]),
     ("PUT",    "/users/USER/roles",         "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
+    ("POST",   "/users/USER/approve",       "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
     ("POST",   "/users/USER/suspend",       "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
     ("POST",   "/users/USER/reinstate",     "users",        [401, 403, 404, 403, YES, YES, 403, 403]),
     ("POST",   "/users/USER/erase",         "",             [401, 403, 404, 403, YES, YES, 403, 403]),

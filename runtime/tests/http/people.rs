@@ -236,16 +236,21 @@ async fn an_airline_is_set_up_by_its_admins() {
     let admin = stack.tenant_admin().await;
     let rita = stack.reviewer("rita", &admin).await;
     let read = stack.ask(Call::get("/api/v1/settings").by(&rita)).await;
-    assert_eq!(read.body, json!({"selfReview": false, "accentColor": null}));
+    let usual = json!({"selfReview": false, "accentColor": null, "registration": "Open"});
+    assert_eq!(read.body, usual);
     let set = |who: &Person, body| {
         let call = Call::new("PUT", "/api/v1/settings").by(who);
         call.header("if-match", &read.etag()).json(body)
     };
-    let new = || json!({"selfReview": true, "accentColor": "#0e7490"});
+    let new = || json!({"selfReview": true, "accentColor": "#0e7490", "registration": "Open"});
     assert_eq!(stack.ask(set(&rita, new())).await.status, 403);
-    let wrong = json!({"selfReview": true, "accentColor": "blue"});
-    let wrong = stack.ask(set(&admin, wrong)).await;
-    assert_eq!(wrong.body["errors"][0]["pointer"], "/accentColor");
+    for (member, wrong) in [("accentColor", "blue"), ("registration", "Closed")] {
+        let mut body = new();
+        body[member] = json!(wrong);
+        let wrong = stack.ask(set(&admin, body)).await;
+        let pointer = wrong.body["errors"][0]["pointer"].as_str();
+        assert_eq!(pointer, Some(format!("/{member}").as_str()), "{wrong:?}");
+    }
     let blind = Call::new("PUT", "/api/v1/settings").by(&admin);
     assert_eq!(stack.ask(blind.json(new())).await.status, 428);
     let changed = stack.ask(set(&admin, new())).await;
@@ -263,6 +268,93 @@ async fn an_airline_is_set_up_by_its_admins() {
         .json(json!({"credit": "full"}));
     let accepted = stack.ask(accept).await;
     assert_eq!(accepted.body["state"], "Accepted", "{accepted:?}");
+}
+
+/// As it is from then on, by an admin who saw that version.
+async fn take_pilots(stack: &Stack, admin: &Person, seen: &str, registration: &str) -> String {
+    let settings = json!({"selfReview": false, "registration": registration});
+    let set = Call::new("PUT", "/api/v1/settings").by(admin);
+    let set = stack.ask(set.header("if-match", seen).json(settings)).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    set.etag()
+}
+
+async fn settings_version(stack: &Stack, admin: &Person) -> String {
+    let read = Call::get("/api/v1/settings").by(admin);
+    stack.ask(read).await.etag()
+}
+
+fn registration(name: &str) -> serde_json::Value {
+    let email = format!("{name}@skyways.example");
+    json!({"email": email, "displayName": name, "password": "correct horse battery staple"})
+}
+
+fn log_in(name: &str, password: &str) -> Call {
+    let body = json!({"email": format!("{name}@skyways.example"), "password": password});
+    Call::new("POST", "/api/v1/auth/login").json(body)
+}
+
+#[tokio::test]
+async fn whoever_registers_waits_for_an_admin_where_the_airline_approves() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let rita = stack.reviewer("rita", &admin).await;
+    let seen = settings_version(&stack, &admin).await;
+    take_pilots(&stack, &admin, &seen, "Approval").await;
+    let register = Call::new("POST", "/api/v1/users");
+    let registered = stack.ask(register.json(registration("amelia"))).await;
+    assert_eq!(registered.status, 201, "{registered:?}");
+    assert_eq!(registered.body["status"], "Pending");
+
+    let right = || log_in("amelia", "correct horse battery staple");
+    let waits = stack.ask(right()).await;
+    let outcome = (waits.status.as_u16(), waits.problem());
+    assert_eq!(outcome, (403, "awaiting-approval"), "{waits:?}");
+    assert!(!waits.headers.contains_key("set-cookie"));
+    // Nobody else learns that there is such an account.
+    let wrong = stack.ask(log_in("amelia", "wrong password!")).await;
+    assert_eq!(wrong.problem(), "invalid-credentials");
+
+    let list = Call::get("/api/v1/users?status=Pending").by(&rita);
+    let list = list.header("albatross-position", &registered.position());
+    let list = stack.ask(list).await;
+    let id = list.body["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(registered.body["id"], id.as_str(), "{list:?}");
+    let approve = |who: &Person| {
+        let call = Call::new("POST", &format!("/api/v1/users/{id}/approve")).by(who);
+        call.json(json!({}))
+    };
+    assert_eq!(stack.ask(approve(&rita)).await.status, 403);
+    let stale = approve(&admin).header("if-match", "\"1\"");
+    assert_eq!(stack.ask(stale).await.status, 412);
+    let approved = stack.ask(approve(&admin)).await;
+    assert_eq!(approved.status, 200, "{approved:?}");
+    assert_eq!(approved.body["status"], "Active");
+    let again = stack.ask(approve(&admin)).await;
+    assert_eq!(again.etag(), approved.etag(), "nothing is left to approve");
+    stack.log_in("amelia@skyways.example").await;
+}
+
+#[tokio::test]
+async fn whoever_is_invited_waits_for_nobody_and_nobody_else_comes_where_pilots_are_invited() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let register = |name: &str| Call::new("POST", "/api/v1/users").json(registration(name));
+    let mut seen = settings_version(&stack, &admin).await;
+    seen = take_pilots(&stack, &admin, &seen, "InviteOnly").await;
+    let refused = stack.ask(register("amelia")).await;
+    let outcome = (refused.status.as_u16(), refused.problem());
+    assert_eq!(outcome, (403, "forbidden"), "{refused:?}");
+    assert_eq!(refused.body["code"], "invite-only");
+    for (policy, name) in [("InviteOnly", "bessie"), ("Approval", "jacqueline")] {
+        seen = take_pilots(&stack, &admin, &seen, policy).await;
+        let invited = stack.ask(register(name).by(&admin)).await;
+        assert_eq!(invited.body["status"], "Active", "{invited:?}");
+        stack.log_in(&format!("{name}@skyways.example")).await;
+    }
+    take_pilots(&stack, &admin, &seen, "Open").await;
+    let open = stack.ask(register("amelia")).await;
+    assert_eq!(open.body["status"], "Active", "{open:?}");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ impl Policy for Told {
     async fn due(&self, timer: &Timer) -> Result<Option<Timing>, ServiceError> {
         let settings = Settings {
             self_review: true,
-            accent_color: None,
+            ..Settings::default()
         };
         self.0.change(timer.cause, settings).await?;
         Ok(None)
@@ -117,6 +117,7 @@ fn colour(number: u64) -> Settings {
     Settings {
         self_review: false,
         accent_color: Some(format!("#{number:06x}")),
+        ..Settings::default()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::domain::actor::Actor;
 use crate::domain::event::DomainEvent;
 use crate::domain::ids::UserId;
 use crate::domain::roles::Role;
+use crate::domain::tenant::{RegistrationPolicy, Tenant};
 use crate::domain::user::{User, UserCommand, UserEvent, UserFacts, UserStatus};
 use crate::ports::credentials::{Credential, CredentialChange, CredentialKind};
 use crate::ports::event_store::ClientRequest;
@@ -84,7 +85,7 @@ impl Accounts {
                 Some(_) => self.other_admins(order.user).await?,
                 None => 0,
             },
-            approval_required: false,
+            registration: self.registration(&order).await?,
             pilots_reached: self.pilots_reached(&order.command).await?,
         };
         let full = match &order.command {
@@ -169,6 +170,16 @@ impl Accounts {
             }
             _ => Ok(None),
         }
+    }
+
+    /// How the airline takes those who register themselves, as its own stream says now.
+    async fn registration(&self, order: &UserOrder) -> Result<RegistrationPolicy, CommandError> {
+        if order.actor != Actor::Anonymous {
+            return Ok(RegistrationPolicy::default());
+        }
+        let tenant = self.shared.commands.load::<Tenant>(self.shared.tenant);
+        let tenant = tenant.await?.state;
+        Ok(tenant.map_or_else(RegistrationPolicy::default, |it| it.settings.registration))
     }
 
     /// Counted after everything that is in the log now has been projected.

@@ -4,6 +4,7 @@ use crate::domain::aggregate::Context;
 use crate::domain::personal::Personal;
 use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::roles::{Role, Roles};
+use crate::domain::tenant::RegistrationPolicy;
 use crate::domain::text;
 use crate::domain::user::command::NewUser;
 use crate::domain::user::event::{Registration, UserEvent};
@@ -20,6 +21,12 @@ pub fn register(user: &NewUser, context: &Ctx) -> Decision {
         return Err(Refusal::forbidden(
             "pilots-only",
             "Whoever registers becomes a Pilot; an admin grants more.",
+        ));
+    }
+    if own && context.facts.registration == RegistrationPolicy::InviteOnly {
+        return Err(Refusal::forbidden(
+            "invite-only",
+            "Pilots of this airline are invited by its admins.",
         ));
     }
     if !own && !context.actor.administers() {
@@ -42,7 +49,7 @@ pub fn register(user: &NewUser, context: &Ctx) -> Decision {
         ));
     }
     check_user(user)?;
-    let pending = own && context.facts.approval_required;
+    let pending = own && context.facts.registration == RegistrationPolicy::Approval;
     Ok(registration(user, user.machine, pending))
 }
 

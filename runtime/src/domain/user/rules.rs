@@ -7,6 +7,7 @@ use crate::domain::ids::{KeyId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::roles::{Role, Roles};
+use crate::domain::tenant::RegistrationPolicy;
 use crate::domain::text;
 use crate::domain::user::command::UserCommand;
 use crate::domain::user::event::UserEvent;
@@ -17,8 +18,8 @@ use crate::domain::user::state::{User, UserStatus};
 pub struct UserFacts {
     /// How many *other* active people, not machines, hold the TenantAdmin role.
     pub other_admins: u32,
-    /// The tenant wants new accounts approved.
-    pub approval_required: bool,
+    /// How the airline takes those who register themselves.
+    pub registration: RegistrationPolicy,
     /// The airline's limit on pilots, if there are so many.
     pub pilots_reached: Option<u32>,
 }

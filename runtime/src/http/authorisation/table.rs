@@ -120,6 +120,7 @@ pub const TABLE: &[Rule] = &[
     rule("GET",    "/api/v1/users",                       USERS,  Owner::Caller,      STAFF,   STAFF,     General),
     rule("GET",    "/api/v1/users/{id}",                  USERS,  Owner::User,        Known,   STAFF,     General),
     rule("PUT",    "/api/v1/users/{id}/roles",            USERS,  Owner::User,        ADMIN,   ADMIN,     General),
+    rule("POST",   "/api/v1/users/{id}/approve",          USERS,  Owner::User,        ADMIN,   ADMIN,     General),
     rule("POST",   "/api/v1/users/{id}/suspend",          USERS,  Owner::User,        ADMIN,   ADMIN,     General),
     rule("POST",   "/api/v1/users/{id}/reinstate",        USERS,  Owner::User,        ADMIN,   ADMIN,     General),
     rule("POST",   "/api/v1/users/{id}/erase",            Never,  Owner::User,        ADMIN,   ADMIN,     General),

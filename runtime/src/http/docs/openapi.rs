@@ -106,7 +106,7 @@ fn describe(operation: &mut Value, path: &str, rule: &Rule) {
         statuses.push("404");
     }
     if operation.get("requestBody").is_some() {
-        statuses.extend(["400", "409", "413", "415", "422"]);
+        statuses.extend(["400", "403", "409", "413", "415", "422"]);
     }
     if operation["parameters"]
         .as_array()

@@ -40,6 +40,8 @@ kinds! {
         "The e-mail address and password do not belong together, or the one-time link was used already or has expired.";
     FORBIDDEN = FORBIDDEN "forbidden" "Not allowed"
         "You are known, but your roles do not allow this. The detail names what would.";
+    AWAITING_APPROVAL = FORBIDDEN "awaiting-approval" "The account awaits approval"
+        "E-mail address and password are right. The airline approves who registers: log in again once an admin has done so.";
     SCOPE_MISSING = FORBIDDEN "scope-missing" "The API key lacks a scope"
         "An API key can do no more than its scopes say and never more than its owner. Issue a key that holds the scope which the detail names.";
     ORIGIN_MISMATCH = FORBIDDEN "origin-mismatch" "The request comes from another origin"

@@ -146,7 +146,7 @@ export interface paths {
         put?: never;
         /**
          * Log in with e-mail address and password
-         * @description The answer sets a session cookie.
+         * @description The answer sets a session cookie. Who registered and has yet to be approved is answered 403 `awaiting-approval`.
          */
         post: operations["logIn"];
         delete?: never;
@@ -937,8 +937,9 @@ export interface paths {
         put?: never;
         /**
          * Register a user
-         * @description Anybody may register as a pilot, with a password. An admin may leave the password out: the answer
-         *     then holds a one-time log-in link for the new user.
+         * @description Anybody may register as a pilot, with a password, unless the settings say `InviteOnly`; where they say `Approval`, the
+         *     new user is `Pending` and cannot log in before an admin has approved. An admin may leave the password out: the answer then
+         *     holds a one-time log-in link for the new user.
          *
          *     Scope of a key: `users`.
          */
@@ -1010,6 +1011,28 @@ export interface paths {
          *     Scope of a key: `users`.
          */
         delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a user
+         * @description Whoever registered where the settings say `Approval` may log in from then on. Who is not to be let in is erased.
+         *
+         *     Scope of a key: `users`.
+         */
+        post: operations["approveUser"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1773,6 +1796,11 @@ export interface components {
             /** @description Logs its reader in once; given this one time, and only when an admin set no password. */
             loginLink?: string | null;
         };
+        /**
+         * @description Who becomes a pilot without an admin's doing. `Open`: whoever registers. `Approval`: the same, once an admin has approved. `InviteOnly`: nobody.
+         * @enum {string}
+         */
+        RegistrationPolicy: "Open" | "Approval" | "InviteOnly";
         RejectPirep: {
             credit?: components["schemas"]["Credit"] | null;
             /** @example Landed at the wrong airport */
@@ -2027,6 +2055,7 @@ export interface components {
              * @example #0e7490
              */
             accentColor?: string | null;
+            registration: components["schemas"]["RegistrationPolicy"];
             /** @description Staff may decide PIREPs of their own. */
             selfReview: boolean;
         };
@@ -2489,6 +2518,7 @@ export interface operations {
             };
             400: components["responses"]["Problem"];
             401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
@@ -2523,6 +2553,7 @@ export interface operations {
             };
             400: components["responses"]["Problem"];
             401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
@@ -4312,6 +4343,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
@@ -4454,6 +4486,50 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    approveUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of the version that was seen */
+                "If-Match"?: string | null;
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the user */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description The user, who is active now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];
