@@ -14,6 +14,7 @@ mod catalogue;
 mod error;
 mod flight;
 mod keys;
+mod log_line;
 mod pirep;
 mod review;
 mod sealing;
@@ -24,6 +25,7 @@ mod values;
 
 pub use error::{DecodeError, EncodeError};
 pub use keys::{DataKey, KEY_LENGTH, KeyRing, TenantKey};
+pub use log_line::{open_log_line, seal_log_line};
 
 use sealing::{Opening, Sealing};
 use upcast::Upcast;

@@ -7,5 +7,5 @@ mod writer;
 
 pub use error::ArchiveError;
 pub use format::Header;
-pub use reader::{Archived, Reader, Track};
+pub use reader::{Archived, FlightLog, Reader, Track};
 pub use writer::{Exported, export};

@@ -9,6 +9,7 @@ mod database;
 mod documents;
 mod event_store;
 mod facts;
+mod flight_logs;
 mod import;
 mod optimistic;
 mod packed_tracks;

@@ -5,6 +5,7 @@ mod credentials;
 mod database;
 mod documents;
 mod event_store;
+mod flight_logs;
 mod import;
 mod packed_tracks;
 mod read_model;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-use crate::adapters::archive::{Archived, Reader, Track};
+use crate::adapters::archive::{Archived, FlightLog, Reader, Track};
 use crate::adapters::system::{SystemClock, SystemEntropy};
 use crate::adapters::{Stores, packing};
 use crate::app::assemble::{self, Backends};
@@ -90,7 +90,7 @@ fn plan(path: &Path, tenant: &Tenant, until: Option<i64>) -> anyhow::Result<Plan
     })
 }
 
-/// Tracks come first: the log is what makes it an import, and a repetition finds them stored.
+/// Tracks and flights' logs come first: the airline's log is what makes it an import, and a repetition finds them stored.
 async fn write(path: &Path, stores: &Stores, plan: Plan) -> anyhow::Result<u64> {
     let mut progress = Progress::new("importing");
     let mut import = stores.import.begin().await?;
@@ -106,6 +106,12 @@ async fn write(path: &Path, stores: &Stores, plan: Plan) -> anyhow::Result<u64> 
         for track in &archived.tracks {
             store(stores, track).await?;
             tracks += 1;
+        }
+        for FlightLog { flight, lines } in &archived.logs {
+            let stored = stores.tracks.store_log(*flight, lines.clone()).await;
+            stored.map_err(|error| {
+                anyhow::anyhow!("nothing is imported, the log of {flight} is refused: {error}")
+            })?;
         }
         waiting += archived.commit.events.len();
         group.push(archived);
@@ -146,9 +152,10 @@ async fn store(stores: &Stores, track: &Track) -> anyhow::Result<()> {
     let digest: [u8; 32] = Sha256::digest(&track.packed).into();
     let batch = Uuid::new_v5(&track.flight, &digest);
     let samples = packing::unpack(&track.packed)?;
+    let received_at = track.received_at.unwrap_or_else(|| SystemClock.now());
     let stored = stores
         .tracks
-        .store(track.flight, batch, digest, SystemClock.now(), samples);
+        .store(track.flight, batch, digest, received_at, samples);
     stored.await.map(|_| ()).map_err(|error| {
         anyhow::anyhow!(
             "nothing is imported, the track of {} is refused: {error}",

@@ -19,6 +19,7 @@ use crate::application::declared::declared;
 use crate::application::desired::Desired;
 use crate::application::erasure::Erasure;
 use crate::application::error::ServiceError;
+use crate::application::flight_logs::FlightLogs;
 use crate::application::history::History;
 use crate::application::pirep_queries::PirepQueries;
 use crate::application::pireps::Pireps;
@@ -49,6 +50,7 @@ pub struct Airline {
     pub api_keys: ApiKeys,
     pub pireps: Pireps,
     pub tracks: Arc<Tracks>,
+    pub flight_logs: FlightLogs,
     pub history: History,
     pub aircraft: Catalogue<Aircraft>,
     pub schedule: Catalogue<ScheduledFlight>,
@@ -91,6 +93,7 @@ impl Airline {
             ),
             rules: ReviewRules::new(shared.clone(), tracks.clone()),
             tracks,
+            flight_logs: FlightLogs::new(shared.clone()),
             history: History::new(shared.clone(), queries),
             aircraft: Catalogue::new(shared.clone()),
             schedule: Catalogue::new(shared.clone()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::application::events::ReadError;
+use crate::application::subject_keys::KeyError;
 use crate::domain::refusal::Refusal;
 use crate::ports::event_store::StoreError;
 use crate::ports::track_store::TrackError;
@@ -58,6 +59,15 @@ impl From<ReadError> for ServiceError {
         match error.into_unavailable() {
             Ok(error) => Self::Unavailable(error),
             Err(error) => Self::Corrupt(error.to_string()),
+        }
+    }
+}
+
+impl From<KeyError> for ServiceError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unavailable(error) => Self::Unavailable(error),
+            error @ KeyError::Wrapped { .. } => Self::Corrupt(error.to_string()),
         }
     }
 }

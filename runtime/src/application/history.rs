@@ -81,7 +81,9 @@ impl History {
                 continue;
             };
             state = Pirep::evolve(state, event, envelope.recorded_at);
-            let mut after = facts(state.clone().map(|it| people.show(it)).as_ref())?;
+            let shown = state.clone().map(|it| people.show(it));
+            let shown = shown.map(|it| it.as_reported(envelope.recorded_at));
+            let mut after = facts(shown.as_ref())?;
             if !party {
                 after.remove(QUESTION);
             }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use moka::future::Cache as Recent;
 
+use crate::application::contact::contact;
 use crate::application::declared::{KNOWN_FOR, declared};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
@@ -106,7 +108,8 @@ impl PirepQueries {
     pub async fn filed(&self, stored: StoredPirep) -> Result<PirepView, ServiceError> {
         let people = self.pilot(stored.entity.pilot).await?;
         let fields = declared(&self.shared).await?.fields;
-        Ok(view(stored, Extent::default(), &people, &fields))
+        let now = self.shared.now();
+        Ok(view(stored, Extent::default(), &people, &fields, now))
     }
 
     async fn complete_all(&self, all: Vec<StoredPirep>) -> Result<Vec<PirepView>, ServiceError> {
@@ -114,11 +117,20 @@ impl PirepQueries {
         let extents = self.shared.tracks.extents(&ids).await?;
         let people = self.people(&all).await?;
         let fields = declared(&self.shared).await?.fields;
+        let now = self.shared.now();
         let views = all.into_iter().map(|stored| {
             let extent = extents.get(&stored.id.0).copied().unwrap_or_default();
-            view(stored, extent, &people, &fields)
+            view(stored, extent, &people, &fields, now)
         });
         Ok(views.collect())
+    }
+
+    /// Whether a pilot may begin no flight now.
+    pub async fn is_suspended(&self, pilot: UserId) -> Result<bool, ServiceError> {
+        let row = self.shared.read_model.get(&USERS, pilot.0).await?;
+        let view = row.map(|row| document::<UserView>(&USERS, row));
+        let status = view.transpose()?.map(|view| view.entity.status);
+        Ok(status == Some(UserStatus::Suspended))
     }
 
     /// As was read not long ago: a program files many flights for one pilot.
@@ -248,8 +260,14 @@ fn text(state: PirepState) -> Value {
     Value::Text(state.as_str().to_owned())
 }
 
-fn view(stored: StoredPirep, track: Extent, people: &People, fields: &[PirepField]) -> PirepView {
-    let pirep = people.show(stored.entity);
+fn view(
+    stored: StoredPirep,
+    track: Extent,
+    people: &People,
+    fields: &[PirepField],
+    now: Timestamp,
+) -> PirepView {
+    let pirep = people.show(stored.entity).as_reported(now);
     let decider = pirep.decision.as_ref().and_then(|decision| decision.by);
     PirepView {
         id: stored.id,
@@ -258,6 +276,7 @@ fn view(stored: StoredPirep, track: Extent, people: &People, fields: &[PirepFiel
         pilot_name: people.name(pirep.pilot),
         decider_name: decider.and_then(|user| people.name(user)),
         warnings: warnings(&pirep, track, fields),
+        contact: contact(pirep.state, track, now),
         track,
         pirep,
     }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::application::bidding::Bidding;
 use crate::application::commands::{CommandError, Done, Loaded, Order};
+use crate::application::contact::{Contact, contact};
 use crate::application::declared::{Declared, declared};
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
@@ -23,8 +24,8 @@ use crate::application::write::{Outcome, WriteOptions, Written};
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use crate::domain::pirep::{
-    Changes, Credit, Intent, NewPirep, Pirep, PirepCommand, PirepFacts, Plan, Report, Source,
-    SourceKind,
+    Changes, Credit, Intent, Milestones, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState,
+    Plan, Report, Source, SourceKind,
 };
 use crate::domain::refusal::Refusal;
 
@@ -201,21 +202,48 @@ impl Pireps {
         options: WriteOptions,
     ) -> Answer {
         let flight = self.shared.read_flight(flight).await?;
-        let mut report = submit.report;
+        let (mut report, mut milestones) = (submit.report, Milestones::new());
         if let Some(present) = flight.pirep() {
             let said = report.unwrap_or_default().tidied().over(&present.report);
-            let track = track_facts::report(&self.tracks.all(flight.id).await?);
-            report = Some(said.completed(&track, self.shared.now()));
+            let track = self.tracks.all(flight.id).await?;
+            report = Some(said.completed(&track_facts::report(&track), self.shared.now()));
+            // More may come after it.
+            milestones = track_facts::certain_milestones(&track);
         }
         let command = PirepCommand::Submit {
             report,
             remarks: submit.remarks,
             custom_fields: submit.custom_fields,
             last_sequence: submit.last_sequence,
+            milestones,
         };
         let facts = PirepFacts {
             fields: self.declared().await.fields,
             ..pilot_facts(identity)
+        };
+        self.change(identity, flight, command, facts, options).await
+    }
+
+    /// Submits a flight whose client fell silent, by what its track tells, for its pilot or staff.
+    pub async fn finish(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        options: WriteOptions,
+    ) -> Answer {
+        let flight = self.shared.read_flight(flight).await?;
+        let present = flight.pirep();
+        let present = present.ok_or_else(|| ServiceError::not_found("PIREP"))?;
+        let track = self.tracks.all(flight.id).await?;
+        let report = present.report.clone();
+        let command = PirepCommand::Finish {
+            report: report.completed(&track_facts::finished(&track), self.shared.now()),
+            last_sequence: track.last().map(|sample| sample.sequence),
+            milestones: track_facts::milestones(&track),
+        };
+        let facts = PirepFacts {
+            pilot_suspended: self.queries.is_suspended(present.pilot).await?,
+            ..self.facts(identity, &flight).await?
         };
         self.change(identity, flight, command, facts, options).await
     }
@@ -363,10 +391,21 @@ impl Pireps {
         })
     }
 
-    /// What is allowed goes by these. Settings speak of staff.
-    async fn facts(&self, identity: &Identity) -> Result<PirepFacts, ServiceError> {
+    /// What is allowed goes by these. Settings speak of staff, and a flight may have fallen silent.
+    async fn facts(
+        &self,
+        identity: &Identity,
+        flight: &Flight,
+    ) -> Result<PirepFacts, ServiceError> {
+        let state = flight.pirep().map(|pirep| pirep.state);
+        let mut silent = false;
+        if let Some(state) = state.filter(|it| *it == PirepState::InProgress) {
+            let track = self.tracks.extent(flight.id).await?;
+            silent = contact(state, track, self.shared.now()) == Some(Contact::Silent);
+        }
         Ok(PirepFacts {
             self_review: identity.actor().reviews() && self.self_review().await?,
+            silent,
             fields: self.declared().await.fields,
             ..PirepFacts::default()
         })

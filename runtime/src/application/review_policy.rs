@@ -145,7 +145,7 @@ fn pending(events: &[DecodedEvent], cause: Cause) -> Option<Pending> {
         };
         let answers = !matches!(
             **event,
-            E::Edited(_) | E::Merged { .. } | E::Commented { .. }
+            E::Edited(_) | E::Merged { .. } | E::Reached { .. } | E::Commented { .. }
         );
         if index > submission && answers {
             return None;

@@ -72,6 +72,7 @@ pub struct Shared {
     pub entropy: Arc<dyn Entropy>,
     pub pepper: Pepper,
     pub passwords: Arc<Passwords>,
+    pub keys: Arc<SubjectKeys>,
     pub commands: Commands,
     pub reader: EventReader,
     pub projections: Projections,
@@ -90,10 +91,11 @@ impl Shared {
         Arc::new(Self {
             commands: Commands::new(
                 parts.events.clone(),
-                keys,
+                keys.clone(),
                 parts.clock.clone(),
                 parts.entropy.clone(),
             ),
+            keys,
             projections: Projections::new(
                 parts.events.clone(),
                 reader.clone(),

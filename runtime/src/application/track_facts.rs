@@ -1,8 +1,8 @@
-//! What a track says about its flight: distance along it, and when blocks and wheels were left.
+//! What a track says about its flight: distance along it, fuel, and when blocks and wheels were left.
 
 use jiff::Timestamp;
 
-use crate::domain::pirep::Report;
+use crate::domain::pirep::{Milestone, Milestones, Report};
 use crate::domain::review::TrackInputs;
 use crate::ports::track_store::Sample;
 
@@ -16,8 +16,10 @@ const FLYING_KT: i16 = 80;
 const JUMP_KT: f64 = 1_500.0;
 const PER_DEGREE: f64 = 1e7;
 
-/// What follows from the samples, in their order; empty where they do not tell.
+/// What follows from the samples, in their order; empty where they do not tell. Phases tell better than speeds.
 pub fn report(samples: &[Sample]) -> Report {
+    let reached = milestones(samples);
+    let at = |milestone| reached.get(&milestone).copied();
     let faster =
         |limit| move |sample: &&Sample| sample.ground_speed_kt.is_some_and(|kt| kt >= limit);
     let first = |limit| samples.iter().find(faster(limit)).map(|sample| sample.time);
@@ -28,8 +30,10 @@ pub fn report(samples: &[Sample]) -> Report {
             .find(faster(limit))
             .map(|sample| sample.time)
     };
-    let (take_off, landing) = (first(FLYING_KT), last(FLYING_KT));
-    let (off_block, on_block) = (first(TAXI_KT), last(TAXI_KT));
+    let off_block = at(Milestone::OffBlock).or(first(TAXI_KT));
+    let take_off = at(Milestone::TakeOff).or(first(FLYING_KT));
+    let landing = at(Milestone::Landing).or(last(FLYING_KT));
+    let on_block = at(Milestone::OnBlock).or(last(TAXI_KT));
     Report {
         off_block_at: off_block,
         take_off_at: take_off,
@@ -38,8 +42,92 @@ pub fn report(samples: &[Sample]) -> Report {
         block_time_min: minutes(off_block, on_block),
         flight_time_min: minutes(take_off, landing),
         distance_centi_nmi: distance(samples),
+        fuel_used_kg: fuel_used(samples, off_block),
         ..Report::default()
     }
+}
+
+/// The same of a flight of which no more will come: it lasted from its first sample to its last, if nothing else tells.
+pub fn finished(samples: &[Sample]) -> Report {
+    let report = report(samples);
+    let time = |sample: &Sample| sample.time;
+    let off_block = report.off_block_at.or(samples.first().map(time));
+    let on_block = report.on_block_at.or(samples.last().map(time));
+    Report {
+        off_block_at: off_block,
+        on_block_at: on_block,
+        block_time_min: minutes(off_block, on_block),
+        ..report
+    }
+}
+
+/// When the flight passed its milestones, by the phases that its client named.
+pub fn milestones(samples: &[Sample]) -> Milestones {
+    let found = passed(samples).into_iter();
+    found
+        .map(|(milestone, index)| (milestone, samples[index].time))
+        .collect()
+}
+
+/// Those of them that nothing which is still under way can move: whatever led to them has arrived.
+pub fn certain_milestones(samples: &[Sample]) -> Milestones {
+    let certain = |(milestone, index): &(Milestone, usize)| match milestone {
+        Milestone::OffBlock | Milestone::TakeOff => {
+            // Clients count from 0 or from 1.
+            samples[0].sequence <= 1 && is_whole(&samples[..=*index])
+        }
+        Milestone::Landing | Milestone::OnBlock => {
+            is_whole(&samples[index.saturating_sub(1)..=*index])
+        }
+    };
+    let found = passed(samples).into_iter().filter(certain);
+    found
+        .map(|(milestone, index)| (milestone, samples[index].time))
+        .collect()
+}
+
+/// The samples with which they begin: a landing is the last one, whatever was tried before.
+fn passed(samples: &[Sample]) -> Vec<(Milestone, usize)> {
+    let first = |milestone: Milestone, from: usize| {
+        let begins = |sample: &Sample| {
+            let phase = sample.phase.as_deref();
+            phase.is_some_and(|phase| milestone.phases().contains(&phase))
+        };
+        let found = samples.iter().skip(from).position(begins);
+        found.map(|index| (milestone, index + from))
+    };
+    let flew_before = |index: usize| samples[..index].iter().any(is_airborne);
+    let off_block = first(Milestone::OffBlock, 0).filter(|(_, index)| !flew_before(*index));
+    let take_off = first(Milestone::TakeOff, 0);
+    let ground = samples.iter().rposition(is_airborne).map(|index| index + 1);
+    let landing = ground.and_then(|from| first(Milestone::Landing, from));
+    let on_block = ground.and_then(|from| first(Milestone::OnBlock, from));
+    let all = [off_block, take_off, landing, on_block];
+    all.into_iter().flatten().collect()
+}
+
+/// Whether none is missing between them.
+fn is_whole(samples: &[Sample]) -> bool {
+    samples
+        .windows(2)
+        .all(|pair| pair[0].sequence + 1 == pair[1].sequence)
+}
+
+/// From take-off to final approach.
+fn is_airborne(sample: &Sample) -> bool {
+    const PHASES: [&str; 8] = ["TOF", "ICL", "TKO", "ENR", "DV", "TEN", "APR", "FIN"];
+    let phase = sample.phase.as_deref();
+    phase.is_some_and(|phase| PHASES.contains(&phase))
+}
+
+/// Of what was on board at off-block; nothing when it became more.
+fn fuel_used(samples: &[Sample], off_block: Option<Timestamp>) -> Option<i32> {
+    let off_block = off_block?;
+    let flown = samples.iter().filter(|sample| sample.time >= off_block);
+    let mut fuel = flown.filter_map(|sample| sample.fuel_kg);
+    let first = fuel.next()?;
+    let used = first - fuel.next_back()?;
+    Some(used).filter(|used| *used > 0)
 }
 
 /// What review rules ask of the samples, in their order.
@@ -163,6 +251,54 @@ mod tests {
         assert_eq!((inputs.positions, inputs.largest_gap_s), (4, Some(1_200)));
         let miles = inputs.great_circle_centi_nmi.unwrap();
         assert!((miles - 12_008).abs() < 5, "{miles}");
+    }
+
+    fn phases(named: &[(i32, &str)]) -> Vec<Sample> {
+        let samples = named.iter().map(|(sequence, phase)| Sample {
+            phase: Some((*phase).to_owned()),
+            ..sample(*sequence, i64::from(*sequence) * 60, 0.0, 0.0, 200)
+        });
+        samples.collect()
+    }
+
+    fn seconds(found: &Milestones) -> Vec<i64> {
+        found.values().map(|at| at.as_second()).collect()
+    }
+
+    #[test]
+    fn milestones_are_read_off_the_phases() {
+        let flown = [
+            "BST", "PBT", "TXI", "TOF", "ENR", "APR", "LDG", "TOF", "APR", "LAN", "TXI", "ONB",
+            "ARR",
+        ];
+        let flown: Vec<(i32, &str)> = (0..).zip(flown).collect();
+        let track = phases(&flown);
+        let expected = [60, 180, 540, 660];
+        assert_eq!(seconds(&milestones(&track)), expected, "the last landing");
+        assert_eq!(seconds(&certain_milestones(&track)), expected);
+        let report = report(&track);
+        assert_eq!(report.block_time_min, Some(10));
+        assert_eq!(report.flight_time_min, Some(6));
+    }
+
+    #[test]
+    fn what_may_still_come_keeps_a_milestone_from_being_certain() {
+        let taxies_in = phases(&[(24, "LAN"), (25, "TXI"), (26, "ONB")]);
+        assert_eq!(certain_milestones(&taxies_in), Milestones::new());
+        let gap = phases(&[(0, "BST"), (1, "TXI"), (3, "TOF"), (9, "ENR"), (11, "LDG")]);
+        assert_eq!(seconds(&milestones(&gap)), [60, 180, 660]);
+        assert_eq!(seconds(&certain_milestones(&gap)), [60]);
+    }
+
+    #[test]
+    fn fuel_is_counted_from_off_block_on() {
+        let mut track = phases(&[(0, "BST"), (1, "PBT"), (2, "ENR"), (3, "ONB")]);
+        for (sample, fuel) in track.iter_mut().zip([5_000, 60_000, 50_000, 21_000]) {
+            sample.fuel_kg = Some(fuel);
+        }
+        assert_eq!(report(&track).fuel_used_kg, Some(39_000));
+        track[3].fuel_kg = Some(70_000);
+        assert_eq!(report(&track).fuel_used_kg, None, "it was filled up");
     }
 
     #[test]

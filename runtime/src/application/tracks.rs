@@ -1,5 +1,6 @@
 //! Telemetry of flights: received in batches, stored once, read as a whole.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,19 +11,21 @@ use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::application::identity::Identity;
-use crate::application::limits;
 use crate::application::pirep_queries::PirepQueries;
 use crate::application::projections::entities::document;
 use crate::application::projections::tables::PIREPS;
 use crate::application::shared::Shared;
 use crate::application::views::StoredPirep;
+use crate::application::{telemetry, track_facts};
 use crate::domain::ids::PirepId;
-use crate::domain::pirep::{Pirep, PirepCommand, PirepFacts, PirepState};
-use crate::domain::refusal::{Faults, Refusal};
-use crate::ports::track_store::{Sample, Stored};
+use crate::domain::pirep::{Milestone, Pirep, PirepCommand, PirepFacts, PirepState};
+use crate::domain::refusal::Faults;
+use crate::ports::track_store::{Extent, Sample, Stored};
 
 /// Most samples of one batch.
 pub const MAX_BATCH: usize = 500;
+/// Most samples that are uploaded at once: seven hours at one a second.
+pub const MAX_WHOLE: usize = 25_200;
 /// Most samples of one flight, numbered from 0: a day at one a second.
 pub const MAX_SAMPLES: usize = 86_400;
 const MAX_PHASE_CHARS: usize = 16;
@@ -40,72 +43,88 @@ impl Tracks {
     }
 
     /// Stores a batch of the owner's, in whatever state the PIREP is, unless there is no room. A flight that moves after it was
-    /// paused is resumed.
+    /// paused is resumed; what it reaches is noted. A client that gets no answer asks again, and so does whatever follows.
     pub async fn store(
         &self,
         identity: &Identity,
         flight: impl Into<Flight>,
         batch_id: Uuid,
-        mut samples: Vec<Sample>,
+        samples: Vec<Sample>,
     ) -> Result<Stored, ServiceError> {
-        check(&samples)?;
-        for sample in &mut samples {
-            sample.time = to_microsecond(sample.time);
+        check("/positions", MAX_BATCH, &samples)?;
+        let flight = telemetry::admit(&self.shared, identity, flight).await?;
+        let samples = samples.into_iter().map(to_microseconds).collect();
+        let (stored, news) = self.keep(&flight, batch_id, samples).await?;
+        self.act_on(identity, &flight, news).await?;
+        Ok(stored)
+    }
+
+    /// Stores a whole track at once. Its batches are named by what they hold, so that the same track, or one that has
+    /// grown, may be sent again.
+    pub async fn store_whole(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        samples: Vec<Sample>,
+    ) -> Result<(), ServiceError> {
+        check("/track", MAX_WHOLE, &samples)?;
+        let flight = telemetry::admit(&self.shared, identity, flight).await?;
+        let mut news = News::default();
+        for batch in samples.chunks(MAX_BATCH) {
+            let batch: Vec<_> = batch.iter().cloned().map(to_microseconds).collect();
+            let batch_id = Uuid::new_v5(&flight.id.0, &digest(&batch));
+            let (_, more) = self.keep(&flight, batch_id, batch).await?;
+            news.moves |= more.moves;
+            news.progress |= more.progress;
         }
-        let flight = self.shared.read_flight(flight).await?;
-        let owner = flight.owner();
-        let owner = owner.ok_or_else(|| ServiceError::not_found("PIREP"))?;
-        if owner.pilot != identity.user() {
-            let detail = "Only the pilot's own programs send positions.";
-            return Err(Refusal::forbidden("not-yours", detail).into());
-        }
-        self.find_room(&flight).await?;
-        self.keep_draft(identity, &flight).await?;
+        self.act_on(identity, &flight, news).await
+    }
+
+    async fn keep(
+        &self,
+        flight: &Flight,
+        batch_id: Uuid,
+        samples: Vec<Sample>,
+    ) -> Result<(Stored, News), ServiceError> {
+        let last = samples.iter().map(|sample| sample.sequence).max();
+        let phases = samples.iter().filter_map(|sample| sample.phase.clone());
+        let phases: BTreeSet<String> = phases.collect();
+        let pirep = flight.pirep();
         // What was recorded before the pause may arrive after it.
-        let paused_at = flight.pirep().and_then(|pirep| pirep.paused_at);
+        let paused = pirep.filter(|pirep| pirep.state == PirepState::Paused);
+        let paused_at = paused.and_then(|pirep| pirep.paused_at);
         let moves = samples.iter().any(|sample| {
             sample.phase.as_deref() != Some(PAUSED_PHASE)
                 && paused_at.is_some_and(|paused_at| sample.time > paused_at)
         });
-        let digest = digest(&samples);
-        let received_at = self.shared.now();
+        let (digest, received_at) = (digest(&samples), self.shared.now());
         let tracks = &self.shared.tracks;
-        let answer = tracks
+        let stored = tracks
             .store(flight.id.0, batch_id, digest, received_at, samples)
             .await?;
-        let paused = flight
-            .pirep()
-            .is_some_and(|pirep| pirep.state == PirepState::Paused);
-        if paused && moves && answer.stored > 0 {
-            self.resume(identity, flight).await?;
-        }
-        Ok(answer)
+        let is_late = stored.last_sequence > last;
+        let news = News {
+            moves: moves && stored.stored > 0,
+            progress: pirep.is_some_and(|pirep| may_reach(pirep, &phases, is_late)),
+        };
+        Ok((stored, news))
     }
 
-    /// There is always room for a flight that is being flown, or that was and awaits its review.
-    async fn find_room(&self, flight: &Flight) -> Result<(), ServiceError> {
-        use PirepState::{InProgress, Paused, Submitted};
-        let state = flight.pirep().map(|pirep| pirep.state);
-        if matches!(state, Some(InProgress | Paused | Submitted)) {
-            return Ok(());
+    async fn act_on(
+        &self,
+        identity: &Identity,
+        flight: &Flight,
+        news: News,
+    ) -> Result<(), ServiceError> {
+        if news.progress {
+            let track = self.all(flight.id).await?;
+            let milestones = track_facts::certain_milestones(&track);
+            let command = PirepCommand::Reach(milestones);
+            self.note(identity, flight, command).await?;
         }
-        match limits::full(&self.shared).await {
-            Some(refusal) => Err(refusal.into()),
-            None => Ok(()),
+        if news.moves {
+            self.note(identity, flight, PirepCommand::Resume).await?;
         }
-    }
-
-    /// Said in the draft's stream before the first of its positions is stored: whoever discards it at the same moment comes
-    /// before that, and there is no draft any more, or after it, and is refused. No position is kept that nobody sees.
-    async fn keep_draft(&self, identity: &Identity, flight: &Flight) -> Result<(), ServiceError> {
-        let pirep = flight.pirep();
-        if !pirep.is_some_and(|it| it.state == PirepState::Draft && !it.tracked) {
-            return Ok(());
-        }
-        let (command, facts) = (PirepCommand::StartTrack, PirepFacts::default());
-        let order = Order::<Pirep>::new(flight.id, command, identity.actor(), facts)
-            .having_read(flight.read.clone());
-        self.shared.commands.execute(order).await?;
         Ok(())
     }
 
@@ -123,6 +142,12 @@ impl Tracks {
     pub async fn all(&self, pirep: PirepId) -> Result<Vec<Sample>, ServiceError> {
         let tracks = &self.shared.tracks;
         Ok(tracks.samples(pirep.0, None, MAX_SAMPLES).await?)
+    }
+
+    /// How much of it has arrived.
+    pub async fn extent(&self, pirep: PirepId) -> Result<Extent, ServiceError> {
+        let extents = self.shared.tracks.extents(&[pirep.0]).await?;
+        Ok(extents.get(&pirep.0).copied().unwrap_or_default())
     }
 
     /// Packs the tracks of decided flights; answers how many. One that cannot be packed stays as it is.
@@ -151,34 +176,59 @@ impl Tracks {
         }))
     }
 
-    /// Whether somebody paused or resumed it meanwhile does not matter: the samples are stored.
-    async fn resume(&self, identity: &Identity, flight: Flight) -> Result<(), ServiceError> {
+    /// Whether somebody was first does not matter: the samples are stored.
+    async fn note(
+        &self,
+        identity: &Identity,
+        flight: &Flight,
+        command: PirepCommand,
+    ) -> Result<(), ServiceError> {
         let facts = PirepFacts::default();
-        let order = Order::<Pirep>::new(flight.id, PirepCommand::Resume, identity.actor(), facts)
-            .having_read(flight.read);
-        match self
-            .shared
-            .commands
-            .execute(order)
-            .await
-            .map_err(ServiceError::from)
-        {
+        let order = Order::<Pirep>::new(flight.id, command, identity.actor(), facts)
+            .having_read(flight.read.clone());
+        let done = self.shared.commands.execute(order).await;
+        match done.map_err(ServiceError::from) {
             Ok(_) | Err(ServiceError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
-fn check(samples: &[Sample]) -> Result<(), ServiceError> {
+/// What batches say of their flight.
+#[derive(Clone, Copy, Default)]
+struct News {
+    /// It goes on after a pause.
+    moves: bool,
+    /// It may have reached what has not been noted.
+    progress: bool,
+}
+
+/// Whether the whole track is worth a look for milestones: when a later one than was noted begins, or when what comes late
+/// may be the sample that was missing before one.
+fn may_reach(pirep: &Pirep, phases: &BTreeSet<String>, is_late: bool) -> bool {
+    let last = pirep.milestones.keys().next_back();
+    let begins = |milestone: Milestone| milestone.phases().iter().any(|it| phases.contains(*it));
+    let missing = Milestone::ALL
+        .into_iter()
+        .filter(|milestone| !pirep.milestones.contains_key(milestone));
+    missing.into_iter().any(|milestone| match is_late {
+        true => !phases.is_empty(),
+        false => Some(&milestone) > last && begins(milestone),
+    })
+}
+
+fn check(at: &str, most: usize, samples: &[Sample]) -> Result<(), ServiceError> {
     let mut faults = Faults::default();
-    if samples.is_empty() || samples.len() > MAX_BATCH {
-        let detail = format!("A batch has 1 to {MAX_BATCH} positions.");
-        faults.add("/positions", "out-of-range", detail);
+    if samples.is_empty() || samples.len() > most {
+        let detail = format!("Must be 1 to {most} positions.");
+        faults.add(at, "out-of-range", detail);
     }
-    for (index, sample) in samples.iter().enumerate().take(MAX_BATCH) {
+    for (index, sample) in samples.iter().enumerate().take(most) {
         let mut check = |valid: bool, member: &str, detail: &str| {
-            let pointer = format!("/positions/{index}/{member}");
-            faults.check(valid, &pointer, "out-of-range", detail);
+            if !valid {
+                let pointer = format!("{at}/{index}/{member}");
+                faults.add(pointer, "out-of-range", detail);
+            }
         };
         let (latitude, longitude) = (sample.latitude_e7, sample.longitude_e7);
         check(
@@ -207,9 +257,11 @@ fn check(samples: &[Sample]) -> Result<(), ServiceError> {
     Ok(faults.finish()?)
 }
 
-/// What every store keeps.
-fn to_microsecond(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+fn to_microseconds(sample: Sample) -> Sample {
+    Sample {
+        time: telemetry::to_microsecond(sample.time),
+        ..sample
+    }
 }
 
 /// Tells a repeated batch from another one under the same id.

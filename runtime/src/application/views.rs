@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::application::contact::Contact;
 use crate::domain::catalogue::Item;
 use crate::domain::ids::{KeyId, PirepId, TenantId, UserId};
 use crate::domain::pirep::Pirep;
@@ -42,6 +43,8 @@ pub struct PirepView {
     /// Who decided; none without a decision, after a rule's, or once erased.
     pub decider_name: Option<String>,
     pub track: Extent,
+    /// None of a flight that is not under way, or of which no position has ever come.
+    pub contact: Option<Contact>,
     pub warnings: Vec<Warning>,
 }
 

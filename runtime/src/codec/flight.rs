@@ -4,7 +4,7 @@ use albatross_proto::v1 as wire;
 
 use crate::codec::error::DecodeError;
 use crate::codec::values::{microseconds, optional_time};
-use crate::domain::pirep::{Credit, Plan, Report, Source, SourceKind};
+use crate::domain::pirep::{Credit, Milestone, Plan, Report, Source, SourceKind};
 
 pub fn plan_to_wire(plan: &Plan) -> wire::Plan {
     wire::Plan {
@@ -119,5 +119,25 @@ pub fn credit(value: i32) -> Result<Credit, DecodeError> {
         Ok(wire::Credit::Hours) => Ok(Credit::Hours),
         Ok(wire::Credit::None) => Ok(Credit::None),
         Ok(wire::Credit::Unspecified) | Err(_) => Err(DecodeError::Invalid("credit")),
+    }
+}
+
+pub fn milestone_to_wire(milestone: Milestone) -> i32 {
+    let milestone = match milestone {
+        Milestone::OffBlock => wire::Milestone::OffBlock,
+        Milestone::TakeOff => wire::Milestone::TakeOff,
+        Milestone::Landing => wire::Milestone::Landing,
+        Milestone::OnBlock => wire::Milestone::OnBlock,
+    };
+    milestone.into()
+}
+
+pub fn milestone(value: i32) -> Result<Milestone, DecodeError> {
+    match wire::Milestone::try_from(value) {
+        Ok(wire::Milestone::OffBlock) => Ok(Milestone::OffBlock),
+        Ok(wire::Milestone::TakeOff) => Ok(Milestone::TakeOff),
+        Ok(wire::Milestone::Landing) => Ok(Milestone::Landing),
+        Ok(wire::Milestone::OnBlock) => Ok(Milestone::OnBlock),
+        Ok(wire::Milestone::Unspecified) | Err(_) => Err(DecodeError::Invalid("milestone")),
     }
 }

@@ -48,6 +48,14 @@ pub fn encode(
         ),
         E::Paused => (K::FlightPaused, wire::FlightPaused {}.encode_to_vec()),
         E::Resumed => (K::FlightResumed, wire::FlightResumed {}.encode_to_vec()),
+        E::Reached { milestone, at } => (
+            K::MilestoneReached,
+            wire::MilestoneReached {
+                milestone: flight::milestone_to_wire(*milestone),
+                at: at.as_microsecond(),
+            }
+            .encode_to_vec(),
+        ),
         E::Submitted {
             report,
             last_sequence,
@@ -162,6 +170,13 @@ pub fn decode(
         }
         K::FlightPaused => wire::FlightPaused::decode(payload).map(|_| E::Paused)?,
         K::FlightResumed => wire::FlightResumed::decode(payload).map(|_| E::Resumed)?,
+        K::MilestoneReached => {
+            let message = wire::MilestoneReached::decode(payload)?;
+            E::Reached {
+                milestone: flight::milestone(message.milestone)?,
+                at: values::time("at", message.at)?,
+            }
+        }
         K::PirepSubmitted => {
             let message = wire::PirepSubmitted::decode(payload)?;
             E::Submitted {

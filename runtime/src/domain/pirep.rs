@@ -4,6 +4,7 @@ pub mod command;
 pub mod event;
 pub mod flight;
 pub mod life_cycle;
+pub mod milestone;
 pub mod permission;
 pub mod rules;
 pub mod state;
@@ -19,6 +20,7 @@ pub use command::{Changes, Intent, NewPirep, PirepCommand};
 pub use event::{Credit, Edit, Filing, PirepEvent};
 pub use flight::{Plan, Report, Source, SourceKind};
 pub use life_cycle::{Action, Awaits, PirepState};
+pub use milestone::{Milestone, Milestones};
 pub use permission::PirepFacts;
 pub use state::{Decision, Pirep, Sent, Verdict};
 
@@ -66,20 +68,31 @@ impl Aggregate for Pirep {
             C::Edit(changes) => rules::edit(pirep, changes, context),
             C::Pause => permit(Action::Pause).map(|()| vec![PirepEvent::Paused]),
             C::Resume => permit(Action::Resume).map(|()| vec![PirepEvent::Resumed]),
+            C::Reach(milestones) => Ok(rules::reach(pirep, milestones, context)),
             C::Submit {
                 report,
                 remarks,
                 custom_fields,
                 last_sequence,
+                milestones,
             } => {
                 permit(Action::Submit)?;
-                rules::submit(
-                    pirep,
-                    report.as_ref(),
-                    rules::Said::of(remarks, custom_fields),
-                    *last_sequence,
-                    context,
-                )
+                let said = rules::Said::of(remarks, custom_fields);
+                let reached = rules::reach(pirep, milestones, context);
+                let submitted =
+                    rules::submit(pirep, report.as_ref(), said, *last_sequence, context)?;
+                Ok([reached, submitted].concat())
+            }
+            C::Finish {
+                report,
+                last_sequence,
+                milestones,
+            } => {
+                permit(Action::Finish)?;
+                let said = rules::Said::nothing();
+                let reached = rules::reach(pirep, milestones, context);
+                let submitted = rules::submit(pirep, Some(report), said, *last_sequence, context)?;
+                Ok([reached, submitted].concat())
             }
             C::Review(review) => rules::review(pirep, review, context),
             C::Withdraw => permit(Action::Withdraw).map(|()| vec![PirepEvent::Withdrawn]),

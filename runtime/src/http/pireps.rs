@@ -8,11 +8,13 @@ pub mod file;
 pub mod fly;
 pub mod history;
 pub mod input;
+pub mod log;
 pub mod plan;
 pub mod read;
 pub mod sample;
 pub mod talk;
 pub mod track;
+pub mod whole;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,10 +22,11 @@ use crate::http::state::HttpState;
 
 pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
-        .merge(file::routes())
+        .merge(whole::takes_whole_flights(file::routes()))
         .merge(read::routes())
         .merge(edit::routes())
         .merge(fly::routes())
+        .merge(log::routes())
         .merge(decide::routes())
         .merge(talk::routes())
 }

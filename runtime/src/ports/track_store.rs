@@ -1,6 +1,6 @@
-//! Telemetry of flights: positions by sequence number, stored once however often they arrive.
+//! Telemetry of flights: positions and lines of the ACARS log by sequence number, stored once however often they arrive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,6 +30,17 @@ pub struct Sample {
     pub phase: Option<String>,
 }
 
+/// One line of a flight's ACARS log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The client's own number, from 0; unique within a flight's log.
+    pub sequence: i32,
+    /// To the microsecond.
+    pub time: Timestamp,
+    /// Its text, encrypted with the key of the flight's pilot.
+    pub sealed: Vec<u8>,
+}
+
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
@@ -50,6 +61,8 @@ pub struct Extent {
     pub count: i64,
     /// The highest sequence number of the flight.
     pub last_sequence: Option<i32>,
+    /// When the last batch came that was new, by the server's clock.
+    pub last_received_at: Option<Timestamp>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +95,20 @@ pub trait TrackStore: Send + Sync {
 
     /// The extents of those of `flights` that have any samples.
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError>;
+
+    /// Stores lines of a flight's log; answers how many were new. Of two with one number the first stays.
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError>;
+
+    /// At most `limit` lines of a flight's log after a sequence number, in order of sequence.
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError>;
+
+    /// Those of `flights` whose log has any lines.
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError>;
 
     /// The flights whose samples are stored one by one.
     async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError>;

@@ -14,8 +14,8 @@ use albatross::domain::event::DomainEvent;
 use albatross::domain::ids::UserId;
 use albatross::domain::personal::Personal;
 use albatross::domain::pirep::{
-    Intent, NewPirep, Pirep, PirepCommand, PirepEvent, PirepFacts, PirepState, Report, Source,
-    SourceKind,
+    Intent, Milestones, NewPirep, Pirep, PirepCommand, PirepEvent, PirepFacts, PirepState, Report,
+    Source, SourceKind,
 };
 use albatross::domain::roles::Role;
 use albatross::domain::user::{NewUser, User, UserCommand, UserFacts};
@@ -202,6 +202,7 @@ fn submit() -> Order<Pirep> {
         remarks: Some("smooth".into()),
         custom_fields: None,
         last_sequence: Some(9),
+        milestones: Milestones::new(),
     })
 }
 

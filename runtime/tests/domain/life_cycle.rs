@@ -2,8 +2,8 @@
 
 use albatross::domain::pirep::permission::allowed;
 use albatross::domain::pirep::{
-    Action, Credit, Filing, Pirep, PirepCommand, PirepEvent, PirepFacts, PirepState, Plan, Report,
-    Source, SourceKind,
+    Action, Credit, Filing, Milestones, Pirep, PirepCommand, PirepEvent, PirepFacts, PirepState,
+    Plan, Report, Source, SourceKind,
 };
 use albatross::domain::refusal::RefusalKind;
 
@@ -114,6 +114,12 @@ fn command(action: Action) -> PirepCommand {
             remarks: None,
             custom_fields: None,
             last_sequence: None,
+            milestones: Milestones::new(),
+        },
+        Action::Finish => C::Finish {
+            report: Report::default(),
+            last_sequence: None,
+            milestones: Milestones::new(),
         },
         Action::Withdraw => C::Withdraw,
         Action::Ask => C::Ask { question: text() },
@@ -184,7 +190,38 @@ fn every_cell_of_the_table_holds_and_nothing_else_is_possible() {
             }
         }
     }
-    assert_eq!(cells, 8 * 2 * 16);
+    assert_eq!(cells, 8 * 2 * 17);
+}
+
+#[test]
+fn a_flight_that_fell_silent_is_finished_by_its_pilot_or_staff() {
+    let silent = || PirepFacts {
+        silent: true,
+        ..PirepFacts::default()
+    };
+    for actor in [pilot(), reviewer()] {
+        let given = Given::<Pirep>::events(past("InProgress")).with(silent());
+        let before = given.state.clone().unwrap();
+        assert!(allowed(&before, &actor, &silent()).contains(&"finish"));
+        let command = PirepCommand::Finish {
+            report: Report {
+                fuel_used_kg: Some(41_000),
+                ..before.report.clone()
+            },
+            last_sequence: Some(99),
+            milestones: Milestones::new(),
+        };
+        let finished = given.when(actor, command).state();
+        assert_eq!(finished.state, PirepState::Submitted);
+        assert_eq!(finished.report.fuel_used_kg, Some(41_000));
+        assert_eq!((finished.last_sequence, finished.held), (Some(99), false));
+        assert_eq!(finished.source, before.source, "as it came into being");
+    }
+    for row in ["Draft", "Paused", "Submitted to staff", "Cancelled"] {
+        let given = Given::<Pirep>::events(past(row)).with(silent());
+        let refused = given.when(pilot(), command(Action::Finish));
+        refused.outcome.expect_err("only what is under way");
+    }
 }
 
 #[test]

@@ -4,10 +4,11 @@ use albatross::domain::actor::{Actor, KeyUse, Person};
 use albatross::domain::catalogue::{FieldKind, PirepField};
 use albatross::domain::ids::{BidId, KeyId, ScheduledFlightId};
 use albatross::domain::pirep::{
-    Awaits, Changes, Credit, Edit, Intent, NewPirep, Pirep, PirepCommand, PirepEvent, PirepFacts,
-    PirepState, Plan, Report, Source, SourceKind, Verdict,
+    Awaits, Changes, Credit, Edit, Intent, Milestone, Milestones, NewPirep, Pirep, PirepCommand,
+    PirepEvent, PirepFacts, PirepState, Plan, Report, Source, SourceKind, Verdict,
 };
 use albatross::domain::roles::{Role, Scope};
+use jiff::ToSpan;
 use rstest::rstest;
 use uuid::Uuid;
 
@@ -41,6 +42,7 @@ fn submit(report: Option<Report>) -> PirepCommand {
         remarks: None,
         custom_fields: None,
         last_sequence: None,
+        milestones: Milestones::new(),
     }
 }
 
@@ -162,6 +164,7 @@ fn submitting_hands_it_to_staff_with_the_last_of_what_was_measured() {
         remarks: Some("smooth".into()),
         custom_fields: None,
         last_sequence: Some(2_109),
+        milestones: Milestones::new(),
     };
     let mut filing = filing(SourceKind::Acars);
     filing.report = Report {
@@ -532,4 +535,64 @@ fn a_new_report_flies_the_flight_of_its_bid() {
         .when(pilot(), file(false, Some(west)))
         .state();
     assert_eq!((pirep.bid, pirep.scheduled_flight), (None, Some(west)));
+}
+
+#[test]
+fn a_milestone_is_noted_once_and_shows_in_the_report_of_a_flight_under_way() {
+    let at = |minute: i64| now() - minute.minutes();
+    let reached = |milestone, at| PirepEvent::Reached { milestone, at };
+    let both = Milestones::from([(Milestone::OffBlock, at(60)), (Milestone::TakeOff, at(50))]);
+    let noted = flight(SourceKind::Acars)
+        .when(pilot(), PirepCommand::Reach(both.clone()))
+        .then([
+            reached(Milestone::OffBlock, at(60)),
+            reached(Milestone::TakeOff, at(50)),
+        ])
+        .unwrap();
+    assert_eq!(noted.report.take_off_at, None, "nobody said so");
+    let shown = noted.as_reported(now()).report;
+    assert_eq!(
+        (shown.off_block_at, shown.take_off_at, shown.landing_at),
+        (Some(at(60)), Some(at(50)), None)
+    );
+
+    let past = || {
+        let flight = PirepEvent::Prefiled(filing(SourceKind::Acars));
+        Given::<Pirep>::events([flight, reached(Milestone::TakeOff, at(50))])
+    };
+    let other = Milestones::from([(Milestone::TakeOff, at(10))]);
+    past()
+        .when(pilot(), PirepCommand::Reach(other.clone()))
+        .then([]);
+    // What a submission finds in the track is noted with it.
+    let submit = PirepCommand::Submit {
+        report: None,
+        remarks: None,
+        custom_fields: None,
+        last_sequence: None,
+        milestones: both,
+    };
+    let events = past().when(pilot(), submit).outcome.unwrap();
+    assert_eq!(events[0], reached(Milestone::OffBlock, at(60)));
+    assert!(
+        matches!(events[1], PirepEvent::Submitted { .. }),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn neither_a_wrong_clock_nor_a_decided_flight_reaches_anything() {
+    let ahead = Milestones::from([(Milestone::TakeOff, now() + 25.hours())]);
+    flight(SourceKind::Acars)
+        .when(pilot(), PirepCommand::Reach(ahead))
+        .then([]);
+    let earlier = Milestones::from([(Milestone::TakeOff, now() - 1.hours())]);
+    let decided = [
+        PirepEvent::Prefiled(filing(SourceKind::Acars)),
+        submitted(),
+        accepted(),
+    ];
+    Given::<Pirep>::events(decided)
+        .when(pilot(), PirepCommand::Reach(earlier))
+        .then([]);
 }

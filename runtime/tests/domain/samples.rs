@@ -8,7 +8,7 @@ use albatross::domain::event::DomainEvent;
 use albatross::domain::ids::{BidId, KeyId, ScheduledFlightId, UserId};
 use albatross::domain::personal::Personal;
 use albatross::domain::pirep::{
-    Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
+    Credit, Edit, Filing, Milestone, PirepEvent, Plan, Report, Source, SourceKind,
 };
 use albatross::domain::review::{Answer, Finding, Inputs, Review, Rule, Rules, TrackInputs};
 use albatross::domain::roles::{Role, Scope};
@@ -352,6 +352,13 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
             },
         ),
         ("pirep-withdrawn", PirepEvent::Withdrawn),
+        (
+            "flight-reached-take-off",
+            PirepEvent::Reached {
+                milestone: Milestone::TakeOff,
+                at: Timestamp::from_microsecond(1_777_000_000_000_001).unwrap(),
+            },
+        ),
         (
             "pirep-asked",
             PirepEvent::Asked {

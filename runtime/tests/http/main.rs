@@ -20,3 +20,4 @@ mod repeats;
 mod rules;
 mod stack;
 mod stream;
+mod whole_flights;

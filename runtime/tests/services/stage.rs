@@ -143,6 +143,10 @@ impl Stage {
         somebody(id, roles)
     }
 
+    pub fn airline_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub async fn pilot(&self, name: &str) -> Identity {
         self.person(name, &[Role::Pilot]).await
     }

@@ -83,6 +83,7 @@ async fn a_packed_flight_reads_as_before(#[values(Memory, Sqlite, Postgres)] ada
     let extent = Extent {
         count: 301,
         last_sequence: Some(700),
+        last_received_at: Some(time(5)),
     };
     assert_eq!(tracks.extents(&[flight]).await.unwrap()[&flight], extent);
     assert_eq!(all(tracks, other).await, samples([3]));

@@ -1,6 +1,8 @@
 //! What every track store promises.
 
-use albatross::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
+use std::collections::HashSet;
+
+use albatross::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore};
 use futures::future::join_all;
 use rstest::rstest;
 use uuid::Uuid;
@@ -175,9 +177,91 @@ async fn extents_are_those_of_flights_with_samples(
     let extent = |count, last| Extent {
         count,
         last_sequence: Some(last),
+        last_received_at: Some(time(5)),
     };
     assert_eq!(extents.len(), 2, "{extents:?}");
     assert_eq!(extents[&long], extent(400, 399));
     assert_eq!(extents[&short], extent(1, 7));
     assert!(tracks.extents(&[]).await.unwrap().is_empty());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_flight_was_heard_of_when_its_last_new_batch_came(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let tracks = &*storage.tracks;
+    let (flight, first) = (Uuid::new_v4(), Uuid::new_v4());
+    let send = async |batch, at, sequence| {
+        let stored = tracks.store(flight, batch, [1; 32], time(at), samples([sequence]));
+        stored.await.unwrap();
+        tracks.extents(&[flight]).await.unwrap()[&flight].last_received_at
+    };
+    assert_eq!(send(first, 500, 0).await, Some(time(500)));
+    assert_eq!(send(Uuid::new_v4(), 900, 1).await, Some(time(900)));
+    // A repeat, and what another replica received before.
+    assert_eq!(send(first, 950, 0).await, Some(time(900)));
+    assert_eq!(send(Uuid::new_v4(), 700, 2).await, Some(time(900)));
+    assert!(tracks.pack(flight).await.unwrap());
+    assert_eq!(send(Uuid::new_v4(), 990, 3).await, Some(time(990)));
+}
+
+fn line(sequence: i32, text: &str) -> LogLine {
+    LogLine {
+        sequence,
+        time: time(1_700_000_000_000_001 + i64::from(sequence)),
+        sealed: text.as_bytes().to_vec(),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn lines_of_logs_are_stored_once_and_read_in_order(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let tracks = &*storage.tracks;
+    let [flight, other, none] = std::array::from_fn(|_| Uuid::new_v4());
+    let send = async |flight, lines: Vec<LogLine>| tracks.store_log(flight, lines).await.unwrap();
+    assert_eq!(send(flight, vec![]).await, 0);
+    let some: Vec<_> = (100..400).map(|n| line(n, "first")).collect();
+    assert_eq!(send(flight, some).await, 300);
+    let more: Vec<_> = (0..200).rev().map(|n| line(n, "second")).collect();
+    assert_eq!(send(flight, more).await, 100);
+    let twice = vec![line(7, "third"), line(900, "third"), line(900, "fourth")];
+    assert_eq!(send(flight, twice).await, 1);
+    assert_eq!(send(other, vec![line(7, "\0\u{fffd}")]).await, 1);
+
+    let expected = (0..100).map(|n| line(n, "second"));
+    let expected = expected.chain((100..400).map(|n| line(n, "first")));
+    let expected: Vec<_> = expected.chain([line(900, "third")]).collect();
+    assert_eq!(tracks.log(flight, None, 1_000).await.unwrap(), expected);
+    let page = tracks.log(flight, Some(398), 1).await.unwrap();
+    assert_eq!(page, [line(399, "first")]);
+    assert_eq!(tracks.log(flight, Some(900), 9).await.unwrap(), []);
+    assert_eq!(
+        tracks.log(other, None, 9).await.unwrap(),
+        [line(7, "\0\u{fffd}")]
+    );
+    let with_logs = tracks.with_logs(&[flight, none, other]).await.unwrap();
+    assert_eq!(with_logs, HashSet::from([flight, other]));
+    assert!(tracks.with_logs(&[]).await.unwrap().is_empty());
+    assert!(tracks.extents(&[flight]).await.unwrap().is_empty());
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rivals_that_send_the_same_lines_store_them_once(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let flight = Uuid::new_v4();
+    let rivals = (0..8).map(|n| {
+        let mut lines: Vec<_> = (0..200).map(|n| line(n * 7 % 200, "same")).collect();
+        lines.rotate_left(n * 25);
+        storage.tracks.store_log(flight, lines)
+    });
+    let stored = join_all(rivals).await.into_iter().map(Result::unwrap);
+    assert_eq!(stored.sum::<usize>(), 200);
 }

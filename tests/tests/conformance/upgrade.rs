@@ -25,6 +25,9 @@ async fn migrator_until(directory: &str, version: i64) -> Migrator {
 const INSERT: &str =
     "INSERT INTO positions VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
+/// When the last of its batches came, in microseconds.
+const HEARD: i64 = 700;
+
 #[tokio::test]
 async fn tracks_of_an_earlier_postgres_schema_are_found_and_packed() {
     let database = servers().await.database().await;
@@ -60,6 +63,13 @@ async fn tracks_of_an_earlier_postgres_schema_are_found_and_packed() {
     }
     let flights = query("INSERT INTO track.flights VALUES ($1, 100, 99)").bind(flight);
     flights.execute(&mut connection).await.unwrap();
+    for received_at in [3, HEARD, 5] {
+        let sql = "INSERT INTO track.position_batches \
+             VALUES ($1, $2, '', to_timestamp(0) + $3 * interval '1 microsecond', 1, 0, 1, 0)";
+        let batch = query(sql).bind(Uuid::new_v4()).bind(flight);
+        let batch = batch.bind(received_at).execute(&mut connection);
+        batch.await.unwrap();
+    }
     connection.close().await.unwrap();
     assert!(migrate(&database.url).await.unwrap() > 6);
     holds_and_packs(&database.url, flight).await;
@@ -97,6 +107,12 @@ async fn tracks_of_an_earlier_sqlite_schema_are_found_and_packed() {
     }
     let flights = query("INSERT INTO flights VALUES ($1, 100, 99)").bind(flight);
     flights.execute(&mut connection).await.unwrap();
+    for received_at in [3, HEARD, 5] {
+        let sql = "INSERT INTO position_batches VALUES ($1, $2, x'00', $3, 1, 0, 1, 0)";
+        let batch = query(sql).bind(Uuid::new_v4()).bind(flight);
+        let batch = batch.bind(received_at).execute(&mut connection);
+        batch.await.unwrap();
+    }
     connection.close().await.unwrap();
     let url = format!("sqlite:{}", directory.path().display());
     migrate(&url).await.unwrap();
@@ -106,6 +122,8 @@ async fn tracks_of_an_earlier_sqlite_schema_are_found_and_packed() {
 /// Before and after packing, and with what comes late.
 async fn holds_and_packs(url: &str, flight: Uuid) {
     let tracks = open(url).await.unwrap().tracks;
+    let extent = tracks.extents(&[flight]).await.unwrap()[&flight];
+    assert_eq!(extent.last_received_at, Some(time(HEARD)));
     let read = tracks.samples(flight, None, 1_000).await.unwrap();
     assert_eq!(read, samples(0..100));
     assert!(tracks.pack(flight).await.unwrap());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use albatross::adapters::{Stores, migrate, open};
 use albatross::application::airline::Airline;
 use albatross::application::api_keys::NewKey;
+use albatross::application::flight_logs::Line;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::{Accept, FilePirep, Submit};
 use albatross::application::users::Register;
@@ -294,7 +295,18 @@ async fn fly(airline: &Airline, pilot: &Identity, number: &str) -> PirepId {
     let id = filed.await.unwrap().entity.id;
     let stored = airline.tracks.store(pilot, id, Uuid::new_v4(), track());
     stored.await.unwrap();
+    let logged = airline.flight_logs.store(pilot, id, "/lines", lines(0..12));
+    logged.await.unwrap();
     id
+}
+
+pub fn lines(numbers: std::ops::Range<i32>) -> Vec<Line> {
+    let line = |sequence: i32| Line {
+        sequence,
+        time: Timestamp::from_microsecond(1_777_000_000_000_001 + i64::from(sequence)).unwrap(),
+        text: format!("Bartholomew was here {sequence} times").into(),
+    };
+    numbers.map(line).collect()
 }
 
 pub fn track() -> Vec<Sample> {

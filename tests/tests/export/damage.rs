@@ -97,6 +97,14 @@ type Damage = fn(&mut Vec<String>);
     |lines: &mut Vec<String>| change(lines, "track", 0, json!({"flight": "00000000-0000-0000-0000-000000000001"})),
     "is not as it was written: it does not cover"
 )]
+#[case::log_of_another_flight(
+    |lines: &mut Vec<String>| change(lines, "log", 0, json!({"flight": "00000000-0000-0000-0000-000000000001"})),
+    "is not as it was written: it does not cover"
+)]
+#[case::log_removed(
+    |lines: &mut Vec<String>| { lines.remove(nth(lines, "log", 1)); },
+    "is not as it was written: it does not cover"
+)]
 #[case::count(
     |lines: &mut Vec<String>| change(lines, "end", 0, json!({"tracks": 1})),
     "it counts otherwise"

@@ -1,6 +1,7 @@
 //! Who was erased is in no later export, and no earlier one brings them back.
 
 use albatross::application::write::WriteOptions;
+use albatross::domain::personal::Personal;
 use albatross::domain::pirep::PirepState;
 use albatross::domain::roles::Role;
 use albatross::domain::user::UserStatus;
@@ -44,6 +45,9 @@ async fn exports_before_and_after_an_erasure_bring_nobody_back(
         let flight = airline.pireps.get(&host, lived.accepted).await.unwrap();
         assert_eq!(flight.pirep.state, PirepState::Accepted);
         assert_eq!((flight.pilot_name, flight.pirep.remarks), (None, None));
+        let lines = airline.flight_logs.lines(&host, lived.accepted).await;
+        let mut lines = lines.unwrap().into_iter();
+        assert!(lines.all(|line| line.text == Personal::Erased));
         let again = airline
             .users
             .register(None, new("Bartholomew"), WriteOptions::default());

@@ -49,6 +49,9 @@ async fn an_airline_goes_on_where_its_export_ends(
 ) {
     let (source, target) = (Place::new(from).await, Place::new(to).await);
     let lived = live(&source).await;
+    let logs = &lived.airline.flight_logs;
+    let more = logs.store(&lived.bob, lived.airborne, "/lines", lines(12..1_500));
+    more.await.unwrap();
     let file = source.export("skyways.export");
     let said = succeeded(&verify(&[file.to_str().unwrap()]));
     assert!(said.contains("4 keys and 2 tracks"), "{said}");
@@ -81,6 +84,9 @@ async fn an_airline_goes_on_where_its_export_ends(
         let expected = lived.airline.pireps.get(bob, id).await.unwrap();
         assert_eq!(airline.pireps.get(bob, id).await.unwrap(), expected);
         assert_eq!(airline.tracks.samples(bob, id).await.unwrap(), track());
+        let logged = airline.flight_logs.lines(bob, id).await.unwrap();
+        let count = if id == lived.accepted { 12 } else { 1_500 };
+        assert_eq!(logged, lines(0..count));
         let history = airline.history.of(rita, id).await.unwrap();
         assert_eq!(history, lived.airline.history.of(rita, id).await.unwrap());
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::ports::event_store::{ChainLink, RecordedEvent, SubjectKey};
+use crate::ports::track_store::LogLine;
 
 pub const VERSION: u32 = 1;
 /// A longer line is none of an export's: a track of 100,000 samples takes a fraction of it.
@@ -19,6 +20,7 @@ pub enum Line {
     Event(EventLine),
     Key(KeyLine),
     Track(TrackLine),
+    Log(LogOfFlight),
     Commit(CommitLine),
     End(EndLine),
 }
@@ -79,6 +81,25 @@ pub struct KeyLine {
 pub struct TrackLine {
     pub flight: Uuid,
     pub samples: Base64,
+    /// When the server received its last sample; absent in older exports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
+}
+
+/// Lines of a flight's ACARS log.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogOfFlight {
+    pub flight: Uuid,
+    pub lines: Vec<LoggedLine>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LoggedLine {
+    sequence: i32,
+    time: Timestamp,
+    sealed: Base64,
 }
 
 /// The end of a commit.
@@ -174,6 +195,26 @@ impl From<KeyLine> for SubjectKey {
         Self {
             subject: line.subject,
             wrapped: line.wrapped.0,
+        }
+    }
+}
+
+impl From<LogLine> for LoggedLine {
+    fn from(line: LogLine) -> Self {
+        Self {
+            sequence: line.sequence,
+            time: line.time,
+            sealed: Base64(line.sealed),
+        }
+    }
+}
+
+impl From<LoggedLine> for LogLine {
+    fn from(line: LoggedLine) -> Self {
+        Self {
+            sequence: line.sequence,
+            time: line.time,
+            sealed: line.sealed.0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read};
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -14,6 +15,7 @@ use crate::adapters::chain::{Commit, Verified};
 use crate::adapters::combiner::MAX_COMMANDS;
 use crate::adapters::packing;
 use crate::ports::event_store::{MAX_APPEND_BYTES, RecordedEvent, SubjectKey};
+use crate::ports::track_store::LogLine;
 
 /// Of every export, whatever its format.
 const BEGINNING: &[u8] = b"{\"export\":";
@@ -26,6 +28,7 @@ pub struct Archived {
     pub commit: Commit,
     pub keys: Vec<SubjectKey>,
     pub tracks: Vec<Track>,
+    pub logs: Vec<FlightLog>,
 }
 
 /// Samples of a flight, packed.
@@ -33,6 +36,15 @@ pub struct Archived {
 pub struct Track {
     pub flight: Uuid,
     pub packed: Vec<u8>,
+    /// When the server received its last sample; unknown of older exports.
+    pub received_at: Option<Timestamp>,
+}
+
+/// Lines of a flight's ACARS log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlightLog {
+    pub flight: Uuid,
+    pub lines: Vec<LogLine>,
 }
 
 /// An export that is read from its start.
@@ -97,10 +109,12 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// At the first line or position that is not as it was written, and where the file is cut off.
     pub fn next_commit(&mut self) -> Result<Option<Archived>, ArchiveError> {
-        let (mut events, mut keys, mut tracks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut events, mut keys) = (Vec::new(), Vec::new());
+        let (mut tracks, mut logs) = (Vec::new(), Vec::new());
         let mut weight = 0;
         while !self.ended {
-            if weight > MAX_COMMIT_WEIGHT || keys.len().max(tracks.len()) > MAX_COMMANDS {
+            let most = keys.len().max(tracks.len()).max(logs.len());
+            if weight > MAX_COMMIT_WEIGHT || most > MAX_COMMANDS {
                 return Err(self.fault("no commit holds so much"));
             }
             let before = self.digest.clone();
@@ -114,9 +128,16 @@ impl<R: BufRead> Reader<R> {
                 Line::Track(track) => {
                     let packed = track.samples.0;
                     packing::unpack(&packed).map_err(|error| self.fault(error))?;
-                    let flight = track.flight;
-                    tracks.push(Track { flight, packed });
+                    tracks.push(Track {
+                        flight: track.flight,
+                        packed,
+                        received_at: track.received_at,
+                    });
                 }
+                Line::Log(log) => logs.push(FlightLog {
+                    flight: log.flight,
+                    lines: log.lines.into_iter().map(Into::into).collect(),
+                }),
                 Line::Commit(line) => {
                     let link = line
                         .link()
@@ -131,10 +152,12 @@ impl<R: BufRead> Reader<R> {
                         commit,
                         keys,
                         tracks,
+                        logs,
                     }));
                 }
                 Line::End(end) => {
-                    if !(events.is_empty() && keys.is_empty() && tracks.is_empty()) {
+                    let nothing = keys.is_empty() && tracks.is_empty() && logs.is_empty();
+                    if !(events.is_empty() && nothing) {
                         return Err(self.fault("the last commit is missing"));
                     }
                     self.check_end(before, &end)?;

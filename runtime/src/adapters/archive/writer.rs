@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::adapters::archive::error::ArchiveError;
 use crate::adapters::archive::format::{
-    Base64, CommitLine, EndLine, Header, Line, TrackLine, VERSION,
+    Base64, CommitLine, EndLine, Header, Line, LogOfFlight, TrackLine, VERSION,
 };
 use crate::adapters::chain::{Commit, Commits, Verified};
 use crate::adapters::packing;
@@ -18,6 +18,9 @@ use crate::ports::event_store::{MAX_PAGE_BYTES, SubjectKey};
 
 /// About how many events are written between two looks for keys and tracks.
 const GROUP: usize = 1_000;
+
+/// Lines of a flight's log in one line of the file.
+const LOG_LINES: usize = 1_000;
 
 /// What an export holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +116,8 @@ impl Writer<'_> {
         let mut keys: HashMap<Uuid, SubjectKey> = keys.map(|key| (key.subject, key)).collect();
         let tracks = self.stores.tracks.extents(&begun).await;
         let tracks = tracks.map_err(ArchiveError::Unreadable)?;
+        let logs = self.stores.tracks.with_logs(&begun).await;
+        let logs = logs.map_err(ArchiveError::Unreadable)?;
         for Commit { events, link } in commits {
             let mut begun = Vec::new();
             for event in events {
@@ -126,8 +131,11 @@ impl Writer<'_> {
                     self.line(&Line::Key(key.into()))?;
                     self.keys += 1;
                 }
-                if tracks.contains_key(&stream) {
-                    self.track(stream).await?;
+                if let Some(extent) = tracks.get(&stream) {
+                    self.track(stream, extent.last_received_at).await?;
+                }
+                if logs.contains(&stream) {
+                    self.log(stream).await?;
                 }
             }
             let file = self.file();
@@ -141,7 +149,11 @@ impl Writer<'_> {
     }
 
     /// One line, but for flights that are too long to be packed as one.
-    async fn track(&mut self, flight: Uuid) -> Result<(), ArchiveError> {
+    async fn track(
+        &mut self,
+        flight: Uuid,
+        received_at: Option<Timestamp>,
+    ) -> Result<(), ArchiveError> {
         let mut after = None;
         loop {
             let page = self
@@ -156,8 +168,26 @@ impl Writer<'_> {
             let samples = packing::pack(&page);
             let samples = samples.map_err(|error| ArchiveError::Unreadable(error.into()))?;
             let samples = Base64(samples);
-            self.line(&Line::Track(TrackLine { flight, samples }))?;
+            self.line(&Line::Track(TrackLine {
+                flight,
+                samples,
+                received_at,
+            }))?;
             self.tracks += 1;
+        }
+    }
+
+    async fn log(&mut self, flight: Uuid) -> Result<(), ArchiveError> {
+        let mut after = None;
+        loop {
+            let page = self.stores.tracks.log(flight, after, LOG_LINES);
+            let page = page.await.map_err(ArchiveError::Unreadable)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = Some(last.sequence);
+            let lines = page.into_iter().map(Into::into).collect();
+            self.line(&Line::Log(LogOfFlight { flight, lines }))?;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Telemetry in memory.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, btree_map};
+use std::collections::{BTreeMap, HashMap, HashSet, btree_map};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::adapters::packing;
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
+use crate::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore, page};
 
 /// The positions of one tenant's flights.
 #[derive(Default)]
@@ -26,6 +26,7 @@ struct State {
     packed: HashMap<Uuid, Vec<u8>>,
     extents: HashMap<Uuid, Extent>,
     batches: HashMap<Uuid, Batch>,
+    logs: HashMap<Uuid, BTreeMap<i32, LogLine>>,
 }
 
 struct Batch {
@@ -39,12 +40,14 @@ impl MemoryTracks {
         Self::default()
     }
 
-    /// In bytes: samples, packed or not.
+    /// In bytes: samples, packed or not, and lines of logs.
     pub fn size(&self) -> usize {
         let state = self.state();
         let samples: usize = state.flights.values().map(BTreeMap::len).sum();
         let packed: usize = state.packed.values().map(Vec::len).sum();
-        samples * size_of::<Sample>() + packed
+        let lines = state.logs.values().flat_map(BTreeMap::values);
+        let lines: usize = lines.map(|it| size_of::<LogLine>() + it.sealed.len()).sum();
+        samples * size_of::<Sample>() + packed + lines
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,7 +62,7 @@ impl TrackStore for MemoryTracks {
         flight: Uuid,
         batch_id: Uuid,
         digest: [u8; 32],
-        _received_at: Timestamp,
+        received_at: Timestamp,
         samples: Vec<Sample>,
     ) -> Result<Stored, TrackError> {
         let mut state = self.state();
@@ -83,9 +86,12 @@ impl TrackStore for MemoryTracks {
                 stored += 1;
             }
         }
+        let before = state.extents.get(&flight);
+        let heard_before = before.and_then(|it| it.last_received_at);
         let extent = Extent {
             count: track.len() as i64,
             last_sequence: track.keys().next_back().copied(),
+            last_received_at: heard_before.max(Some(received_at)),
         };
         if extent.count > 0 {
             state.extents.insert(flight, extent);
@@ -130,6 +136,35 @@ impl TrackStore for MemoryTracks {
             Some((*flight, *extent))
         });
         Ok(known.collect())
+    }
+
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError> {
+        let mut state = self.state();
+        let log = state.logs.entry(flight).or_default();
+        let before = log.len();
+        for line in lines {
+            log.entry(line.sequence).or_insert(line);
+        }
+        Ok(log.len() - before)
+    }
+
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        let state = self.state();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let log = state.logs.get(&flight).into_iter();
+        let found = log.flat_map(|log| log.range((start, Bound::Unbounded)));
+        Ok(found.take(limit).map(|(_, line)| line.clone()).collect())
+    }
+
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let state = self.state();
+        let some = |flight: &&Uuid| state.logs.get(flight).is_some_and(|log| !log.is_empty());
+        Ok(flights.iter().filter(some).copied().collect())
     }
 
     async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {

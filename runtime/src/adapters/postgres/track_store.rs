@@ -1,6 +1,6 @@
 //! Telemetry in PostgreSQL, in the schema `track`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::adapters::limits;
 use crate::adapters::postgres::connections::Connections;
-use crate::adapters::postgres::{packed_tracks, rows};
+use crate::adapters::postgres::{flight_logs, packed_tracks, rows};
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
+use crate::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore, page};
 
 const STORE: &str = "SELECT * FROM track.store(\
      $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
@@ -83,17 +83,39 @@ impl TrackStore for PostgresTracks {
     }
 
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
-        let sql = "SELECT flight, samples, last_sequence FROM track.flights \
+        let sql = "SELECT flight, samples, last_sequence, received_at FROM track.flights \
              WHERE samples > 0 AND flight = ANY($1)";
         let rows = query(sql).bind(flights).fetch_all(&self.pool).await?;
         let extents = rows.iter().map(|row| {
             let extent = Extent {
                 count: row.try_get(1)?,
                 last_sequence: row.try_get(2)?,
+                last_received_at: row.try_get::<Option<_>, _>(3)?.map(rows::time),
             };
             Ok((row.try_get(0)?, extent))
         });
         extents.collect()
+    }
+
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(flight_logs::store(&mut connection, flight, &lines).await?)
+    }
+
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = limits::rows(limit);
+        Ok(flight_logs::lines(&mut connection, flight, after, rows).await?)
+    }
+
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        Ok(flight_logs::present(&mut connection, flights).await?)
     }
 
     async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {

@@ -1,6 +1,6 @@
 //! Telemetry in SQLite, in a durable file of its own behind its own combiner.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -11,9 +11,10 @@ use crate::adapters::combiner::{Backend, Combiner};
 use crate::adapters::failure::Failure;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::packed_tracks::{self, CHUNKS};
+use crate::adapters::sqlite::{flight_logs, rows};
 use crate::adapters::{batch, limits};
 use crate::ports::event_store::StoreError;
-use crate::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore, page};
+use crate::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore, page};
 
 /// The positions of one tenant's flights.
 pub struct SqliteTracks {
@@ -73,7 +74,8 @@ impl TrackStore for SqliteTracks {
         let mut extents = HashMap::new();
         for chunk in batch::chunks(flights, &CHUNKS) {
             let mut query = QueryBuilder::<Sqlite>::new(
-                "SELECT flight, samples, last_sequence FROM flights WHERE samples > 0 AND flight IN (",
+                "SELECT flight, samples, last_sequence, received_at FROM flights \
+                 WHERE samples > 0 AND flight IN (",
             );
             let mut ids = query.separated(", ");
             for flight in chunk {
@@ -82,14 +84,39 @@ impl TrackStore for SqliteTracks {
             query.push(")");
             let rows = query.build().fetch_all(&self.database.reader).await?;
             for row in rows {
+                let received_at: Option<i64> = row.try_get(3)?;
                 let extent = Extent {
                     count: row.try_get(1)?,
                     last_sequence: row.try_get(2)?,
+                    last_received_at: received_at.map(rows::time).transpose()?,
                 };
                 extents.insert(row.try_get(0)?, extent);
             }
         }
         Ok(extents)
+    }
+
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError> {
+        let mut transaction = self.database.writer.begin().await?;
+        let stored = flight_logs::store(&mut transaction, flight, &lines).await?;
+        transaction.commit().await?;
+        Ok(stored)
+    }
+
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        let mut connection = self.database.reader.acquire().await?;
+        let rows = limits::rows(limit);
+        Ok(flight_logs::lines(&mut connection, flight, after, rows).await?)
+    }
+
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let mut connection = self.database.reader.acquire().await?;
+        Ok(flight_logs::present(&mut connection, flights).await?)
     }
 
     async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {
@@ -179,14 +206,16 @@ async fn store(connection: &mut SqliteConnection, batch: &Batch) -> Result<Store
     for chunk in batch::chunks(&batch.samples, &CHUNKS) {
         stored += packed_tracks::insert(connection, batch.flight, chunk).await?;
     }
-    let sql = "INSERT INTO flights (flight, samples, last_sequence) VALUES (?, ?, ?) \
+    let sql = "INSERT INTO flights (flight, samples, last_sequence, received_at) VALUES (?, ?, ?, ?) \
          ON CONFLICT (flight) DO UPDATE SET samples = samples + excluded.samples, \
+         received_at = max(coalesce(received_at, 0), excluded.received_at), \
          last_sequence = max(coalesce(last_sequence, excluded.last_sequence), coalesce(excluded.last_sequence, last_sequence)) \
          RETURNING samples, last_sequence";
     let row = sqlx::query(sql)
         .bind(batch.flight)
         .bind(stored as i64)
         .bind(batch.samples.iter().map(|sample| sample.sequence).max())
+        .bind(batch.received_at.as_microsecond())
         .fetch_one(&mut *connection)
         .await?;
     let answer = Stored {

@@ -4,6 +4,7 @@ use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, ScheduledFlightId, UserId};
 use crate::domain::pirep::event::Credit;
 use crate::domain::pirep::flight::{Plan, Report, Source};
+use crate::domain::pirep::milestone::Milestones;
 use crate::domain::review::Review;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -21,11 +22,20 @@ pub enum PirepCommand {
     },
     Pause,
     Resume,
+    /// Notes what the positions show.
+    Reach(Milestones),
     Submit {
         report: Option<Report>,
         remarks: Option<String>,
         custom_fields: Option<CustomFields>,
         last_sequence: Option<i32>,
+        milestones: Milestones,
+    },
+    /// Submits a flight whose client fell silent, by what its track tells.
+    Finish {
+        report: Report,
+        last_sequence: Option<i32>,
+        milestones: Milestones,
     },
     /// Notes what the airline's rules made of it, and decides if they do.
     Review(Box<Review>),

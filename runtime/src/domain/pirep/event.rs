@@ -1,11 +1,13 @@
 //! What happens to a PIREP.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, ScheduledFlightId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::pirep::flight::{Plan, Report, Source};
+use crate::domain::pirep::milestone::Milestone;
 use crate::domain::review::Review;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,11 @@ pub enum PirepEvent {
     },
     Paused,
     Resumed,
+    /// Its positions show that it got there.
+    Reached {
+        milestone: Milestone,
+        at: Timestamp,
+    },
     Submitted {
         report: Report,
         /// The last sequence number of the track, if the client named it.
@@ -128,6 +135,7 @@ impl PirepEvent {
             Self::Merged { .. } => "PirepMerged",
             Self::Paused => "FlightPaused",
             Self::Resumed => "FlightResumed",
+            Self::Reached { .. } => "MilestoneReached",
             Self::Submitted { .. } => "PirepSubmitted",
             Self::Reviewed(_) => "PirepReviewed",
             Self::Withdrawn => "PirepWithdrawn",

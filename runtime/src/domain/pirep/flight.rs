@@ -234,6 +234,7 @@ impl Report {
         add(|it, track| it.landing_at = it.landing_at.or(track.landing_at));
         add(|it, track| it.on_block_at = it.on_block_at.or(track.on_block_at));
         add(|it, track| it.distance_centi_nmi = it.distance_centi_nmi.or(track.distance_centi_nmi));
+        add(|it, track| it.fuel_used_kg = it.fuel_used_kg.or(track.fuel_used_kg));
         // How long it took is known without knowing when, but not beside other times than those it was measured between.
         add(|it, track| {
             let ends = [it.off_block_at, it.on_block_at];
@@ -355,9 +356,8 @@ impl Report {
         let mut earlier = None;
         for (pointer, time) in times {
             let Some(time) = time else { continue };
-            let ahead = time.as_second().saturating_sub(now.as_second());
             faults.check(
-                ahead <= CLOCK_TOLERANCE_HOURS * 3_600,
+                !is_ahead(time, now),
                 pointer,
                 "in-the-future",
                 "Must not lie in the future.",
@@ -371,6 +371,11 @@ impl Report {
             earlier = Some(time);
         }
     }
+}
+
+/// Further ahead than a client's clock may be.
+pub fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
+    time.as_second().saturating_sub(now.as_second()) > CLOCK_TOLERANCE_HOURS * 3_600
 }
 
 fn rebased<T: PartialEq + Clone>(value: T, from: &T, onto: &T) -> T {

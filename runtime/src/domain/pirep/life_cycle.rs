@@ -70,6 +70,7 @@ pub enum Action {
     Pause,
     Resume,
     Submit,
+    Finish,
     Withdraw,
     Ask,
     Answer,
@@ -84,12 +85,13 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Edit,
         Self::Merge,
         Self::Pause,
         Self::Resume,
         Self::Submit,
+        Self::Finish,
         Self::Withdraw,
         Self::Ask,
         Self::Answer,
@@ -111,6 +113,7 @@ impl Action {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Submit => "submit",
+            Self::Finish => "finish",
             Self::Withdraw => "withdraw",
             Self::Ask => "ask",
             Self::Answer => "answer",
@@ -175,6 +178,7 @@ const LIFE_CYCLE: &[(PirepState, &[(Action, Who)])] = {
                 (A::Merge, Owner),
                 (A::Pause, Owner),
                 (A::Submit, Owner),
+                (A::Finish, Either),
                 (A::Cancel, Either),
                 (A::Comment, Either),
             ],

@@ -18,6 +18,8 @@ pub struct PirepFacts {
     pub self_review: bool,
     /// The pilot is suspended: no new flights, and begun ones are held.
     pub pilot_suspended: bool,
+    /// No position has come for so long that it may be finished from those that have.
+    pub silent: bool,
     /// The airline's limit on PIREPs a day, if so many have begun today.
     pub flights_reached: Option<u32>,
     /// The flight of the open bid that the new report names.
@@ -42,7 +44,7 @@ pub fn allowed(pirep: &Pirep, actor: &Actor, facts: &PirepFacts) -> Vec<&'static
     let standing = standing(pirep, actor, facts);
     let may = |action: &Action| {
         life_cycle::who_may(pirep.state, *action).is_some_and(|who| who.admits(standing))
-            && is_possible(pirep, *action)
+            && is_possible(pirep, *action, facts)
     };
     let actions = Action::ALL.into_iter().filter(may);
     actions.map(Action::as_str).collect()
@@ -64,7 +66,7 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
     }
     let who = life_cycle::who_may(pirep.state, action);
     let refusal = match who {
-        Some(who) if who.admits(standing) && is_possible(pirep, action) => {
+        Some(who) if who.admits(standing) && is_possible(pirep, action, &context.facts) => {
             return Ok(());
         }
         Some(who) if !who.admits(standing) && reviews_own => {
@@ -90,10 +92,11 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
 }
 
 /// Conditions beside state and actor.
-fn is_possible(pirep: &Pirep, action: Action) -> bool {
+fn is_possible(pirep: &Pirep, action: Action, facts: &PirepFacts) -> bool {
     match action {
         Action::Withdraw => pirep.source.kind == SourceKind::Manual,
         Action::Discard => pirep.submitted_at.is_none() && !pirep.tracked,
+        Action::Finish => facts.silent,
         Action::Ask => pirep.awaits == Some(Awaits::Staff),
         Action::Answer => pirep.awaits == Some(Awaits::Pilot),
         _ => true,

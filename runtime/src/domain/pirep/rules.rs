@@ -7,8 +7,9 @@ use crate::domain::ids::ScheduledFlightId;
 use crate::domain::personal::Personal;
 use crate::domain::pirep::command::{Changes, Intent, NewPirep};
 use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
-use crate::domain::pirep::flight::{Plan, Report, SourceKind};
+use crate::domain::pirep::flight::{self, Plan, Report, SourceKind};
 use crate::domain::pirep::life_cycle::{Action, Awaits, PirepState};
+use crate::domain::pirep::milestone::Milestones;
 use crate::domain::pirep::permission::{self, PirepFacts};
 use crate::domain::pirep::state::{Pirep, known_fields};
 use crate::domain::refusal::{Faults, Refusal};
@@ -26,6 +27,13 @@ pub struct Said<'a> {
 }
 
 impl<'a> Said<'a> {
+    pub fn nothing() -> Self {
+        Self {
+            remarks: None,
+            custom_fields: None,
+        }
+    }
+
     pub fn of(remarks: &'a Option<String>, custom_fields: &'a Option<CustomFields>) -> Self {
         Self {
             remarks: remarks.as_deref(),
@@ -215,6 +223,22 @@ pub fn merge(
         last_sequence,
     });
     Ok(edited.into_iter().chain(measured).collect())
+}
+
+/// Notes each milestone once, of a flight that is not decided yet. What a wrong clock puts into the future is left out.
+pub fn reach(pirep: &Pirep, milestones: &Milestones, context: &Ctx) -> Vec<PirepEvent> {
+    use PirepState::{InProgress, Paused, Submitted};
+    if !matches!(pirep.state, InProgress | Paused | Submitted) {
+        return Vec::new();
+    }
+    let new = milestones.iter().filter(|(milestone, at)| {
+        !pirep.milestones.contains_key(milestone) && !flight::is_ahead(**at, context.now)
+    });
+    new.map(|(milestone, at)| PirepEvent::Reached {
+        milestone: *milestone,
+        at: *at,
+    })
+    .collect()
 }
 
 /// Hands it to staff, with the last of what was measured.

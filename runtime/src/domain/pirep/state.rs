@@ -9,6 +9,7 @@ use crate::domain::personal::Personal;
 use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, Source};
 use crate::domain::pirep::life_cycle::{Awaits, PirepState};
+use crate::domain::pirep::milestone::{Milestone, Milestones};
 use crate::domain::review::{Inputs, Review, TrackInputs};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct Pirep {
     /// Positions were sent while it was a draft: it is not discarded any more.
     #[serde(default)]
     pub tracked: bool,
+    /// What its positions have shown so far.
+    #[serde(default, skip_serializing_if = "Milestones::is_empty")]
+    pub milestones: Milestones,
     /// What its owner sent, once staff have corrected it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected: Option<Box<Sent>>,
@@ -127,6 +131,7 @@ impl Pirep {
             review: None,
             paused_at: None,
             tracked: false,
+            milestones: Milestones::new(),
             corrected: None,
         }
     }
@@ -152,6 +157,25 @@ impl Pirep {
         }
     }
 
+    /// With the milestones of a flight that is under way in its report. Once it is submitted, that says all that its track
+    /// tells.
+    #[must_use]
+    pub fn as_reported(mut self, now: Timestamp) -> Self {
+        let under_way = matches!(self.state, PirepState::InProgress | PirepState::Paused);
+        if under_way && !self.milestones.is_empty() {
+            let at = |milestone| self.milestones.get(&milestone).copied();
+            let reached = Report {
+                off_block_at: at(Milestone::OffBlock),
+                take_off_at: at(Milestone::TakeOff),
+                landing_at: at(Milestone::Landing),
+                on_block_at: at(Milestone::OnBlock),
+                ..Report::default()
+            };
+            self.report = self.report.completed(&reached, now);
+        }
+        self
+    }
+
     /// After one more event.
     #[must_use]
     pub fn after(mut self, event: &PirepEvent, at: Timestamp) -> Self {
@@ -170,6 +194,9 @@ impl Pirep {
             E::Resumed => {
                 self.state = PirepState::InProgress;
                 self.paused_at = None;
+            }
+            E::Reached { milestone, at } => {
+                self.milestones.entry(*milestone).or_insert(*at);
             }
             E::Submitted {
                 report,

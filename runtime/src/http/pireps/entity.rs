@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::application::contact;
 use crate::application::views::{self, PirepView};
 use crate::domain::ids::UserId;
 use crate::domain::personal::Personal;
@@ -39,6 +40,10 @@ pub struct Pirep {
     /// The flight of the schedule that it flies.
     pub scheduled_flight: Option<Uuid>,
     pub track: TrackSummary,
+    /// Null unless it is `InProgress` and a position of it has come.
+    pub contact: Option<Contact>,
+    /// When the server received its last position.
+    pub last_contact_at: Option<Timestamp>,
     pub created_at: Timestamp,
     pub submitted_at: Option<Timestamp>,
     pub decided_at: Option<Timestamp>,
@@ -73,6 +78,17 @@ pub struct TrackSummary {
     pub positions: i64,
     #[schema(example = 2109)]
     pub last_sequence: Option<i32>,
+}
+
+/// How a flight that is under way is heard of.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Contact {
+    Current,
+    /// No position for ten minutes.
+    Lost,
+    /// No position for twelve hours: pilot and staff may finish it from its track.
+    Silent,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -157,12 +173,24 @@ impl From<PirepView> for Pirep {
                 positions: view.track.count,
                 last_sequence: view.track.last_sequence,
             },
+            contact: view.contact.map(Contact::from),
+            last_contact_at: view.track.last_received_at,
             created_at: pirep.created_at,
             submitted_at: pirep.submitted_at,
             decided_at,
             decision,
             review: pirep.review.map(review),
             warnings: view.warnings.into_iter().map(warning).collect(),
+        }
+    }
+}
+
+impl From<contact::Contact> for Contact {
+    fn from(contact: contact::Contact) -> Self {
+        match contact {
+            contact::Contact::Current => Self::Current,
+            contact::Contact::Lost => Self::Lost,
+            contact::Contact::Silent => Self::Silent,
         }
     }
 }

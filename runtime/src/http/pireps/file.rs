@@ -11,6 +11,7 @@ use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::FilePirep;
+use crate::http::pireps::whole::Telemetry;
 use crate::http::problem::Problem;
 use crate::http::respond::Entity;
 use crate::http::state::HttpState;
@@ -32,12 +33,15 @@ async fn file_pirep(
     State(state): State<HttpState>,
     known: Known,
     write: Write,
-    Body { value, bytes }: Body<FilePirep>,
+    Body { mut value, bytes }: Body<FilePirep>,
 ) -> Result<Entity<Pirep>, Problem> {
     let options = write.named(&bytes)?;
+    drop(bytes);
+    let telemetry = Telemetry::of(&mut value, &known.identity)?;
     let new = value.into_service(known.identity.scopes().is_some());
     let pireps = &state.airline().pireps;
     let written = pireps.create(&known.identity, new, options).await?;
+    let written = telemetry.store(&state, &known.identity, written).await?;
     let written = written.map(Pirep::from);
     let location = format!("/api/v1/pireps/{}", written.entity.id);
     Ok(Entity::created(written).at(location))
@@ -48,6 +52,9 @@ async fn file_pirep(
 /// The first call creates it, and is answered 201 again when it is repeated under its Idempotency-Key; another call with the
 /// same body changes nothing, also what staff have corrected since; another body changes plan, report and remarks while the
 /// owner may. A flight that was cancelled meanwhile takes what its program measured, and stays cancelled.
+///
+/// A flight that was flown out of reach is uploaded whole: plan and report with its track and log. What of these was sent
+/// before is not stored again, so that it may be sent again as often as it takes.
 #[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
     request_body = FilePirep,
     params(("id" = Uuid, Path, description = "A UUID of the client's choice"), Write),
@@ -59,7 +66,7 @@ async fn put_pirep(
     known: Known,
     write: Write,
     flight: Flight,
-    Body { value, bytes }: Body<FilePirep>,
+    Body { mut value, bytes }: Body<FilePirep>,
 ) -> Result<Entity<Pirep>, Problem> {
     // Ids that follow from others are ours: whoever takes one keeps its owner from what it stands for.
     if flight.pirep().is_none() && flight.id.0.get_version() == Some(Version::Sha1) {
@@ -67,11 +74,13 @@ async fn put_pirep(
             "An id of UUID version 5 follows from another: choose a random one, of version 4 or 7.";
         return Err(ServiceError::invalid("/id", "derived", detail).into());
     }
+    let options = write.options(&bytes);
+    drop(bytes);
+    let telemetry = Telemetry::of(&mut value, &known.identity)?;
     let new = value.into_service(known.identity.scopes().is_some());
     let pireps = &state.airline().pireps;
-    let written = pireps
-        .put(&known.identity, flight, new, write.options(&bytes))
-        .await?;
+    let written = pireps.put(&known.identity, flight, new, options).await?;
+    let written = telemetry.store(&state, &known.identity, written).await?;
     let written = written.map(Pirep::from);
     let location = format!("/api/v1/pireps/{}", written.entity.id);
     Ok(Entity::written(written).at(location))

@@ -8,6 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::application::flight::Flight;
+use crate::application::tracks::MAX_BATCH;
 use crate::domain::pirep::PirepCommand;
 use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::Body;
@@ -23,6 +24,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(send_positions))
         .routes(routes!(submit_pirep))
+        .routes(routes!(finish_flight))
         .routes(routes!(pause_flight))
         .routes(routes!(resume_flight))
         .routes(routes!(cancel_pirep))
@@ -56,7 +58,7 @@ async fn send_positions(
     flight: Flight,
     Body { value, .. }: Body<PositionBatch>,
 ) -> Result<Json<BatchStored>, Problem> {
-    let samples = samples(value.positions)?;
+    let samples = samples(value.positions, "/positions", MAX_BATCH)?;
     let tracks = &state.airline().tracks;
     let stored = tracks
         .store(&known.identity, flight, value.batch_id, samples)
@@ -86,6 +88,27 @@ async fn submit_pirep(
     let written = pireps
         .submit(&known.identity, flight, value.into(), options)
         .await?;
+    Ok(Entity::written(written.map(Pirep::from)))
+}
+
+/// Finish a flight from its track
+///
+/// For a flight whose contact is `silent`, by its pilot or staff: it is submitted with the times, the distance and the fuel
+/// that its positions tell.
+#[utoipa::path(post, path = "/pireps/{id}/finish", operation_id = "finishFlight", tag = "pireps",
+    request_body = NoMembers,
+    params(("id" = Uuid, Path, description = "Id of the PIREP"), Write),
+    responses((status = 200, description = "Submitted", body = Pirep)))]
+async fn finish_flight(
+    State(state): State<HttpState>,
+    known: Known,
+    write: Write,
+    flight: Flight,
+    Body { bytes, .. }: Body<NoMembers>,
+) -> Result<Entity<Pirep>, Problem> {
+    let options = write.options(&bytes);
+    let pireps = &state.airline().pireps;
+    let written = pireps.finish(&known.identity, flight, options).await?;
     Ok(Entity::written(written.map(Pirep::from)))
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::application::pireps as service;
 use crate::domain::pirep as domain;
 use crate::domain::pirep::{Credit, SourceKind};
+use crate::http::pireps::log::LogLineInput;
 use crate::http::pireps::plan::{Plan, Report};
 
 /// What a new PIREP is to be.
@@ -58,6 +59,14 @@ pub struct FilePirep {
     /// The flight of the schedule that it flies; that of the bid, if it names one.
     #[serde(default)]
     pub scheduled_flight: Option<Uuid>,
+    /// The positions of a flight that was flown out of reach. Those whose number was sent before are not stored again.
+    #[serde(default)]
+    #[schema(max_items = 25200)]
+    pub track: Vec<Position>,
+    /// The lines of its log. Those whose number was sent before are not stored again.
+    #[serde(default)]
+    #[schema(max_items = 5000)]
+    pub log: Vec<LogLineInput>,
 }
 
 /// The end of a flight.

@@ -4,48 +4,56 @@ use crate::http::pireps::input::Position;
 use crate::http::problem::{FieldError, Problem, kind};
 use crate::ports::track_store::Sample;
 
-/// At most this many positions in one batch.
-pub const MAX_BATCH: usize = 500;
 /// A flight has at most a day's positions at one a second.
 const MAX_SEQUENCE: i32 = 86_399;
 const MAX_PHASE_BYTES: usize = 8;
 
-/// Converts a batch; every value that is out of range is named.
-pub fn samples(positions: Vec<Position>) -> Result<Vec<Sample>, Problem> {
-    if positions.is_empty() || positions.len() > MAX_BATCH {
+/// Converts 1 to `most` positions, which stand at `pointer` of the body; every value that is out of range is named.
+pub fn samples(
+    positions: Vec<Position>,
+    pointer: &'static str,
+    most: usize,
+) -> Result<Vec<Sample>, Problem> {
+    if positions.is_empty() || positions.len() > most {
         return Err(Problem::new(kind::VALIDATION).error(FieldError::at(
-            "/positions",
+            pointer,
             "out-of-range",
-            format!("a batch has 1 to {MAX_BATCH} positions"),
+            format!("must be 1 to {most} positions"),
         )));
     }
-    let mut faults = Faults::default();
+    let mut faults = Faults {
+        pointer,
+        errors: Vec::new(),
+    };
     let samples = positions
         .into_iter()
         .enumerate()
         .map(|(index, position)| sample(position, index, &mut faults))
         .collect();
-    if faults.0.is_empty() {
+    if faults.errors.is_empty() {
         Ok(samples)
     } else {
-        let detail = format!("{} values are out of range", faults.0.len());
+        let detail = format!("{} values are out of range", faults.errors.len());
         Err(Problem::new(kind::VALIDATION)
-            .errors(faults.0)
+            .errors(faults.errors)
             .detail(detail))
     }
 }
 
-#[derive(Default)]
-struct Faults(Vec<FieldError>);
+struct Faults {
+    pointer: &'static str,
+    errors: Vec<FieldError>,
+}
 
 impl Faults {
     /// As many as anybody reads.
     const MOST: usize = 20;
 
     fn add(&mut self, index: usize, member: &str, detail: String) {
-        if self.0.len() < Self::MOST {
-            let pointer = format!("/positions/{index}/{member}");
-            self.0.push(FieldError::at(pointer, "out-of-range", detail));
+        if self.errors.len() < Self::MOST {
+            let pointer = format!("{}/{index}/{member}", self.pointer);
+            self.errors
+                .push(FieldError::at(pointer, "out-of-range", detail));
         }
     }
 
@@ -130,7 +138,7 @@ mod tests {
         let position = position(serde_json::json!({
             "altitudeFt": 34999.6, "headingDeg": 359.7, "groundSpeedKt": 480, "verticalSpeedFpm": -1800.4
         }));
-        let stored = &samples(vec![position]).unwrap()[0];
+        let stored = &samples(vec![position], "/positions", 500).unwrap()[0];
         assert_eq!(
             (stored.latitude_e7, stored.longitude_e7),
             (418_003_000, 122_389_000)
@@ -151,10 +159,11 @@ mod tests {
     #[case(serde_json::json!({"fuelKg": 1e300}), "fuelKg")]
     #[case(serde_json::json!({"phase": "much too long"}), "phase")]
     fn what_is_out_of_range_is_named(#[case] json: serde_json::Value, #[case] member: &str) {
-        let refused = samples(vec![position(serde_json::json!({})), position(json)]).unwrap_err();
+        let two = vec![position(serde_json::json!({})), position(json)];
+        let refused = samples(two, "/track", 500).unwrap_err();
         let document = refused.document("test");
         assert_eq!(document.status, 422);
-        let expected = format!("/positions/1/{member}");
+        let expected = format!("/track/1/{member}");
         assert_eq!(
             document.errors[0].pointer.as_deref(),
             Some(expected.as_str())
@@ -166,6 +175,6 @@ mod tests {
     #[case(501)]
     fn a_batch_has_bounds(#[case] count: usize) {
         let position = position(serde_json::json!({}));
-        assert!(samples(vec![position; count]).is_err());
+        assert!(samples(vec![position; count], "/positions", 500).is_err());
     }
 }

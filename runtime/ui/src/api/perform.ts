@@ -40,6 +40,8 @@ function perform({ id, version }: Pirep, { action, words }: Deed, key: string): 
   const seen = { ...params, header: { "If-Match": `"${version}"` } };
   const named = { ...params, header: { "Idempotency-Key": key } };
   switch (action) {
+    case "finish":
+      return answer(api.POST("/api/v1/pireps/{id}/finish", { params }));
     case "accept":
       return answer(
         api.POST("/api/v1/pireps/{id}/accept", { params: seen, body: { comment: words || null } }),

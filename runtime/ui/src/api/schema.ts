@@ -429,6 +429,9 @@ export interface paths {
          *     same body changes nothing, also what staff have corrected since; another body changes plan, report and remarks while the
          *     owner may. A flight that was cancelled meanwhile takes what its program measured, and stays cancelled.
          *
+         *     A flight that was flown out of reach is uploaded whole: plan and report with its track and log. What of these was sent
+         *     before is not stored again, so that it may be sent again as often as it takes.
+         *
          *     Scope of a key: `pireps:write`.
          */
         put: operations["putPirep"];
@@ -584,6 +587,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pireps/{id}/finish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a flight from its track
+         * @description For a flight whose contact is `silent`, by its pilot or staff: it is submitted with the times, the distance and the fuel
+         *     that its positions tell.
+         *
+         *     Scope of a key: `pireps:write`. A key that began this flight serves it for 24 hours after it has expired.
+         */
+        post: operations["finishFlight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pireps/{id}/history": {
         parameters: {
             query?: never;
@@ -600,6 +626,34 @@ export interface paths {
         get: operations["getPirepHistory"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pireps/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a flight's log
+         * @description For its pilot and staff.
+         *
+         *     Scope of a key: `pireps:read`.
+         */
+        get: operations["getLog"];
+        put?: never;
+        /**
+         * Send lines of a flight's log
+         * @description A line whose number was sent before is not stored again. Accepted in every state.
+         *
+         *     Scope of a key: `track:write`. A key that began this flight serves it for 24 hours after it has expired.
+         */
+        post: operations["sendLog"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1321,6 +1375,11 @@ export interface components {
             comment: string;
         };
         /**
+         * @description How a flight that is under way is heard of.
+         * @enum {string}
+         */
+        Contact: "current" | "lost" | "silent";
+        /**
          * @description How much of a flight counts.
          * @enum {string}
          */
@@ -1408,6 +1467,8 @@ export interface components {
                 [key: string]: string;
             } | null;
             intent?: components["schemas"]["Intent"];
+            /** @description The lines of its log. Those whose number was sent before are not stored again. */
+            log?: components["schemas"]["LogLineInput"][];
             plan?: components["schemas"]["Plan"];
             remarks?: string | null;
             report?: components["schemas"]["Report"] | null;
@@ -1417,6 +1478,8 @@ export interface components {
              */
             scheduledFlight?: string | null;
             source?: components["schemas"]["SourceInput"] | null;
+            /** @description The positions of a flight that was flown out of reach. Those whose number was sent before are not stored again. */
+            track?: components["schemas"]["Position"][];
         };
         /** @description What a rule measured, and what its limit is. */
         Finding: {
@@ -1433,6 +1496,10 @@ export interface components {
              * @example minBlockTime
              */
             rule: string;
+        };
+        FlightLog: {
+            /** @description In order of sequence. */
+            items: components["schemas"]["LogLine"][];
         };
         History: {
             /** @description Oldest first. */
@@ -1476,6 +1543,10 @@ export interface components {
         };
         /** @enum {string} */
         LineString: "LineString";
+        /** @description Lines of a flight's log, each stored once however often it is sent. */
+        LogBatch: {
+            lines: components["schemas"]["LogLineInput"][];
+        };
         LogIn: {
             /** @example ada@skyways.example */
             email: string;
@@ -1488,6 +1559,40 @@ export interface components {
              * @example 0123456789ab_0123456789abcdefghijABCDEFGHIJ
              */
             token: string;
+        };
+        LogLine: {
+            /**
+             * Format: int32
+             * @example 3
+             */
+            sequence: number;
+            /**
+             * @description Null once the pilot was erased.
+             * @example Flaps set to 5
+             */
+            text?: string | null;
+            /** Format: date-time */
+            time: string;
+        };
+        /** @description One line of a flight's log. */
+        LogLineInput: {
+            /**
+             * Format: int32
+             * @description The client's own number, from 0; unique within a flight's log.
+             * @example 3
+             */
+            sequence: number;
+            /** @example Flaps set to 5 */
+            text: string;
+            /** Format: date-time */
+            time: string;
+        };
+        /** @description What became of the lines. */
+        LogStored: {
+            /** @description Lines whose number was there already. */
+            duplicates: number;
+            /** @description Lines that were new. */
+            stored: number;
         };
         /** @description A flight to be booked. */
         MakeBid: {
@@ -1523,6 +1628,7 @@ export interface components {
              * @description The booking that it flies.
              */
             bid: string | null;
+            contact: components["schemas"]["Contact"] | null;
             /** Format: date-time */
             createdAt: string;
             /** @description What the airline's own fields hold, by their keys. */
@@ -1534,6 +1640,11 @@ export interface components {
             decision: components["schemas"]["Decision"] | null;
             /** Format: uuid */
             id: string;
+            /**
+             * Format: date-time
+             * @description When the server received its last position.
+             */
+            lastContactAt: string | null;
             pilot: components["schemas"]["PersonRef"];
             plan: components["schemas"]["Plan"];
             /** @description What staff asked, until it is answered. */
@@ -3596,6 +3707,48 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    finishFlight: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names this request, so that a repeat takes effect once */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoMembers"];
+            };
+        };
+        responses: {
+            /** @description Submitted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pirep"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
     getPirepHistory: {
         parameters: {
             query?: never;
@@ -3623,6 +3776,75 @@ export interface operations {
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlightLog"];
+                };
+            };
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["Problem"];
+            500: components["responses"]["Problem"];
+            503: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    sendLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the PIREP */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogBatch"];
+            };
+        };
+        responses: {
+            /** @description Stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogStored"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            422: components["responses"]["Problem"];
             429: components["responses"]["Problem"];
             500: components["responses"]["Problem"];
             503: components["responses"]["Problem"];

@@ -211,6 +211,17 @@ const WHY = { label: "Why? The pilot will read this.", member: "reason" };
 /** Prominent is what is waited for; quiet what is rare or hard to undo. */
 function lookOf(action: Action, { state }: Pirep, own: boolean): Look {
   switch (action) {
+    case "finish":
+      return {
+        label: "Finish from track…",
+        tone: own ? "primary" : "plain",
+        ask: {
+          warning: "It is submitted with the times, the distance and the fuel that its positions tell.",
+          label: "Finish this flight",
+          tone: "primary",
+        },
+        done: "It awaits staff.",
+      };
     case "answer":
       return {
         label: "Answer…",

@@ -9,6 +9,7 @@ const report = (state: (typeof PIREP_STATES)[number], kind: "Manual" | "Acars" =
   state,
   awaits: state === "Submitted" ? ("staff" as const) : null,
   submittedAt: state === "Draft" ? null : "2026-11-20T11:00:00Z",
+  contact: null,
   pilot: { id: "amelia" },
   source: { kind },
   track: { positions: 0 },
@@ -54,6 +55,13 @@ test("a question is answered, and asked once", () => {
   expect(allowed(asked, pilot)).toContain("answer");
   expect(allowed(asked, staff)).not.toContain("ask");
   expect(allowed(asked, staff)).toContain("accept");
+});
+
+test("what fell silent is finished by its pilot or staff", () => {
+  for (const who of [pilot, staff]) {
+    expect(allowed({ ...report("InProgress"), contact: "silent" }, who)).toContain("finish");
+    expect(allowed({ ...report("InProgress"), contact: "lost" }, who)).not.toContain("finish");
+  }
 });
 
 test("what was measured is not withdrawn", () => {

@@ -4,6 +4,7 @@ import { isStaff } from "./use-me";
 
 /** In the order in which they are offered. */
 export const ACTIONS = [
+  "finish",
   "answer",
   "appeal",
   "accept",
@@ -24,7 +25,7 @@ type Who = "owner" | "staff" | "either";
 /** What is not listed is refused, or not for this page: a draft is changed by whoever writes it. */
 const LIFE_CYCLE: Record<PirepState, Partial<Record<Action, Who>>> = {
   Draft: { edit: "owner", discard: "owner", comment: "either" },
-  InProgress: { edit: "either", cancel: "either", comment: "either" },
+  InProgress: { finish: "either", edit: "either", cancel: "either", comment: "either" },
   Paused: { edit: "either", cancel: "either", comment: "either" },
   Submitted: {
     answer: "owner",
@@ -41,7 +42,7 @@ const LIFE_CYCLE: Record<PirepState, Partial<Record<Action, Who>>> = {
   Cancelled: { restore: "either", edit: "staff", comment: "either" },
 };
 
-type Subject = Pick<Pirep, "state" | "awaits" | "submittedAt"> & {
+type Subject = Pick<Pirep, "state" | "awaits" | "submittedAt" | "contact"> & {
   pilot: Pick<Pirep["pilot"], "id">;
   source: Pick<Pirep["source"], "kind">;
   track: Pick<Pirep["track"], "positions">;
@@ -68,8 +69,10 @@ export function allowed(pirep: Subject, me: Person): Action[] {
 }
 
 /** Conditions beside state and person. */
-function isPossible(action: Action, { awaits, submittedAt, source, track }: Subject): boolean {
+function isPossible(action: Action, { awaits, submittedAt, contact, source, track }: Subject): boolean {
   switch (action) {
+    case "finish":
+      return contact === "silent";
     case "answer":
       return awaits === "pilot";
     case "ask":

@@ -96,6 +96,12 @@ function Standing({ pirep, me }: { pirep: Pirep; me: Me }) {
           ))}
         </ul>
       )}
+      {(pirep.contact === "lost" || pirep.contact === "silent") && (
+        <p className="flex gap-2">
+          <Icon name="warning" className="mt-0.5 size-4 text-wait" />
+          Lost contact: no position since {dateTime(pirep.lastContactAt)}.
+        </p>
+      )}
       {pirep.question && (
         <Statement label="Question" tone="border-l-wait" said={pirep.question}>
           <span className="font-medium">Staff ask</span>

@@ -1,6 +1,6 @@
 //! The log, the credentials and the telemetry.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use albatross::adapters::known_head::KnownHead;
@@ -9,7 +9,7 @@ use albatross::ports::event_store::{
     Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
     StoreError, SubjectKey,
 };
-use albatross::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
+use albatross::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -237,6 +237,24 @@ impl TrackStore for RemoteTracks {
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
         let flights = flights.to_vec();
         remote!(self, tracks => tracks.extents(&flights))
+    }
+
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError> {
+        remote!(self, tracks => tracks.store_log(flight, lines))
+    }
+
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        remote!(self, tracks => tracks.log(flight, after, limit))
+    }
+
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        let flights = flights.to_vec();
+        remote!(self, tracks => tracks.with_logs(&flights))
     }
 
     async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {

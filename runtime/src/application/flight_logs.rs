@@ -1,0 +1,151 @@
+//! ACARS logs of flights: lines of free text that a program wrote on the way, for the pilot and staff.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::application::error::ServiceError;
+use crate::application::flight::Flight;
+use crate::application::identity::Identity;
+use crate::application::pirep_queries::is_party;
+use crate::application::shared::Shared;
+use crate::application::telemetry;
+use crate::codec::{KeyRing, open_log_line, seal_log_line};
+use crate::domain::ids::UserId;
+use crate::domain::personal::Personal;
+use crate::domain::refusal::Faults;
+use crate::domain::text;
+use crate::ports::track_store::LogLine;
+
+/// Most lines of one flight, numbered from 0.
+pub const MAX_LINES: usize = 5_000;
+const MAX_LINE_CHARS: usize = 500;
+
+pub struct FlightLogs {
+    shared: Arc<Shared>,
+}
+
+/// One line of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The client's own number, from 0; unique within a flight's log.
+    pub sequence: i32,
+    pub time: Timestamp,
+    /// Erased with its pilot.
+    pub text: Personal<String>,
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinesStored {
+    /// Lines that were new.
+    pub stored: usize,
+    /// Lines whose number was there already.
+    pub duplicates: usize,
+}
+
+impl FlightLogs {
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Stores lines of the owner's flight, in whatever state it is, unless there is no room. Of two with one number the
+    /// first stays, so that a batch may be sent again. `pointer` says where in the request they stand.
+    pub async fn store(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        pointer: &str,
+        lines: Vec<Line>,
+    ) -> Result<LinesStored, ServiceError> {
+        check(pointer, &lines)?;
+        let flight = telemetry::admit(&self.shared, identity, flight).await?;
+        let keys = self.keys(identity.user()).await?;
+        let received = lines.len();
+        let lines = lines.into_iter().map(|line| {
+            let text = line.text.text().unwrap_or_default();
+            let (sequence, pilot) = (line.sequence, identity.user());
+            let sealed = seal_log_line(flight.id.0, sequence, pilot, text, &keys);
+            Ok(LogLine {
+                sequence,
+                time: telemetry::to_microsecond(line.time),
+                sealed: sealed.map_err(|error| ServiceError::Corrupt(error.to_string()))?,
+            })
+        });
+        let lines = lines.collect::<Result<Vec<_>, ServiceError>>()?;
+        let stored = self.shared.tracks.store_log(flight.id.0, lines).await?;
+        Ok(LinesStored {
+            stored,
+            duplicates: received - stored,
+        })
+    }
+
+    /// The whole log of a flight, in order of sequence; nothing of it for anybody but its pilot and staff.
+    pub async fn lines(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+    ) -> Result<Vec<Line>, ServiceError> {
+        let flight = self.shared.read_flight(flight).await?;
+        let owner = flight.owner().filter(|it| is_party(identity, it.pilot));
+        let pilot = owner.ok_or_else(|| ServiceError::not_found("PIREP"))?.pilot;
+        let id = flight.id.0;
+        let stored = self.shared.tracks.log(id, None, MAX_LINES).await?;
+        let keys = self.keys(pilot).await?;
+        let lines = stored.into_iter().map(|line| {
+            let text = open_log_line(id, line.sequence, pilot, &line.sealed, &keys);
+            Ok(Line {
+                sequence: line.sequence,
+                time: line.time,
+                text: text.map_err(|error| ServiceError::Corrupt(error.to_string()))?,
+            })
+        });
+        lines.collect()
+    }
+
+    /// The pilot's key, unless it was erased: by this process or, a moment ago, by another.
+    async fn keys(&self, pilot: UserId) -> Result<KeyRing, ServiceError> {
+        if self
+            .shared
+            .events
+            .subject_keys(&[pilot.0])
+            .await?
+            .is_empty()
+        {
+            return Ok(KeyRing::default());
+        }
+        Ok(self.shared.keys.load(&BTreeSet::from([pilot])).await?)
+    }
+}
+
+/// Faults of lines that stand at `pointer` of a request.
+///
+/// # Errors
+/// When any of them is not valid, or there are none or too many.
+pub fn check(pointer: &str, lines: &[Line]) -> Result<(), ServiceError> {
+    let mut faults = Faults::default();
+    if lines.is_empty() || lines.len() > MAX_LINES {
+        let detail = format!("Must be 1 to {MAX_LINES} lines.");
+        faults.add(pointer, "out-of-range", detail);
+    }
+    for (index, line) in lines.iter().enumerate().take(MAX_LINES) {
+        let at = |member: &str| format!("{pointer}/{index}/{member}");
+        let number = usize::try_from(line.sequence);
+        faults.check(
+            number.is_ok_and(|number| number < MAX_LINES),
+            &at("sequence"),
+            "out-of-range",
+            "Must be from 0 to 4999.",
+        );
+        faults.check(
+            line.time >= Timestamp::UNIX_EPOCH,
+            &at("time"),
+            "out-of-range",
+            "Must not be before 1970.",
+        );
+        let text = line.text.text().unwrap_or_default();
+        text::check_text(&mut faults, &at("text"), text, MAX_LINE_CHARS);
+    }
+    Ok(faults.finish()?)
+}

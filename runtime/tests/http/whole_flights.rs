@@ -1,0 +1,170 @@
+//! A flight that was flown out of reach is uploaded whole: plan, report, track and log in one body.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::stack::{Call, Stack, plan};
+
+fn position(sequence: i32) -> Value {
+    let phase = match sequence {
+        0..60 => "TXI",
+        60..25_000 => "ENR",
+        _ => "TXI",
+    };
+    json!({
+        "sequence": sequence,
+        "time": jiff::Timestamp::from_second(1_777_000_000 + i64::from(sequence)).unwrap(),
+        "lat": 41.8 - f64::from(sequence) / 10_000.0, "lon": 12.2, "fuelKg": 61_000 - sequence, "phase": phase,
+    })
+}
+
+fn whole(positions: i32, lines: i32) -> Value {
+    let mut body = plan();
+    body["report"] = json!({"landingRateFpm": -142});
+    let track: Vec<Value> = (0..positions).map(position).collect();
+    let log = (0..lines).map(
+        |n| json!({"sequence": n, "time": "2026-04-24T03:06:40Z", "text": format!("line {n}")}),
+    );
+    body["track"] = track.into();
+    body["log"] = log.collect();
+    body
+}
+
+#[tokio::test]
+async fn seven_hours_at_one_position_a_second_are_filed_in_one_request() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+    let put = |body: &Value| Call::new("PUT", &path).by(&pilot).json(body.clone());
+    let body = whole(25_200, 300);
+    let filed = stack.ask(put(&body)).await;
+    assert_eq!(filed.status, 201, "{filed:?}");
+    assert_eq!(filed.body["track"]["positions"], 25_200);
+    assert_eq!(filed.body["report"]["landingRateFpm"], -142);
+
+    let again = stack.ask(put(&body)).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(
+        again.body["version"], filed.body["version"],
+        "it is no change"
+    );
+    assert_eq!(again.body["track"]["positions"], 25_200);
+    let log = stack
+        .ask(Call::get(&format!("{path}/log")).by(&pilot))
+        .await;
+    let lines = log.body["items"].as_array().unwrap();
+    assert_eq!(lines.len(), 300);
+    assert_eq!(lines[299]["text"], "line 299");
+
+    let submit = Call::new("POST", &format!("{path}/submit")).by(&pilot);
+    let submit = submit.named().json(json!({"lastSequence": 25_199}));
+    let submitted = stack.ask(submit).await;
+    assert_eq!(submitted.status, 200, "{submitted:?}");
+    assert_eq!(submitted.body["report"]["fuelUsedKg"], 25_199);
+    assert_eq!(submitted.body["warnings"], json!([]));
+}
+
+/// As long as a position can sensibly be: with every member, and degrees to the centimetre.
+#[test]
+fn seven_hours_with_every_member_written_out_fit_into_a_body() {
+    let longest = json!({
+        "sequence": 25_199, "time": "2026-04-24T03:06:40.123Z", "lat": -41.800_312_3, "lon": -112.238_912_3,
+        "altitudeFt": 35_000.5, "headingDeg": 118.5, "groundSpeedKt": 447.5, "indicatedAirspeedKt": 280.5,
+        "verticalSpeedFpm": -1_850.5, "fuelKg": 161_000.5, "phase": "ENR",
+    });
+    let size = (longest.to_string().len() + 1) * 25_200;
+    assert!(size < 8_000_000, "{size} bytes");
+}
+
+#[tokio::test]
+async fn what_was_sent_on_the_way_is_united_with_what_is_uploaded() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let path = stack.flight(&pilot).await;
+    let batch = json!({"batchId": Uuid::new_v4(), "positions": [position(3), position(700)]});
+    let call = Call::new("POST", &format!("{path}/positions")).by(&pilot);
+    assert_eq!(stack.ask(call.json(batch)).await.status, 200);
+    let line = json!({"lines": [{"sequence": 1, "time": "2026-04-24T03:06:40Z", "text": "as it happened"}]});
+    let call = Call::new("POST", &format!("{path}/log")).by(&pilot);
+    let sent = stack.ask(call.json(line)).await;
+    assert_eq!(sent.body, json!({"stored": 1, "duplicates": 0}), "{sent:?}");
+
+    for (positions, lines) in [(600, 3), (650, 4)] {
+        let body = whole(positions, lines);
+        let put = Call::new("PUT", &path).by(&pilot).json(body);
+        let merged = stack.ask(put).await;
+        assert_eq!(merged.status, 200, "{merged:?}");
+        assert_eq!(merged.body["track"]["positions"], positions + 1);
+        assert_eq!(merged.body["report"]["landingRateFpm"], -142);
+    }
+    let log = stack
+        .ask(Call::get(&format!("{path}/log")).by(&pilot))
+        .await;
+    let texts: Vec<&str> = log.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["text"].as_str().unwrap())
+        .collect();
+    assert_eq!(texts, ["line 0", "as it happened", "line 2", "line 3"]);
+}
+
+#[tokio::test]
+async fn nothing_is_filed_of_a_flight_whose_telemetry_is_refused() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+    let key = stack.key(&pilot, &["pireps:read", "pireps:write"]).await;
+    let refused = stack
+        .ask(Call::new("PUT", &path).key(&key).json(whole(1, 0)))
+        .await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.problem()),
+        (403, "scope-missing")
+    );
+
+    let mut wrong = whole(2, 2);
+    wrong["track"][1]["lat"] = json!(91);
+    let mut long = whole(2, 2);
+    long["log"][1]["text"] = "x".repeat(501).into();
+    for (body, pointer) in [
+        (wrong, "/track/1/lat"),
+        (long, "/log/1/text"),
+        (whole(25_201, 0), "/track"),
+        (whole(0, 5_001), "/log"),
+    ] {
+        let refused = stack
+            .ask(Call::new("PUT", &path).by(&pilot).json(body))
+            .await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer);
+    }
+    let read = stack
+        .ask(Call::get(&format!("{path}/log")).by(&pilot))
+        .await;
+    assert_eq!(read.status, 404, "{read:?}");
+
+    let key = stack
+        .key(&pilot, &["pireps:read", "pireps:write", "track:write"])
+        .await;
+    let filed = stack
+        .ask(Call::new("PUT", &path).key(&key).json(whole(1, 1)))
+        .await;
+    assert_eq!(filed.status, 201, "{filed:?}");
+}
+
+#[tokio::test]
+async fn a_flight_created_under_an_id_of_ours_keeps_its_telemetry_over_a_repeat() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let call = || {
+        let call = Call::new("POST", "/api/v1/pireps").by(&pilot);
+        call.header("idempotency-key", "once").json(whole(700, 2))
+    };
+    let filed = stack.ask(call()).await;
+    assert_eq!(filed.status, 201, "{filed:?}");
+    assert_eq!(filed.body["track"]["positions"], 700);
+    let again = stack.ask(call()).await;
+    assert_eq!(again.body["id"], filed.body["id"], "{again:?}");
+    assert_eq!(again.body["track"]["positions"], 700);
+}
