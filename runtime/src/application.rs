@@ -5,6 +5,7 @@ pub mod airline;
 pub mod api_keys;
 pub mod auth;
 pub mod bidding;
+pub mod career;
 pub mod catalogue;
 pub mod changes;
 pub mod commands;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use crate::application::career::Career;
 use crate::application::commands::{CommandError, Order};
 use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
@@ -18,8 +19,7 @@ use crate::domain::actor::Actor;
 use crate::domain::aggregate::Aggregate;
 use crate::domain::event::DomainEvent;
 use crate::domain::pirep::{Pirep, PirepCommand, PirepEvent, PirepFacts};
-use crate::domain::review::Rules;
-use crate::domain::tenant::TenantEvent;
+use crate::domain::tenant::Tenant;
 
 /// The policy's name, and the actor's.
 pub const POLICY: &str = "review-rules";
@@ -49,7 +49,10 @@ impl ReviewPolicy {
 
     /// Reviews the submission that `cause` is, or looks again later.
     async fn review(&self, cause: Cause, id: Uuid) -> Result<Option<Timing>, ServiceError> {
-        let rules = self.rules_at(cause.position).await?;
+        let Some(tenant) = self.airline_at(cause.position).await? else {
+            return Ok(None);
+        };
+        let rules = tenant.rules;
         if rules.rules.is_empty() {
             return Ok(None);
         }
@@ -67,7 +70,14 @@ impl ReviewPolicy {
                 })));
             }
             let track = self.tracks.all(id.into()).await?;
-            let inputs = pending.pirep.inputs(track_facts::inputs(&track));
+            let pirep = &pending.pirep;
+            let pilot = if rules.read_pilot() {
+                let career = Career::of(&self.shared, pirep.pilot).await?;
+                Some(career.before(pirep.submitted_at, &tenant.ranks))
+            } else {
+                None
+            };
+            let inputs = pirep.inputs(track_facts::inputs(&track), pilot);
             let command = PirepCommand::Review(Box::new(rules.review(&inputs)));
             let facts = PirepFacts::default();
             let order = Order::<Pirep>::new(id, command, Actor::System(POLICY), facts)
@@ -82,16 +92,16 @@ impl ReviewPolicy {
         Err(ServiceError::Unavailable(CommandError::Contended.into()))
     }
 
-    /// The rules that stood when this position was written: what is submitted is judged by what could be known, and
-    /// nothing is judged that came before the first rule.
-    async fn rules_at(&self, position: i64) -> Result<Rules, ServiceError> {
+    /// The airline with the rules that stood when this position was written: what is submitted is judged by what could be
+    /// known, and nothing is judged that came before the first rule.
+    async fn airline_at(&self, position: i64) -> Result<Option<Tenant>, ServiceError> {
         let events = self.shared.stream(self.shared.tenant.0).await?;
-        let before = events.into_iter().filter(|it| it.position < position);
-        let mut rules = before.filter_map(|it| match it.event {
-            DomainEvent::Tenant(TenantEvent::RulesChanged(rules)) => Some(rules),
+        let before = events.iter().filter(|it| it.position < position);
+        let before = before.filter_map(|it| match &it.event {
+            DomainEvent::Tenant(event) => Some((event, it.recorded_at)),
             _ => None,
         });
-        Ok(rules.next_back().unwrap_or_default())
+        Ok(Tenant::fold(None, before))
     }
 
     /// When to look again; none when the track is whole, or has been waited for long enough.

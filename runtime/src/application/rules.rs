@@ -1,9 +1,11 @@
 //! An airline's review rules: read, changed, and tried out on what was flown before.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::application::career::Career;
 use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
@@ -14,7 +16,7 @@ use crate::application::track_facts;
 use crate::application::tracks::Tracks;
 use crate::application::views::{StoredPirep, TenantView};
 use crate::application::write::{WriteOptions, Written};
-use crate::domain::ids::PirepId;
+use crate::domain::ids::{PirepId, UserId};
 use crate::domain::pirep::PirepState;
 use crate::domain::refusal::Faults;
 use crate::domain::review::{Answer, Review, Rule, Rules, TrackInputs, check};
@@ -59,9 +61,13 @@ impl ReviewRules {
 
     /// The rules that stand, as current as the log.
     pub async fn get(&self) -> Result<Rules, ServiceError> {
+        Ok(self.airline().await?.rules)
+    }
+
+    async fn airline(&self) -> Result<Tenant, ServiceError> {
         let tenant: Option<TenantView> = self.shared.load(self.shared.tenant.0).await?;
         let tenant = tenant.ok_or_else(|| ServiceError::not_found("airline"))?;
-        Ok(tenant.entity.rules)
+        Ok(tenant.entity)
     }
 
     /// The version that was seen is required: it is the rules' own, since others write to the airline's stream.
@@ -105,26 +111,34 @@ impl ReviewRules {
         rules: Vec<Rule>,
         flights: usize,
     ) -> Result<Vec<TriedFlight>, ServiceError> {
+        let airline = self.airline().await?;
         let mut faults = Faults::default();
-        check(&mut faults, &rules);
+        check(&mut faults, &rules, &airline.ranks);
         if !(1..=MAX_FLIGHTS).contains(&flights) {
             let detail = format!("Must be between 1 and {MAX_FLIGHTS}.");
             faults.add("/flights", "out-of-range", detail);
         }
         faults.finish()?;
-        let version = self.get().await?.version + 1;
+        let version = airline.rules.version + 1;
         let rules = Rules { version, rules };
         let last = self.last_submitted(flights).await?;
         let ids: Vec<_> = last.iter().map(|flight| flight.id.0).collect();
         let extents = self.shared.tracks.extents(&ids).await?;
+        let mut careers: HashMap<UserId, Career> = HashMap::new();
         let mut tried = Vec::with_capacity(last.len());
         for flight in last {
             let extent = extents.get(&flight.id.0).copied().unwrap_or_default();
             let track = self.track_of(&flight, extent, &rules).await?;
             let pirep = flight.entity;
+            if rules.read_pilot() && !careers.contains_key(&pirep.pilot) {
+                let career = Career::of(&self.shared, pirep.pilot).await?;
+                careers.insert(pirep.pilot, career);
+            }
+            let career = careers.get(&pirep.pilot);
+            let pilot = career.map(|it| it.before(pirep.submitted_at, &airline.ranks));
             tried.push(TriedFlight {
                 id: flight.id,
-                review: rules.review(&pirep.inputs(track)),
+                review: rules.review(&pirep.inputs(track, pilot)),
                 flight_number: pirep.plan.flight_number,
                 submitted_at: pirep.submitted_at,
                 state: pirep.state,

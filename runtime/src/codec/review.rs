@@ -3,7 +3,9 @@
 use albatross_proto::v1::{self as wire, ReviewAnswer, ReviewRuleKind as Kind};
 
 use crate::codec::error::DecodeError;
-use crate::domain::review::{Answer, Finding, Inputs, Review, Rule, Rules, TrackInputs};
+use crate::domain::review::{
+    Answer, Finding, Inputs, PilotInputs, Review, Rule, Rules, TrackInputs,
+};
 
 pub fn rules_to_wire(rules: &Rules) -> wire::RulesChanged {
     wire::RulesChanged {
@@ -62,6 +64,11 @@ fn rule_to_wire(rule: &Rule) -> wire::ReviewRule {
             kind: Kind::AutoAccept.into(),
             ..wire::ReviewRule::default()
         },
+        Rule::RankAutoAccept { least_rank } => wire::ReviewRule {
+            kind: Kind::RankAutoAccept.into(),
+            least_rank: least_rank.clone(),
+            ..wire::ReviewRule::default()
+        },
     }
 }
 
@@ -91,6 +98,9 @@ fn rule(message: wire::ReviewRule) -> Result<Rule, DecodeError> {
             otherwise: otherwise?,
         },
         Kind::AutoAccept => Rule::AutoAccept,
+        Kind::RankAutoAccept => Rule::RankAutoAccept {
+            least_rank: message.least_rank,
+        },
         Kind::Unspecified => return Err(DecodeError::Invalid("rule.kind")),
     })
 }
@@ -104,6 +114,7 @@ pub fn review_to_wire(review: &Review) -> wire::PirepReviewed {
         last_sequence,
         track,
         held,
+        pilot,
     } = &review.inputs;
     wire::PirepReviewed {
         rules_version: review.rules_version,
@@ -118,6 +129,10 @@ pub fn review_to_wire(review: &Review) -> wire::PirepReviewed {
             great_circle_centi_nmi: track.great_circle_centi_nmi,
             largest_gap_s: track.largest_gap_s,
             held: *held,
+            pilot: pilot.as_ref().map(|pilot| wire::ReviewPilot {
+                counted_min: pilot.counted_min,
+                ranks: pilot.ranks.clone(),
+            }),
         }),
         findings: review.findings.iter().map(finding_to_wire).collect(),
     }
@@ -141,6 +156,10 @@ pub fn review(message: wire::PirepReviewed) -> Result<Review, DecodeError> {
                 largest_gap_s: inputs.largest_gap_s,
             },
             held: inputs.held,
+            pilot: inputs.pilot.map(|pilot| PilotInputs {
+                counted_min: pilot.counted_min,
+                ranks: pilot.ranks,
+            }),
         },
         findings: findings.collect::<Result<_, _>>()?,
     })

@@ -7,7 +7,7 @@ pub mod rule;
 use serde::{Deserialize, Serialize};
 
 pub use finding::{Answer, Finding};
-pub use inputs::{Inputs, TrackInputs};
+pub use inputs::{Inputs, PilotInputs, TrackInputs};
 pub use rule::{Rule, check};
 
 /// The rules that stand.
@@ -32,10 +32,10 @@ pub struct Review {
 }
 
 impl Rules {
-    /// Asks every rule, and takes the worst answer. Nothing is accepted but by [`Rule::AutoAccept`], and neither a
-    /// flight of a suspended pilot nor one whose track is not whole.
+    /// Asks every rule, and takes the worst answer. Nothing is accepted but by a rule that [accepts](Rule::accepts), and
+    /// neither a flight of a suspended pilot nor one whose track is not whole.
     pub fn review(&self, inputs: &Inputs) -> Review {
-        let accepts = self.rules.contains(&Rule::AutoAccept);
+        let accepts = self.rules.iter().any(Rule::accepts);
         let base = if accepts {
             Answer::Accept
         } else {
@@ -60,6 +60,12 @@ impl Rules {
         let of_track =
             |rule: &Rule| matches!(rule, Rule::DistanceRatio { .. } | Rule::MaxTrackGap { .. });
         self.rules.iter().any(of_track)
+    }
+
+    /// Whether any rule looks at what the pilot has flown.
+    pub fn read_pilot(&self) -> bool {
+        let of_pilot = |rule: &Rule| matches!(rule, Rule::RankAutoAccept { .. });
+        self.rules.iter().any(of_pilot)
     }
 }
 

@@ -302,7 +302,7 @@ fn change_rules(
         ));
     }
     let mut faults = Faults::default();
-    review::check(&mut faults, rules);
+    review::check(&mut faults, rules, &tenant.ranks);
     faults.finish()?;
     let event = TenantEvent::RulesChanged(Rules {
         version: tenant.rules.version + 1,

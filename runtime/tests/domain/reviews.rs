@@ -1,11 +1,15 @@
 //! What review rules say of a flight, and what follows from it.
 
 use albatross::domain::actor::{Actor, KeyUse, Person};
+use albatross::domain::catalogue::Rank;
 use albatross::domain::ids::KeyId;
 use albatross::domain::pirep::{
     Credit, Pirep, PirepCommand, PirepEvent, PirepState, SourceKind, Verdict,
 };
-use albatross::domain::review::{Answer, Inputs, Review, Rule, Rules, TrackInputs};
+use albatross::domain::refusal::{Faults, RefusalKind};
+use albatross::domain::review::{
+    Answer, Inputs, PilotInputs, Review, Rule, Rules, TrackInputs, check,
+};
 use albatross::domain::roles::{Role, Scope};
 use albatross::domain::tenant::{Limits, Profile, Tenant, TenantCommand, TenantEvent};
 use rstest::rstest;
@@ -30,6 +34,10 @@ fn flown() -> Inputs {
             largest_gap_s: Some(30),
         },
         held: false,
+        pilot: Some(PilotInputs {
+            counted_min: 6_000,
+            ranks: vec!["First officer".into(), "Captain".into()],
+        }),
     }
 }
 
@@ -117,6 +125,87 @@ fn a_rule_answers_by_what_was_measured(
     assert_eq!((finding.answer, finding.limit.as_str()), (answer, limit));
     assert_eq!((review.answer, review.rules_version), (answer, 7));
     assert_eq!(review.inputs, inputs);
+}
+
+/// Given a captain, when rules accept from this rank on, then they say and show this.
+#[rstest]
+#[case("First officer", |_: &mut Inputs| {}, Accept, Some("Captain"), "First officer or above")]
+#[case("Captain", |_: &mut Inputs| {}, Accept, Some("Captain"), "Captain or above")]
+#[case("Chief", |_: &mut Inputs| {}, Hold, Some("Captain"), "Chief or above")]
+#[case("Captain", |it: &mut Inputs| it.pilot = Some(PilotInputs::default()), Hold, Some("none"), "Captain or above")]
+#[case("Captain", |it: &mut Inputs| it.pilot = None, Hold, None, "Captain or above")]
+fn pilots_of_a_rank_are_accepted_and_others_held(
+    #[case] rank: &str,
+    #[case] change: Change,
+    #[case] answer: Answer,
+    #[case] measured: Option<&str>,
+    #[case] limit: &str,
+) {
+    let mut inputs = flown();
+    change(&mut inputs);
+    let least_rank = rank.to_owned();
+    let by_rank = Rule::RankAutoAccept { least_rank };
+    let review = review(vec![by_rank.clone()], &inputs);
+    let finding = &review.findings[0];
+    assert_eq!(finding.rule, "rankAutoAccept");
+    assert_eq!(finding.measured.as_deref(), measured);
+    assert_eq!((finding.answer, finding.limit.as_str()), (answer, limit));
+    assert_eq!((review.answer, review.inputs), (answer, inputs.clone()));
+    // Whatever the rank, another rule's objection counts.
+    inputs.block_time_min = Some(59);
+    let strict = Rules {
+        version: 7,
+        rules: vec![by_rank, block_time(Reject)],
+    };
+    assert_eq!(strict.review(&inputs).answer, Reject);
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[test]
+fn ranks_follow_from_the_minutes_that_count() {
+    let rank = |name: &str, min_hours| Rank {
+        name: name.into(),
+        min_hours,
+    };
+    let ranks = [rank("Cadet", 0), rank("Captain", 100)];
+    for (minutes, expected) in [
+        (0, &["Cadet"][..]),
+        (5_999, &["Cadet"]),
+        (6_000, &["Cadet", "Captain"]),
+    ] {
+        let pilot = PilotInputs::of(minutes, &ranks);
+        assert_eq!((pilot.counted_min, pilot.ranks), (minutes, owned(expected)));
+    }
+}
+
+#[test]
+fn a_rule_names_a_rank_of_the_airlines_and_accepts_alone() {
+    let captain = Rank {
+        name: "Captain".into(),
+        min_hours: 100,
+    };
+    let by_rank = |name: &str| Rule::RankAutoAccept {
+        least_rank: name.into(),
+    };
+    let faults = |rules: &[Rule]| {
+        let mut faults = Faults::default();
+        check(&mut faults, rules, std::slice::from_ref(&captain));
+        match faults.finish().map_err(|refusal| refusal.kind) {
+            Err(RefusalKind::Invalid { errors }) => {
+                errors.into_iter().map(|it| it.pointer).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    assert_eq!(faults(&[by_rank("Captain")]), Vec::<String>::new());
+    assert_eq!(faults(&[by_rank("Chief")]), ["/rules/0/leastRank"]);
+    assert_eq!(
+        faults(&[Rule::AutoAccept, by_rank("Captain")]),
+        ["/rules/1"]
+    );
 }
 
 #[test]

@@ -10,7 +10,9 @@ use albatross::domain::personal::Personal;
 use albatross::domain::pirep::{
     Credit, Edit, Filing, Milestone, PirepEvent, Plan, Report, Source, SourceKind,
 };
-use albatross::domain::review::{Answer, Finding, Inputs, Review, Rule, Rules, TrackInputs};
+use albatross::domain::review::{
+    Answer, Finding, Inputs, PilotInputs, Review, Rule, Rules, TrackInputs,
+};
 use albatross::domain::roles::{Role, Scope};
 use albatross::domain::tenant::{Limits, Profile, RegistrationPolicy, Settings, TenantEvent};
 use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
@@ -107,6 +109,15 @@ fn tenant() -> Vec<(&'static str, DomainEvent)> {
             TenantEvent::SettingsChanged(Settings::default()),
         ),
         ("rules-changed", TenantEvent::RulesChanged(every_rule())),
+        (
+            "rules-changed-to-accept-by-rank",
+            TenantEvent::RulesChanged(Rules {
+                version: 4,
+                rules: vec![Rule::RankAutoAccept {
+                    least_rank: "First officer".into(),
+                }],
+            }),
+        ),
         (
             "rules-changed-to-none",
             TenantEvent::RulesChanged(Rules {
@@ -445,6 +456,7 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
                         largest_gap_s: Some(31),
                     },
                     held: true,
+                    pilot: None,
                 },
                 findings: vec![
                     Finding {
@@ -460,6 +472,26 @@ fn pirep() -> Vec<(&'static str, DomainEvent)> {
                         limit: "at least 20 min".into(),
                     },
                 ],
+            })),
+        ),
+        (
+            "pirep-reviewed-by-rank",
+            PirepEvent::Reviewed(Box::new(Review {
+                rules_version: 4,
+                answer: Answer::Accept,
+                inputs: Inputs {
+                    pilot: Some(PilotInputs {
+                        counted_min: 6_001,
+                        ranks: vec!["First officer".into(), "Captain".into()],
+                    }),
+                    ..Inputs::default()
+                },
+                findings: vec![Finding {
+                    rule: "rankAutoAccept".into(),
+                    answer: Answer::Accept,
+                    measured: Some("Captain".into()),
+                    limit: "First officer or above".into(),
+                }],
             })),
         ),
         (

@@ -71,6 +71,9 @@ async fn rules_are_replaced_by_whoever_has_seen_them() {
 #[case(json!([{"rule": "minBlockTime", "leastMin": 20, "otherwise": "accept"}]), "/rules/0/otherwise", "not-an-objection")]
 #[case(json!([{"rule": "aircraftTypes", "types": [], "otherwise": "hold"}]), "/rules/0/types", "out-of-range")]
 #[case(json!([landing(), landing()]), "/rules/1", "duplicate")]
+#[case(json!([{"rule": "rankAutoAccept"}]), "/rules/0/leastRank", "missing")]
+#[case(json!([{"rule": "rankAutoAccept", "leastRank": "Chief"}]), "/rules/0/leastRank", "unknown")]
+#[case(json!([{"rule": "autoAccept", "leastRank": "Chief"}]), "/rules/0/leastRank", "unknown")]
 #[tokio::test]
 async fn wrong_rules_are_named_by_pointer(
     #[case] rules: Value,

@@ -7,6 +7,7 @@ use albatross::application::identity::Identity;
 use albatross::application::pireps::{Accept, Reject, Submit};
 use albatross::application::review_policy::POLICY;
 use albatross::application::write::WriteOptions;
+use albatross::domain::catalogue::Rank;
 use albatross::domain::ids::PirepId;
 use albatross::domain::pirep::{Credit, Pirep, PirepCommand, PirepState, Report};
 use albatross::domain::refusal::RefusalKind;
@@ -120,6 +121,72 @@ async fn without_rules_staff_decide_everything_and_nothing_is_recorded() {
     scene.set(vec![Rule::AutoAccept]).await;
     scene.settle().await;
     assert_eq!(scene.reviews(id).await, 0);
+}
+
+#[tokio::test]
+async fn pilots_are_accepted_by_the_rank_that_they_had_when_they_submitted() {
+    let scene = Scene::new().await;
+    let rank = |name: &str, min_hours| Rank {
+        name: name.to_owned(),
+        min_hours,
+    };
+    let ranks = vec![rank("Cadet", 0), rank("Captain", 2)];
+    let lists = &scene.stage.airline.lists;
+    let version = scene.stage.airline.tenant().await.unwrap().unwrap().version;
+    let set = lists.set_ranks(&scene.ada, ranks, seen(version));
+    set.await.unwrap();
+    let rule = Rule::RankAutoAccept {
+        least_rank: "Captain".to_owned(),
+    };
+    scene.set(vec![rule.clone()]).await;
+
+    let pireps = &scene.stage.airline.pireps;
+    for (minutes, credit) in [(61, Credit::Full), (90, Credit::Hours), (59, Credit::Full)] {
+        let id = scene.stage.prefiled(&scene.bob).await.entity.id;
+        let submit = Submit {
+            report: Some(Report {
+                flight_time_min: Some(minutes),
+                ..Report::default()
+            }),
+            ..Submit::default()
+        };
+        let options = WriteOptions::default();
+        pireps
+            .submit(&scene.bob, id, submit, options)
+            .await
+            .unwrap();
+        scene.settle().await;
+        let pirep = scene.pirep(id).await;
+        assert_eq!(pirep.state, PirepState::Submitted, "a cadet's");
+        let review = pirep.review.unwrap();
+        assert_eq!(review.findings[0].measured.as_deref(), Some("Cadet"));
+        let view = pireps.current(&scene.ada, id).await.unwrap();
+        let accept = Accept {
+            credit,
+            comment: None,
+        };
+        let accepted = pireps.accept(&scene.ada, id, accept, seen(view.version));
+        accepted.await.unwrap();
+        scene.stage.clock.advance(SignedDuration::from_mins(1));
+        scene.settle().await;
+    }
+    let id = scene.submit(-200, None).await;
+    scene.settle().await;
+    let pirep = scene.pirep(id).await;
+    assert_eq!(pirep.state, PirepState::Accepted, "a captain's");
+    let pilot = pirep.review.unwrap().inputs.pilot.unwrap();
+    assert_eq!((pilot.counted_min, pilot.ranks.len()), (120, 2));
+
+    let tried = scene
+        .stage
+        .airline
+        .rules
+        .try_out(vec![rule], 10)
+        .await
+        .unwrap();
+    let answers: Vec<Answer> = tried.iter().map(|it| it.review.answer).collect();
+    let (accept, hold) = (Answer::Accept, Answer::Hold);
+    assert_eq!(answers, [accept, hold, hold, hold], "as they stood then");
 }
 
 #[tokio::test]

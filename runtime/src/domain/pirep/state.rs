@@ -10,7 +10,7 @@ use crate::domain::pirep::event::{Credit, Edit, Filing, PirepEvent};
 use crate::domain::pirep::flight::{Plan, Report, Source};
 use crate::domain::pirep::life_cycle::{Awaits, PirepState};
 use crate::domain::pirep::milestone::{Milestone, Milestones};
-use crate::domain::review::{Inputs, Review, TrackInputs};
+use crate::domain::review::{Inputs, PilotInputs, Review, TrackInputs};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pirep {
@@ -145,7 +145,7 @@ impl Pirep {
     }
 
     /// What rules look at.
-    pub fn inputs(&self, track: TrackInputs) -> Inputs {
+    pub fn inputs(&self, track: TrackInputs, pilot: Option<PilotInputs>) -> Inputs {
         Inputs {
             aircraft_type: self.plan.aircraft_type.clone(),
             block_time_min: self.report.block_time_min,
@@ -154,6 +154,7 @@ impl Pirep {
             last_sequence: self.last_sequence,
             track,
             held: self.held,
+            pilot,
         }
     }
 

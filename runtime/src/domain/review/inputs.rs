@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::catalogue::Rank;
 use crate::domain::review::finding::{Answer, Finding};
 
 /// Absent is what is not known.
@@ -19,6 +20,18 @@ pub struct Inputs {
     pub track: TrackInputs,
     /// Submitted while the pilot was suspended.
     pub held: bool,
+    /// None unless a rule asks for it.
+    pub pilot: Option<PilotInputs>,
+}
+
+/// What the pilot had flown when the flight was submitted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PilotInputs {
+    /// Minutes of accepted flights that count towards a rank.
+    pub counted_min: i64,
+    /// All that the pilot has risen to, the highest last.
+    pub ranks: Vec<String>,
 }
 
 /// What the positions tell.
@@ -37,6 +50,18 @@ impl TrackInputs {
     /// Whether every position has arrived up to the number that the client named, from 0.
     pub fn is_whole(&self, last_sequence: Option<i32>) -> bool {
         last_sequence.is_none_or(|last| self.positions > i64::from(last))
+    }
+}
+
+impl PilotInputs {
+    /// `ranks` in the order in which pilots rise.
+    pub fn of(counted_min: i64, ranks: &[Rank]) -> Self {
+        let held = |rank: &&Rank| counted_min >= i64::from(rank.min_hours) * 60;
+        let held = ranks.iter().filter(held);
+        Self {
+            counted_min,
+            ranks: held.map(|rank| rank.name.clone()).collect(),
+        }
     }
 }
 

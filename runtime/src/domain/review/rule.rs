@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::catalogue::Rank;
 use crate::domain::refusal::Faults;
 use crate::domain::review::finding::{Answer, Finding};
 use crate::domain::review::inputs::Inputs;
@@ -50,6 +51,10 @@ pub enum Rule {
     },
     /// Accepts what no other rule objects to.
     AutoAccept,
+    /// The same for pilots of this rank or a higher one; others are held.
+    RankAutoAccept {
+        least_rank: String,
+    },
 }
 
 impl Rule {
@@ -62,7 +67,13 @@ impl Rule {
             Self::AircraftTypes { .. } => "aircraftTypes",
             Self::MaxTrackGap { .. } => "maxTrackGap",
             Self::AutoAccept => "autoAccept",
+            Self::RankAutoAccept { .. } => "rankAutoAccept",
         }
+    }
+
+    /// Whether it accepts flights, where others only object.
+    pub fn accepts(&self) -> bool {
+        matches!(self, Self::AutoAccept | Self::RankAutoAccept { .. })
     }
 
     fn otherwise(&self) -> Option<Answer> {
@@ -73,6 +84,7 @@ impl Rule {
             | Self::AircraftTypes { otherwise, .. }
             | Self::MaxTrackGap { otherwise, .. } => Some(*otherwise),
             Self::AutoAccept => None,
+            Self::RankAutoAccept { .. } => Some(Answer::Hold),
         }
     }
 
@@ -114,6 +126,13 @@ impl Rule {
                 (text, kept, format!("at most {most_s} s"))
             }
             Self::AutoAccept => return None,
+            Self::RankAutoAccept { least_rank } => {
+                let ranks = inputs.pilot.as_ref().map(|pilot| &pilot.ranks);
+                let kept = ranks.is_some_and(|ranks| ranks.contains(least_rank));
+                let highest = |ranks: &Vec<String>| ranks.last().cloned();
+                let text = ranks.map(|ranks| highest(ranks).unwrap_or_else(|| "none".to_owned()));
+                (text, kept, format!("{least_rank} or above"))
+            }
         };
         let answer = match (&measured, kept) {
             (_, true) => Answer::Accept,
@@ -128,7 +147,7 @@ impl Rule {
         })
     }
 
-    fn check(&self, faults: &mut Faults, pointer: &str) {
+    fn check(&self, faults: &mut Faults, pointer: &str, ranks: &[Rank]) {
         let mut range = |member: &str, value: i32, most: i32| {
             if !(0..=most).contains(&value) {
                 let detail = format!("Must be between 0 and {most}.");
@@ -155,6 +174,12 @@ impl Rule {
             }
             Self::AircraftTypes { types, .. } => check_types(faults, pointer, types),
             Self::AutoAccept => {}
+            Self::RankAutoAccept { least_rank } => faults.check(
+                ranks.iter().any(|rank| rank.name == *least_rank),
+                &format!("{pointer}/leastRank"),
+                "unknown",
+                "The airline has no such rank.",
+            ),
         }
         faults.check(
             self.otherwise() != Some(Answer::Accept),
@@ -165,12 +190,14 @@ impl Rule {
     }
 }
 
-/// Faults of a set of rules, by JSON pointers into it.
-pub fn check(faults: &mut Faults, rules: &[Rule]) {
+/// Faults of a set of rules of an airline with these ranks, by JSON pointers into it.
+pub fn check(faults: &mut Faults, rules: &[Rule], ranks: &[Rank]) {
     for (index, rule) in rules.iter().enumerate() {
         let pointer = format!("/rules/{index}");
-        rule.check(faults, &pointer);
-        let twice = rules[..index].iter().any(|it| it.name() == rule.name());
+        rule.check(faults, &pointer, ranks);
+        // Whoever is accepted by one rule would be held by the other.
+        let alike = |it: &Rule| it.name() == rule.name() || (it.accepts() && rule.accepts());
+        let twice = rules[..index].iter().any(alike);
         faults.check(
             !twice,
             &pointer,

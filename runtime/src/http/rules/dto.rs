@@ -25,6 +25,9 @@ pub enum RuleName {
     MaxTrackGap,
     /// Accepts what no other rule objects to; takes no members. Without it, nothing is accepted but by staff.
     AutoAccept,
+    /// `leastRank`: accepts the same of pilots who had this rank or a higher one when they submitted, and holds what others
+    /// fly. Not beside `autoAccept`.
+    RankAutoAccept,
 }
 
 /// One rule: its name, the limits that this name takes, and what it says of a flight beyond them.
@@ -49,6 +52,9 @@ pub struct ReviewRule {
     pub types: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_s: Option<i32>,
+    /// Name of one of the airline's ranks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_rank: Option<String>,
 }
 
 /// The rules that stand.
@@ -139,6 +145,7 @@ impl ReviewRule {
             most_percent: None,
             types: None,
             most_s: None,
+            least_rank: None,
         }
     }
 }
@@ -178,6 +185,10 @@ impl From<Rule> for ReviewRule {
                 ..Self::named(RuleName::MaxTrackGap, Some(otherwise))
             },
             Rule::AutoAccept => Self::named(RuleName::AutoAccept, None),
+            Rule::RankAutoAccept { least_rank } => Self {
+                least_rank: Some(least_rank),
+                ..Self::named(RuleName::RankAutoAccept, None)
+            },
         }
     }
 }

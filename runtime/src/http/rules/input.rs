@@ -36,11 +36,16 @@ impl Members<'_> {
         let name = self.body.rule;
         let otherwise = self.body.otherwise.take();
         let otherwise = match name {
-            RuleName::AutoAccept => self.none("otherwise", otherwise),
+            RuleName::AutoAccept | RuleName::RankAutoAccept => self.none("otherwise", otherwise),
             _ => self.required("otherwise", otherwise),
         };
         let rule = match name {
             RuleName::AutoAccept => Some(Rule::AutoAccept),
+            RuleName::RankAutoAccept => {
+                let least_rank = self.body.least_rank.take();
+                let least_rank = self.required("leastRank", least_rank);
+                least_rank.map(|least_rank| Rule::RankAutoAccept { least_rank })
+            }
             RuleName::MinBlockTime => {
                 let least_min = self.body.least_min.take();
                 let least_min = self.required("leastMin", least_min);
@@ -117,6 +122,7 @@ impl Members<'_> {
             ("mostPercent", body.most_percent.is_some()),
             ("types", body.types.is_some()),
             ("mostS", body.most_s.is_some()),
+            ("leastRank", body.least_rank.is_some()),
         ];
         for (member, is_left) in left {
             self.none(member, is_left.then_some(()));

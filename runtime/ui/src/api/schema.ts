@@ -2009,6 +2009,8 @@ export interface components {
             leastMin?: number | null;
             /** Format: int32 */
             leastPercent?: number | null;
+            /** @description Name of one of the airline's ranks. */
+            leastRank?: string | null;
             /** Format: int32 */
             mostFpm?: number | null;
             /** Format: int32 */
@@ -2020,7 +2022,7 @@ export interface components {
              * @description What a rule looks at.
              * @enum {string}
              */
-            rule: "minBlockTime" | "maxLandingRate" | "distanceRatio" | "aircraftTypes" | "maxTrackGap" | "autoAccept";
+            rule: "minBlockTime" | "maxLandingRate" | "distanceRatio" | "aircraftTypes" | "maxTrackGap" | "autoAccept" | "rankAutoAccept";
             types?: string[] | null;
         };
         /** @description The rules that stand. */
