@@ -18,6 +18,7 @@ use albatross::application::wake_ups;
 use albatross::application::write::WriteOptions;
 use albatross::domain::actor::Person;
 use albatross::domain::ids::{KeyId, UserId};
+use albatross::domain::review::Rule;
 use albatross::domain::roles::{Role, Roles, Scope, Scopes};
 use albatross::http::client_address::TrustedProxies;
 use albatross::http::envelope::MakeId;
@@ -153,6 +154,27 @@ impl Replica {
         keys.revoke(&admin(), user, key, options).await.map(drop)
     }
 
+    /// Declares the airline and sets its review rules, unless that has been done.
+    ///
+    /// # Errors
+    /// When the storage is away.
+    pub async fn declare(&self, rules: Vec<Rule>) -> Result<(), ServiceError> {
+        let setup = &self.airline.admin_setup;
+        setup
+            .declare("Skyways".to_owned(), "SKY".to_owned())
+            .await?;
+        let service = &self.airline.rules;
+        let version = service.get().await?.version;
+        if version > 0 {
+            return Ok(());
+        }
+        let options = WriteOptions {
+            if_match: Some(version),
+            ..WriteOptions::default()
+        };
+        service.change(&admin(), rules, options).await.map(drop)
+    }
+
     /// Files a flight, or finds that it was filed.
     pub async fn file(&self, pilot: &Pilot, id: Uuid) -> Answer {
         let plan = json!({"flightNumber": "SKY1", "departure": "LIRF", "arrival": "LLBG", "aircraftType": "B744"});
@@ -161,11 +183,35 @@ impl Replica {
         self.send(pilot, request, Some(body)).await
     }
 
+    /// Sends a batch of positions once, however often it is called.
+    pub async fn positions(
+        &self,
+        pilot: &Pilot,
+        id: Uuid,
+        batch_id: Uuid,
+        positions: Vec<Value>,
+    ) -> Answer {
+        let request = Request::post(format!("/api/v1/pireps/{id}/positions"));
+        let body = json!({"batchId": batch_id, "positions": positions});
+        self.send(pilot, request, Some(body)).await
+    }
+
     /// Submits a flight once, however often it is called.
     pub async fn submit(&self, pilot: &Pilot, id: Uuid) -> Answer {
+        self.submit_tracked(pilot, id, None).await
+    }
+
+    /// The same, with the last sequence number of its track.
+    pub async fn submit_tracked(
+        &self,
+        pilot: &Pilot,
+        id: Uuid,
+        last_sequence: Option<i32>,
+    ) -> Answer {
         let request = Request::post(format!("/api/v1/pireps/{id}/submit"))
             .header("idempotency-key", format!("submit-{id}"));
-        self.send(pilot, request, Some(json!({}))).await
+        let body = json!({"lastSequence": last_sequence});
+        self.send(pilot, request, Some(body)).await
     }
 
     /// Reads a flight as of `position` or later.

@@ -1,27 +1,30 @@
 //! Whoever uses the airline: pilots who file and submit, a page that follows the changes, keys that are revoked.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use albatross::application::changes::notice::Notice;
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
+use albatross::domain::review::Rule;
 use albatross_tests::replica::{Answer, Pilot, Replica};
 use futures::StreamExt;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use turmoil::Sim;
-use uuid::Builder;
+use uuid::{Builder, Uuid};
 
 use crate::REPLICAS;
 use crate::clocks::now;
 use crate::remote::Servers;
-use crate::story::{Revocation, Story};
-use crate::verdict;
+use crate::story::{Flown, Revocation, Story};
 use crate::weather::{CALM, STORM};
 use crate::wire::{Connection, Link};
+use crate::{telemetry, verdict};
 
 const PILOTS: usize = 2;
 /// Pauses between calls, in milliseconds.
@@ -124,13 +127,13 @@ impl Client {
         }
     }
 
-    /// Files and submits flights until the storm is over, and reads what it wrote.
+    /// Files, flies and submits flights until the storm is over, and reads what it wrote.
     async fn fly(mut self, number: usize) -> turmoil::Result {
+        self.succeed(|replica| async move { replica.declare(vec![Rule::AutoAccept]).await.ok() })
+            .await;
         let pilot = self.join(format!("pilot{number}")).await;
         while now() < STORM[1] {
-            let mut bytes = [0; 16];
-            self.random.fill_bytes(&mut bytes);
-            let id = Builder::from_random_bytes(bytes).into_uuid();
+            let id = self.id();
             let by = pilot.clone();
             let filed = self.done(move |replica| {
                 let by = by.clone();
@@ -138,22 +141,48 @@ impl Client {
             });
             let filed = filed.await.position.unwrap();
             self.read(&pilot, id, filed, 1).await;
-            self.think().await;
+            let mut batches: Vec<_> = telemetry::BATCHES.map(|batch| (self.id(), batch)).into();
+            batches.shuffle(&mut self.random);
+            // What is not sent by then comes after the submission: rules wait for it.
+            let late = batches.split_off(self.random.random_range(0..=batches.len()));
+            self.send(&pilot, id, batches).await;
             let by = pilot.clone();
             let submitted = self.done(move |replica| {
                 let by = by.clone();
-                async move { replica.submit(&by, id).await }
+                async move { replica.submit_tracked(&by, id, Some(telemetry::LAST)).await }
             });
             let submitted = submitted.await.position.unwrap();
             self.read(&pilot, id, submitted, 2).await;
+            self.send(&pilot, id, late).await;
             let mut flights = self.story.flights.lock().unwrap();
-            flights.insert(id, vec![filed, submitted]);
+            flights.insert(id, Flown { filed, submitted });
         }
         self.converged().await
     }
 
+    /// Batches of a flight, each until it is acknowledged, and now and then once more.
+    async fn send(&mut self, pilot: &Pilot, id: Uuid, batches: Vec<(Uuid, Range<i32>)>) {
+        for (batch_id, samples) in batches {
+            for _ in 0..self.random.random_range(1..=2) {
+                let (by, samples) = (pilot.clone(), samples.clone());
+                self.done(move |replica| {
+                    let (by, positions) = (by.clone(), telemetry::positions(samples.clone()));
+                    async move { replica.positions(&by, id, batch_id, positions).await }
+                })
+                .await;
+            }
+            self.think().await;
+        }
+    }
+
+    fn id(&mut self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.random.fill_bytes(&mut bytes);
+        Builder::from_random_bytes(bytes).into_uuid()
+    }
+
     /// Whoever names the position of a write sees it, or is told to come later.
-    async fn read(&mut self, pilot: &Pilot, id: uuid::Uuid, position: i64, version: i64) {
+    async fn read(&mut self, pilot: &Pilot, id: Uuid, position: i64, version: i64) {
         let by = pilot.clone();
         let read = self.once(move |replica| async move { replica.read(&by, id, position).await });
         if let Some(read) = read.await.filter(Answer::is_done) {

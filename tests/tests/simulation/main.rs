@@ -13,6 +13,7 @@ mod clients;
 mod clocks;
 mod remote;
 mod story;
+mod telemetry;
 mod verdict;
 mod weather;
 mod wire;

@@ -13,13 +13,22 @@ use crate::REPLICAS;
 pub struct Story {
     /// What runs on the replicas' hosts.
     running: Mutex<[Option<Replica>; REPLICAS.len()]>,
-    /// Acknowledged flights, with the positions of their filing and submission.
-    pub flights: Mutex<BTreeMap<Uuid, Vec<i64>>>,
+    /// Acknowledged flights, with all that was sent of them.
+    pub flights: Mutex<BTreeMap<Uuid, Flown>>,
     /// Positions of the changes that a subscriber was told, in the order in which it was.
     pub told: Mutex<Vec<i64>>,
     pub revocations: Mutex<Vec<Revocation>>,
     /// Calls that were not answered, or with "later".
     pub repeated: Mutex<usize>,
+}
+
+/// A flight whose filing, batches and submission were all acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct Flown {
+    /// Position of its first event.
+    pub filed: i64,
+    /// Position of its submission.
+    pub submitted: i64,
 }
 
 /// A key that was revoked, and who found it open.
