@@ -290,7 +290,7 @@ impl Pireps {
             return Err(ServiceError::PreconditionRequired);
         }
         let flight = self.shared.read_flight(flight).await?;
-        let facts = self.facts(identity).await?;
+        let facts = self.facts(identity, &flight).await?;
         self.change(identity, flight, command, facts, options).await
     }
 
