@@ -20,12 +20,16 @@ end
 
 local ready = conditions.Ready or { status = "Unknown", reason = "", message = "waiting for the operator" }
 local message = ready.reason .. ": " .. ready.message
--- On purpose: told to be left alone, scaled to zero, or ended.
-if holds("Suspended") or ready.reason == "Hibernated" or ready.reason == "Revoked" then
+-- Suspended is what is so on purpose: told to be left alone, whatever else is, or scaled to zero, or ended.
+if holds("Suspended") then
+  return health("Suspended", message)
+elseif holds("Reconciling") then
+  return health("Progressing", message)
+elseif ready.reason == "Hibernated" or ready.reason == "Revoked" then
   return health("Suspended", message)
 elseif holds("Stalled") then
   return health("Degraded", message)
-elseif holds("Ready") and not holds("Reconciling") then
+elseif holds("Ready") then
   return health("Healthy", message)
 end
 return health("Progressing", message)

@@ -175,6 +175,7 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
             false,
         ),
         key(ConditionStatus::False, Reason::Expired, true, false),
+        key(ConditionStatus::Unknown, Reason::Revoked, false, false),
         key(ConditionStatus::False, Reason::Revoked, true, false),
     ]);
     let found: Vec<_> = verdicts.iter().map(pair).collect();
@@ -185,6 +186,7 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
         ("Failed", "Degraded"),
         ("Failed", "Degraded"),
         ("Failed", "Degraded"),
+        ("InProgress", "Progressing"),
         ("Failed", "Suspended"),
     ];
     assert_eq!(found, expected);

@@ -9,7 +9,7 @@ use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::faults::HttpGate;
 use albatross_tests::gitops::judge;
-use albatross_tests::platform::{CLIENTS, Operator, Platform, Setting, Ways};
+use albatross_tests::platform::{CLIENTS, Operator, Platform, Runtime, Setting, Ways};
 use albatross_tests::servers::servers;
 use albatross_tests::wait::until;
 use futures::{StreamExt, TryStreamExt};
@@ -398,11 +398,11 @@ async fn a_key_is_current_while_the_one_that_is_asked_for_works() {
     platform.declare_key("issued", TENANT, rotation).await;
     platform.key_comes_to("issued", "True", "Available").await;
 
-    // A rotation that waits for a runtime that is away, and then for one that does not take the key.
-    let runtime = |change: fn(&mut albatross_tests::platform::Runtime)| {
+    let takes_keys = |taken: bool| {
+        let change = |it: &mut Runtime| it.refuses_keys = !taken;
         platform.runtimes.change(TENANT, change);
     };
-    runtime(|it| it.refuses_keys = true);
+    takes_keys(false);
     change_key(platform, "issued", json!({"rotation": {"trigger": "b"}})).await;
     until("the refusal is told", async || {
         let key = platform.api_keys().get("issued").await.unwrap();
@@ -410,7 +410,7 @@ async fn a_key_is_current_while_the_one_that_is_asked_for_works() {
         told.any(|it| it.message.ends_with("waits: no more keys"))
     })
     .await;
-    runtime(|it| it.refuses_keys = false);
+    takes_keys(true);
     let name = json!({"displayName": "Walked Airways"});
     platform.change(TENANT, name).await;
     until("it is rotated", async || {
