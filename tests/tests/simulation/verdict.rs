@@ -14,7 +14,7 @@ use albatross::application::subject_keys::SubjectKeys;
 use albatross::codec::TenantKey;
 use albatross::domain::event::DomainEvent;
 use albatross::domain::pirep::PirepEvent;
-use albatross::ports::event_store::{EventStore, RecordedEvent};
+use albatross::ports::event_store::EventStore;
 use albatross::ports::read_model::{Query, ReadModel, Row};
 use albatross::ports::track_store::TrackStore;
 use albatross_tests::parts::{TENANT_ID, TENANT_KEY};
