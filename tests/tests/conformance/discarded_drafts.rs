@@ -1,6 +1,6 @@
 //! A draft that is flown and thrown away at the same moment: whichever comes first holds, and no position is hidden.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use albatross::ports::event_store::{
     Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
     StoreError, SubjectKey,
 };
-use albatross::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
+use albatross::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore};
 use albatross_tests::parts::parts;
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -141,6 +141,23 @@ impl TrackStore for WatchedTracks {
 
     async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
         self.inner.extents(flights).await
+    }
+
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError> {
+        self.inner.store_log(flight, lines).await
+    }
+
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        self.inner.log(flight, after, limit).await
+    }
+
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        self.inner.with_logs(flights).await
     }
 
     async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {
