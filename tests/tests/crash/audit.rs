@@ -54,7 +54,9 @@ pub async fn repeats(callers: &[Caller], flights: &[Flight]) {
 /// An answer without what is no part of the version that it shows: positions arrive beside it.
 fn at_its_version(answer: &Answer) -> Answer {
     let mut answer = answer.clone();
-    answer.body["track"].take();
+    for member in ["track", "contact", "lastContactAt"] {
+        answer.body[member].take();
+    }
     answer
 }
 
