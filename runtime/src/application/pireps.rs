@@ -391,20 +391,23 @@ impl Pireps {
         })
     }
 
-    /// What is allowed goes by these. Settings speak of staff, and a flight may have fallen silent.
+    /// What is allowed goes by these. Settings speak of staff, a flight may have fallen silent, and a draft is kept for
+    /// positions too that came before its stream said so.
     async fn facts(
         &self,
         identity: &Identity,
         flight: &Flight,
     ) -> Result<PirepFacts, ServiceError> {
         let state = flight.pirep().map(|pirep| pirep.state);
-        let mut silent = false;
-        if let Some(state) = state.filter(|it| *it == PirepState::InProgress) {
+        let (mut has_track, mut silent) = (false, false);
+        if let Some(state @ (PirepState::Draft | PirepState::InProgress)) = state {
             let track = self.tracks.extent(flight.id).await?;
+            has_track = track.count > 0;
             silent = contact(state, track, self.shared.now()) == Some(Contact::Silent);
         }
         Ok(PirepFacts {
             self_review: identity.actor().reviews() && self.self_review().await?,
+            has_track,
             silent,
             fields: self.declared().await.fields,
             ..PirepFacts::default()

@@ -424,6 +424,14 @@ fn a_draft_with_a_track_or_once_submitted_is_not_thrown_away() {
     Given::<Pirep>::events([draft.clone(), PirepEvent::TrackStarted])
         .when(pilot(), PirepCommand::Discard)
         .refused("illegal-transition");
+    // A track that came before drafts said so.
+    Given::<Pirep>::events([draft.clone()])
+        .with(PirepFacts {
+            has_track: true,
+            ..PirepFacts::default()
+        })
+        .when(pilot(), PirepCommand::Discard)
+        .refused("illegal-transition");
     Given::<Pirep>::events([draft, submitted(), PirepEvent::Withdrawn])
         .when(pilot(), PirepCommand::Discard)
         .refused("illegal-transition");

@@ -349,3 +349,18 @@ async fn no_position_is_taken_for_a_draft_that_is_thrown_away_just_before(
     let stored = cast.storage.tracks.extents(&[cast.draft.0]).await;
     assert!(stored.unwrap().is_empty());
 }
+
+/// By an earlier release, or from an export of one.
+#[rstest]
+#[tokio::test]
+async fn a_draft_is_kept_whose_positions_were_stored_before_drafts_said_so(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let cast = Cast::new(adapter).await;
+    let (draft, batch, received_at) = (cast.draft.0, Uuid::new_v4(), time(1_777_000_000_000_000));
+    let tracks = &cast.storage.tracks;
+    let stored = tracks.store(draft, batch, [0; 32], received_at, vec![sample()]);
+    stored.await.unwrap();
+    is_kept(discard(&cast.other, &cast.pilot, cast.draft).await);
+    cast.is_there_with_its_position().await;
+}

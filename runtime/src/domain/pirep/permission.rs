@@ -18,6 +18,8 @@ pub struct PirepFacts {
     pub self_review: bool,
     /// The pilot is suspended: no new flights, and begun ones are held.
     pub pilot_suspended: bool,
+    /// Positions are stored for it, whether or not its stream says so: earlier releases wrote no such event.
+    pub has_track: bool,
     /// No position has come for so long that it may be finished from those that have.
     pub silent: bool,
     /// The airline's limit on PIREPs a day, if so many have begun today.
@@ -95,7 +97,9 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
 fn is_possible(pirep: &Pirep, action: Action, facts: &PirepFacts) -> bool {
     match action {
         Action::Withdraw => pirep.source.kind == SourceKind::Manual,
-        Action::Discard => pirep.submitted_at.is_none() && !pirep.tracked,
+        Action::Discard => {
+            pirep.submitted_at.is_none() && !pirep.tracked && !facts.has_track
+        }
         Action::Finish => facts.silent,
         Action::Ask => pirep.awaits == Some(Awaits::Staff),
         Action::Answer => pirep.awaits == Some(Awaits::Pilot),
