@@ -1,4 +1,4 @@
-//! Releases that declare other columns share a database: a lane's tables and checkpoint are there once for each shape.
+//! Releases that declare other columns, or documents, share a database: a lane's tables and checkpoint are there once for each shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -173,6 +173,7 @@ mod tests {
         Table {
             name,
             lane,
+            revision: 1,
             columns,
         }
     }
@@ -180,7 +181,8 @@ mod tests {
         name: "state",
         kind: ColumnKind::Text,
     };
-    static PIREPS: Table = table("pireps", &[STATE]);
+    const PIREPS_AS_BEGUN: Table = table("pireps", &[STATE]);
+    static PIREPS: Table = PIREPS_AS_BEGUN;
     static BIDS: Table = table("bids", &[]);
 
     fn made(shape: Shape, tables: &[&Table]) -> Vec<Made> {
@@ -198,6 +200,12 @@ mod tests {
         assert_eq!(shape, Shape::of(&[&BIDS, &PIREPS]));
         assert_eq!(shape.name("pireps"), "pireps@37ef5c45");
         assert_ne!(shape, Shape::of(&[&PIREPS]));
+        static REVISED: Table = Table {
+            revision: 2,
+            ..PIREPS_AS_BEGUN
+        };
+        let revised = Shape::of(&[&REVISED, &BIDS]);
+        assert_eq!(revised.name("pireps"), "pireps@e6b97df0");
         assert_eq!(Shape::FIRST.name("pireps"), "pireps");
     }
 

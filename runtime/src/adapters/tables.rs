@@ -58,8 +58,12 @@ pub fn columns(table: &Table) -> String {
 /// Tells whether a table is as this release declares it.
 pub fn layout(table: &Table) -> String {
     let column = |column: &Column| format!("{} {:?}", column.name, column.kind);
-    let columns: Vec<_> = table.columns.iter().map(column).collect();
-    columns.join(", ")
+    let mut parts: Vec<_> = table.columns.iter().map(column).collect();
+    // Nothing for the first: what databases began with is called by its columns alone.
+    if table.revision > 1 {
+        parts.push(format!("documents {}", table.revision));
+    }
+    parts.join(", ")
 }
 
 /// Checks that a living table, whose layout was noted when it was made, is there and the one that this release knows.

@@ -13,6 +13,8 @@ pub struct Table {
     pub name: &'static str,
     /// The lane that fills it.
     pub lane: &'static str,
+    /// Of its documents, from 1: another one as soon as they hold other members or values.
+    pub revision: u32,
     pub columns: &'static [Column],
 }
 

@@ -11,6 +11,7 @@ mod life_cycle;
 mod packing;
 mod pireps;
 mod reviews;
+mod row_documents;
 mod samples;
 mod tenants;
 mod users;

@@ -18,6 +18,7 @@ use crate::packed_tracks::samples;
 pub static TABLE: Table = Table {
     name: "things",
     lane: "things",
+    revision: 1,
     columns: &[Column {
         name: "name",
         kind: ColumnKind::Text,

@@ -13,6 +13,7 @@ use Change::{Delete, Upsert};
 pub static FLIGHTS: Table = Table {
     name: "flights",
     lane: "flights",
+    revision: 1,
     columns: &[
         Column {
             name: "order",
@@ -32,6 +33,7 @@ pub static FLIGHTS: Table = Table {
 pub static FLIGHTS_CHANGED: Table = Table {
     name: "flights",
     lane: "flights",
+    revision: 1,
     columns: &[Column {
         name: "order",
         kind: ColumnKind::Text,
@@ -40,6 +42,7 @@ pub static FLIGHTS_CHANGED: Table = Table {
 pub static PILOTS: Table = Table {
     name: "pilots",
     lane: "flights",
+    revision: 1,
     columns: &[],
 };
 

@@ -93,6 +93,7 @@ async fn a_table_more_in_a_lane_begins_that_lane_beside(
     static MORE: Table = Table {
         name: "more",
         lane: "flights",
+        revision: 1,
         columns: &[],
     };
     let earlier = filled(adapter).await;
@@ -103,6 +104,26 @@ async fn a_table_more_in_a_lane_begins_that_lane_beside(
     let relay = earlier.read_model.lock_lane("relay").await.unwrap();
     relay.unwrap().commit(vec![], at(3)).await.unwrap();
     assert_eq!(more.read_model.checkpoint("relay").await.unwrap(), at(3));
+}
+
+/// An earlier release would drop what it does not know of them.
+#[rstest]
+#[tokio::test]
+async fn other_documents_in_the_same_columns_begin_a_lane_beside(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    static REVISED: Table = Table {
+        name: "pilots",
+        lane: "flights",
+        revision: 2,
+        columns: &[],
+    };
+    let earlier = filled(adapter).await;
+    let revised = process(&earlier, &[&FLIGHTS, &REVISED]).await;
+    assert_eq!(state(&revised, &FLIGHTS).await, (0, NEVER));
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "as it was");
+    let again = process(&earlier, EARLIER).await;
+    assert_eq!(state(&again, &FLIGHTS).await, (7, at(7)));
 }
 
 #[rstest]

@@ -29,6 +29,7 @@ use crate::rebuild_live::{Living, Rows, command, expected, read, rows};
 static PIREPS: Table = Table {
     name: "pireps",
     lane: tables::FLIGHTS,
+    revision: 1,
     columns: &[
         column("state", ColumnKind::Text),
         column("pilot", ColumnKind::Uuid),

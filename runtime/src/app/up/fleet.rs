@@ -321,6 +321,7 @@ mod tests {
         static OTHERS: Table = Table {
             name: "pireps",
             lane: FLIGHTS,
+            revision: 1,
             columns: &[],
         };
         let data = tempfile::tempdir().unwrap();

@@ -10,12 +10,14 @@ pub const FLIGHTS: &str = "flights";
 pub static TENANTS: Table = Table {
     name: "tenants",
     lane: PEOPLE,
+    revision: 2,
     columns: &[],
 };
 
 pub static USERS: Table = Table {
     name: "users",
     lane: PEOPLE,
+    revision: 1,
     columns: &[
         column("created_at", ColumnKind::Integer),
         column("name", ColumnKind::Text),
@@ -33,6 +35,7 @@ pub static USERS: Table = Table {
 pub static USER_API_KEYS: Table = Table {
     name: "user_api_keys",
     lane: PEOPLE,
+    revision: 1,
     columns: &[
         column("user_id", ColumnKind::Uuid),
         column("issued_at", ColumnKind::Integer),
@@ -44,6 +47,7 @@ pub static USER_API_KEYS: Table = Table {
 pub static PIREPS: Table = Table {
     name: "pireps",
     lane: FLIGHTS,
+    revision: 2,
     columns: &[
         column("state", ColumnKind::Text),
         column("pilot", ColumnKind::Uuid),
@@ -56,6 +60,7 @@ pub static PIREPS: Table = Table {
 pub static AIRCRAFT: Table = Table {
     name: "aircraft",
     lane: FLIGHTS,
+    revision: 1,
     columns: &[
         column("registration", ColumnKind::Text),
         column("aircraft_type", ColumnKind::Text),
@@ -67,6 +72,7 @@ pub static AIRCRAFT: Table = Table {
 pub static SCHEDULED_FLIGHTS: Table = Table {
     name: "scheduled_flights",
     lane: FLIGHTS,
+    revision: 1,
     columns: &[
         column("flight_number", ColumnKind::Text),
         column("departure", ColumnKind::Text),
@@ -80,6 +86,7 @@ pub static SCHEDULED_FLIGHTS: Table = Table {
 pub static BIDS: Table = Table {
     name: "bids",
     lane: FLIGHTS,
+    revision: 1,
     columns: &[],
 };
 

@@ -18,6 +18,7 @@ pub const LANE: &str = "reactions";
 pub static DUE: Table = Table {
     name: "due",
     lane: LANE,
+    revision: 1,
     columns: &[Column {
         name: "due_at",
         kind: ColumnKind::Integer,
