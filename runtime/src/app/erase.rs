@@ -42,7 +42,9 @@ pub async fn run(config: Erase) -> anyhow::Result<()> {
     erased.with_context(|| format!("erasing {id}"))?;
     // Whether a process follows the log or not: the lists forget them too.
     let caught_up = airline.catch_up().await;
-    caught_up.with_context(|| format!("{id} is erased, and the lists still show who it was"))?;
+    caught_up.with_context(|| {
+        format!("{id} is erased; lists show who it was until a process has caught up with the log")
+    })?;
     backends.stores.close().await;
     println!("{id} is erased");
     Ok(())

@@ -198,9 +198,15 @@ impl Projections {
             Err(RebuildError::UnderWay) => return Ok(false),
             Err(RebuildError::Restored) => {}
             Err(RebuildError::Failed(ServiceError::Corrupt(error))) => {
-                tracing::warn!(lane = name, error, "followed, since it cannot be built");
-                let epoch = self.events.head().await?.epoch;
-                lane.restart(self.sources(), epoch).await?;
+                let Some(guard) = self.read_model.lock_lane(name).await? else {
+                    return Ok(false);
+                };
+                // Somebody else may have come to the same meanwhile, and have filled it.
+                if guard.checkpoint().epoch.is_nil() {
+                    tracing::warn!(lane = name, error, "followed, since it cannot be built");
+                    let epoch = self.events.head().await?.epoch;
+                    lane.restart(guard, epoch).await?;
+                }
             }
             Err(RebuildError::Failed(error)) => return Err(error),
         }

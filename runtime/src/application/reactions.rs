@@ -20,7 +20,7 @@ use crate::application::shared::Shared;
 use crate::ports::backoff::{Backoff, jittered};
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::event_store::{EventStore, RecordedEvent};
-use crate::ports::read_model::{Change, Checkpoint, LaneGuard, ReadModel};
+use crate::ports::read_model::{Change, Checkpoint, CommitError, LaneGuard, ReadModel};
 
 use due::{DUE, LANE, Timer};
 use policy::{Policy, Timing};
@@ -183,10 +183,7 @@ impl Reactions {
         };
         let before = guard.checkpoint();
         if before.epoch != head.epoch {
-            drop(guard);
-            let (read_model, tables) = (&self.parts.read_model, [&DUE]);
-            read_model.reset_lane(LANE, &tables, head.epoch).await?;
-            return Ok(Round::Moved);
+            return unless_overtaken(guard.reset(&[&DUE], head.epoch).await);
         }
         let mut recorded = Vec::new();
         if before.position < head.position {
@@ -204,7 +201,10 @@ impl Reactions {
         let position = last.map_or(before.position, |event| event.position);
         if position > before.position {
             let next = Checkpoint { position, ..before };
-            guard.commit(told.changes, next).await?;
+            let committed = unless_overtaken(guard.commit(told.changes, next).await)?;
+            if matches!(committed, Round::Held) {
+                return Ok(committed);
+            }
         }
         self.note(position, head.position, stopped_by);
         Ok(match told.failure {
@@ -275,8 +275,7 @@ impl Reactions {
             changes.extend(change(&timer.policy, timing)?);
         }
         let checkpoint = guard.checkpoint();
-        guard.commit(changes, checkpoint).await?;
-        Ok(Round::Moved)
+        unless_overtaken(guard.commit(changes, checkpoint).await)
     }
 
     async fn fire_one(&self, timer: &Timer) -> Result<Option<Timing>, ServiceError> {
@@ -313,6 +312,15 @@ impl Reactions {
         if self.stopped_at.swap(position + 1, Ordering::Relaxed) != position + 1 {
             tracing::error!(position, %error, "reactions stopped");
         }
+    }
+}
+
+/// What follows is given once: by whoever was faster.
+fn unless_overtaken(committed: Result<(), CommitError>) -> Result<Round, ServiceError> {
+    match committed {
+        Ok(()) => Ok(Round::Moved),
+        Err(CommitError::Overtaken) => Ok(Round::Held),
+        Err(CommitError::Unavailable(error)) => Err(error.into()),
     }
 }
 

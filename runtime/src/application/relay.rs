@@ -15,7 +15,7 @@ use crate::ports::backoff::{Backoff, jittered};
 use crate::ports::clock::Entropy;
 use crate::ports::event_bus::{Feed, FeedMessage};
 use crate::ports::event_store::{EventStore, RecordedEvent, StoreError};
-use crate::ports::read_model::{Checkpoint, ReadModel};
+use crate::ports::read_model::{Checkpoint, CommitError, ReadModel};
 
 /// The cursor's name among the read model's lanes: one process at a time holds it.
 pub const LANE: &str = "relay";
@@ -158,7 +158,12 @@ impl Relay {
             epoch: head.epoch,
             position: last.position,
         };
-        lane.commit(Vec::new(), checkpoint).await?;
+        match lane.commit(Vec::new(), checkpoint).await {
+            Ok(()) => {}
+            // Consumers know what they have had.
+            Err(CommitError::Overtaken) => return Ok(Round::HeldElsewhere),
+            Err(CommitError::Unavailable(error)) => return Err(error),
+        }
         self.metrics.published.inc_by(confirmed as u64);
         self.note_distance(head.position - last.position);
         Ok(Round::Advanced)

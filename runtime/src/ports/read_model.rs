@@ -106,7 +106,30 @@ pub trait LaneGuard: LaneRows {
         self: Box<Self>,
         changes: Vec<Change>,
         checkpoint: Checkpoint,
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), CommitError>;
+
+    /// Empties `tables`, which are all of the lane's, and sets its checkpoint to the start of `epoch`'s log, in one transaction.
+    async fn reset(
+        self: Box<Self>,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), CommitError>;
+}
+
+/// Why a lane stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// Where no lock reaches other processes. Whoever tries again begins where that one has come.
+    #[error("another process has advanced the lane meanwhile")]
+    Overtaken,
+    #[error("the read model is unavailable")]
+    Unavailable(#[source] StoreError),
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error)
+    }
 }
 
 /// The next version of a lane's tables, built beside the living ones, which are served and advanced meanwhile.
@@ -158,15 +181,6 @@ pub trait ReadModel: Send + Sync {
     async fn list(&self, query: Query) -> Result<Vec<Row>, StoreError>;
 
     async fn count(&self, table: &'static Table, filters: Vec<Filter>) -> Result<i64, StoreError>;
-
-    /// Empties the lane's tables and sets its checkpoint to the start of `epoch`'s log.
-    /// Waits for whoever holds the lane: drop your own guard first.
-    async fn reset_lane(
-        &self,
-        lane: &'static str,
-        tables: &[&'static Table],
-        epoch: Uuid,
-    ) -> Result<(), StoreError>;
 
     /// Begins the next version of the lane's tables; none while somebody else, in whatever process, builds one.
     async fn rebuild(

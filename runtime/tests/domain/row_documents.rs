@@ -55,7 +55,11 @@ fn a_table_whose_documents_have_changed_has_another_revision() {
 fn samples_show_what_is_left_out_while_it_is_empty() {
     let members = members();
     let pireps = &members["pireps"];
-    for member in ["milestones/takeOff", "corrected/plan/route", "review/inputs/pilot/ranks"] {
+    for member in [
+        "milestones/takeOff",
+        "corrected/plan/route",
+        "review/inputs/pilot/ranks",
+    ] {
         assert!(pireps.contains(&format!("entity/{member}")), "{pireps:#?}");
     }
     assert!(members["tenants"].contains("entity/settings/registration"));
@@ -89,7 +93,10 @@ fn members() -> BTreeMap<&'static str, Members> {
         of(&USERS, all(&users)),
         of(&PIREPS, all(documents::<Pirep>())),
         of(&AIRCRAFT, all(documents::<Item<Aircraft>>())),
-        of(&SCHEDULED_FLIGHTS, all(documents::<Item<ScheduledFlight>>())),
+        of(
+            &SCHEDULED_FLIGHTS,
+            all(documents::<Item<ScheduledFlight>>()),
+        ),
         of(&BIDS, all(documents::<Bids>())),
         of(&DUE, all([timer])),
     ]

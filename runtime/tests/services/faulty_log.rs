@@ -32,6 +32,8 @@ pub struct FaultyLog {
     pub before_read: Mutex<Option<Meanwhile>>,
     /// The same, just after it was read.
     pub after_read: Mutex<Option<Meanwhile>>,
+    /// The same, just before a part of the log is read.
+    pub before_page: Mutex<Option<Meanwhile>>,
     /// What the log claims to be after a restore.
     pub epoch: Mutex<Option<Uuid>>,
     /// What is appended is told to nobody.
@@ -49,6 +51,7 @@ impl FaultyLog {
             after_request: Mutex::default(),
             before_read: Mutex::default(),
             after_read: Mutex::default(),
+            before_page: Mutex::default(),
             epoch: Mutex::default(),
             mute: AtomicBool::new(false),
         })
@@ -86,6 +89,7 @@ impl EventStore for FaultyLog {
             self.panics.fetch_sub(1, Ordering::Relaxed) <= 0,
             "a fault of ours"
         );
+        pass(&self.before_page).await;
         let again = self.again.load(Ordering::Relaxed).min(position);
         let limit = limit + usize::try_from(again)?;
         let mut events = self.inner.read_after(position - again, limit).await?;

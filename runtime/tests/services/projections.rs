@@ -21,9 +21,9 @@ use albatross::codec::TenantKey;
 use albatross::domain::ids::{PirepId, ScheduledFlightId, UserId};
 use albatross::domain::pirep::{Credit, PirepCommand};
 use albatross::domain::roles::Role;
-use albatross::ports::event_store::EventStore;
-use albatross::ports::read_model::{Checkpoint, ReadModel, Row};
-use jiff::SignedDuration;
+use albatross::ports::event_store::{Append, EventStore, NewEvent};
+use albatross::ports::read_model::{Change, Checkpoint, ReadModel, Row, Value};
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
@@ -352,6 +352,68 @@ async fn a_rebuild_stops_before_such_an_event_and_changes_nothing() {
         .await
         .unwrap();
     assert!(rows(&*stage.stores.read_model).await.len() > before.len());
+}
+
+/// What cannot be built is followed from the start, unless another process does so already.
+#[tokio::test]
+async fn a_lane_that_another_process_fills_meanwhile_is_not_emptied() {
+    let (stage, log) = faulty_stage().await;
+    // So long that its tables are built, which the last event forbids.
+    for _ in 0..2 {
+        log.inner.append(pauses(600)).await.unwrap();
+    }
+    let head = log.inner.head().await.unwrap();
+    log.poisoned.store(head.position, Ordering::Relaxed);
+    let (projections, read_model) = beside(&stage, log.clone());
+    projections.prepare().await.unwrap();
+    let id = Uuid::new_v4();
+    let theirs = Row {
+        id,
+        values: vec![Value::Null; tables::PIREPS.columns.len()],
+        document: "{}".to_owned(),
+    };
+    let (model, filled) = (read_model.clone(), Change::Upsert(&tables::PIREPS, theirs));
+    *log.before_page.lock().unwrap() = Some(Box::pin(async move {
+        let lane = model.lock_lane(tables::FLIGHTS).await.unwrap().unwrap();
+        let reached = Checkpoint {
+            epoch: head.epoch,
+            position: 900,
+        };
+        lane.commit(vec![filled], reached).await.unwrap();
+    }));
+    let stopped = projections.catch_up_lane(Lane::Flights).await;
+    assert!(
+        matches!(stopped, Err(ServiceError::Corrupt(_))),
+        "{stopped:?}"
+    );
+    let row = read_model.get(&tables::PIREPS, id).await.unwrap();
+    assert!(row.is_some(), "it is where the other process put it");
+    let reached = read_model.checkpoint(tables::FLIGHTS).await.unwrap();
+    assert_eq!(reached.position, head.position - 1);
+}
+
+/// Of a flight that was never filed: they change nothing.
+fn pauses(count: usize) -> Append {
+    let paused = || NewEvent {
+        event_id: Uuid::new_v4(),
+        kind: 305,
+        schema: 1,
+        payload: Vec::new(),
+    };
+    Append {
+        command_id: Uuid::new_v4(),
+        stream_id: Uuid::new_v4(),
+        expected_version: 0,
+        events: std::iter::repeat_with(paused).take(count).collect(),
+        causation_id: None,
+        correlation_id: None,
+        actor: "operator".to_owned(),
+        recorded_at: Timestamp::UNIX_EPOCH,
+        claims: Vec::new(),
+        request: None,
+        credentials: Vec::new(),
+        subject_keys: Vec::new(),
+    }
 }
 
 #[tokio::test]

@@ -373,8 +373,8 @@ async fn neither_a_rebuild_nor_a_lost_checkpoint_fires_anything_again(
     assert_eq!(timers(&storage).await, 1);
 
     let epoch = Uuid::nil();
-    let (read_model, tables) = (&storage.read_model, [&DUE]);
-    read_model.reset_lane(LANE, &tables, epoch).await.unwrap();
+    let guard = storage.read_model.lock_lane(LANE).await.unwrap();
+    guard.unwrap().reset(&[&DUE], epoch).await.unwrap();
     assert_eq!(timers(&storage).await, 0);
     catch_up(&replica).await;
     assert_eq!(replica.events().await, before);

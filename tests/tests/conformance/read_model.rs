@@ -1,7 +1,9 @@
 //! What every read model promises.
 
+use albatross::adapters::open;
 use albatross::ports::read_model::{
-    Change, Checkpoint, Column, ColumnKind, Filter, LaneGuard, Query, Row, Table, Value,
+    Change, Checkpoint, Column, ColumnKind, CommitError, Filter, LaneGuard, Query, Row, Table,
+    Value,
 };
 use albatross_tests::wait::LIMIT;
 use rstest::rstest;
@@ -352,17 +354,35 @@ async fn a_dropped_or_failed_lane_changes_nothing(
 async fn a_reset_lane_starts_over(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = filled(adapter).await;
     let epoch = Uuid::from_u128(78);
-    storage
-        .read_model
-        .reset_lane("flights", &[&FLIGHTS], epoch)
-        .await
-        .unwrap();
+    let reset = lock(&storage).await.reset(&[&FLIGHTS], epoch);
+    reset.await.unwrap();
     let start = Checkpoint { epoch, position: 0 };
     assert_eq!(
         storage.read_model.checkpoint("flights").await.unwrap(),
         start
     );
     assert_eq!(storage.read_model.count(&FLIGHTS, vec![]).await.unwrap(), 0);
+}
+
+/// No lock of a file's lanes reaches other processes: whoever is overtaken changes nothing, and is told.
+#[tokio::test]
+async fn of_two_processes_on_a_file_one_advances_a_lane() {
+    let storage = filled(Sqlite).await;
+    let other = open(&storage.url).await.unwrap().read_model;
+    other.prepare(&[&FLIGHTS, &PILOTS]).await.unwrap();
+    let slow = async || other.lock_lane("flights").await.unwrap().unwrap();
+    let before = slow().await;
+    commit(&storage, vec![Upsert(&FLIGHTS, row(8, None, None))], 8).await;
+    let late = before.commit(vec![Delete(&FLIGHTS, Uuid::from_u128(1))], at(9));
+    assert!(matches!(late.await, Err(CommitError::Overtaken)));
+    let before = slow().await;
+    commit(&storage, vec![], 9).await;
+    let late = before.reset(&[&FLIGHTS], Uuid::from_u128(78));
+    assert!(matches!(late.await, Err(CommitError::Overtaken)));
+    assert_eq!(other.count(&FLIGHTS, vec![]).await.unwrap(), 8);
+    let now = slow().await;
+    assert_eq!(now.checkpoint(), at(9));
+    now.commit(vec![], at(10)).await.unwrap();
 }
 
 #[rstest]

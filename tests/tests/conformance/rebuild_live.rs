@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use albatross::adapters::Stores;
 use albatross::adapters::memory::MemoryReadModel;
 use albatross::adapters::system::SystemClock;
+use albatross::adapters::{Stores, open};
 use albatross::application::airline::Airline;
 use albatross::application::events::EventReader;
 use albatross::application::identity::Identity;
@@ -70,8 +70,8 @@ pub async fn expected(storage: &Storage) -> Rows {
     let epoch = storage.events.head().await.unwrap().epoch;
     for lane in Lane::ALL {
         // Followed from here, and not built.
-        let reset = read_model.reset_lane(lane.name(), lane.tables(), epoch);
-        reset.await.unwrap();
+        let guard = read_model.lock_lane(lane.name()).await.unwrap().unwrap();
+        guard.reset(lane.tables(), epoch).await.unwrap();
     }
     projections.catch_up().await.unwrap();
     rows(&*read_model).await
@@ -304,4 +304,25 @@ async fn a_second_rebuild_is_told_of_the_first(#[values(Sqlite, Postgres)] adapt
         airline.rebuild(Lane::Flights, &mut |_, _| {}).await.is_ok()
     })
     .await;
+}
+
+/// As `albatross erase` and `up` do, whoever else is there.
+#[rstest]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_process_catches_up_beside_one_that_projects(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let living = Living::begin(&storage).await;
+    let stores = open(&storage.url).await.unwrap();
+    let beside = Airline::new(parts(&stores), stores.schema_version);
+    beside.prepare().await.unwrap();
+    for _ in 0..100 {
+        let head = storage.events.head().await.unwrap().position;
+        beside.catch_up().await.unwrap();
+        let lanes = beside.lanes().await.unwrap();
+        assert!(lanes.iter().all(|lane| lane.position >= head), "{lanes:?}");
+    }
+    living.end().await;
+    assert!(rows(&*stores.read_model).await == expected(&storage).await);
 }

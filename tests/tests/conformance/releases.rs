@@ -77,11 +77,9 @@ async fn each_has_rows_and_a_checkpoint_of_its_own(#[values(Sqlite, Postgres)] a
     assert_eq!(state(&downgraded, &FLIGHTS).await, (8, at(8)));
     let found = downgraded.read_model.get(&FLIGHTS, next.id).await.unwrap();
     assert_eq!(found, Some(next));
-    downgraded
-        .read_model
-        .reset_lane("flights", EARLIER, at(0).epoch)
-        .await
-        .unwrap();
+    let guard = downgraded.read_model.lock_lane("flights").await.unwrap();
+    let reset = guard.unwrap().reset(EARLIER, at(0).epoch);
+    reset.await.unwrap();
     assert_eq!(state(&again, &FLIGHTS_CHANGED).await, (2, at(5)));
 }
 

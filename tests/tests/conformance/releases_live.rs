@@ -8,8 +8,8 @@ use albatross::application::projections::lane::Lane;
 use albatross::application::projections::tables::{self, AIRCRAFT, BIDS, SCHEDULED_FLIGHTS};
 use albatross::ports::event_store::{MAX_EVENTS_PER_APPEND, StoreError};
 use albatross::ports::read_model::{
-    Change, Checkpoint, Column, ColumnKind, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild,
-    Row, Table,
+    Change, Checkpoint, Column, ColumnKind, CommitError, Filter, LaneGuard, LaneRows, Query,
+    ReadModel, Rebuild, Row, Table,
 };
 use albatross_tests::parts::{PEPPER, PUBLIC_URL, TENANT_ID, TENANT_KEY, parts};
 use albatross_tests::processes::{Process, albatross, free_port};
@@ -116,16 +116,6 @@ impl ReadModel for Earlier {
         self.0.count(known(table), filters).await
     }
 
-    async fn reset_lane(
-        &self,
-        lane: &'static str,
-        tables: &[&'static Table],
-        epoch: Uuid,
-    ) -> Result<(), StoreError> {
-        let tables: Vec<_> = tables.iter().map(|it| known(it)).collect();
-        self.0.reset_lane(lane, &tables, epoch).await
-    }
-
     async fn rebuild(
         &self,
         lane: &'static str,
@@ -161,8 +151,17 @@ impl LaneGuard for EarlierGuard {
         self: Box<Self>,
         changes: Vec<Change>,
         checkpoint: Checkpoint,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CommitError> {
         self.0.commit(known_changes(changes), checkpoint).await
+    }
+
+    async fn reset(
+        self: Box<Self>,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), CommitError> {
+        let tables: Vec<_> = tables.iter().map(|it| known(it)).collect();
+        self.0.reset(&tables, epoch).await
     }
 }
 

@@ -169,7 +169,9 @@ async fn read_model_agrees(stores: &Stores, tenant_key: [u8; 32]) {
     let head = stores.events.head().await.expect("the log can be read");
     for lane in Lane::ALL {
         // Followed from here, and not built.
-        let reset = rebuilt.reset_lane(lane.name(), lane.tables(), head.epoch);
+        let guard = rebuilt.lock_lane(lane.name()).await;
+        let guard = guard.expect("tables in memory").expect("nobody else");
+        let reset = guard.reset(lane.tables(), head.epoch);
         reset.await.expect("tables in memory");
     }
     projections.catch_up().await.expect("the log can be read");

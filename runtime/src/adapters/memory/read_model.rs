@@ -12,7 +12,8 @@ use crate::adapters::memory::rebuild;
 use crate::adapters::tables;
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
-    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table, Value,
+    Change, Checkpoint, CommitError, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row,
+    Table, Value,
 };
 
 /// The query side of one tenant.
@@ -100,23 +101,6 @@ impl ReadModel for MemoryReadModel {
         Ok(matching.count() as i64)
     }
 
-    async fn reset_lane(
-        &self,
-        lane: &'static str,
-        tables: &[&'static Table],
-        epoch: Uuid,
-    ) -> Result<(), StoreError> {
-        let _lock = self.lanes.lock(lane).await;
-        let mut state = self.state();
-        for table in tables {
-            state.rows(table)?.clear();
-        }
-        state
-            .checkpoints
-            .insert(lane, Checkpoint { epoch, position: 0 });
-        Ok(())
-    }
-
     async fn rebuild(
         &self,
         lane: &'static str,
@@ -154,7 +138,7 @@ impl LaneGuard for Guard {
         self: Box<Self>,
         changes: Vec<Change>,
         checkpoint: Checkpoint,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CommitError> {
         let mut state = self.model.state();
         for change in &changes {
             match change {
@@ -174,6 +158,20 @@ impl LaneGuard for Guard {
             };
         }
         state.checkpoints.insert(self.lane, checkpoint);
+        Ok(())
+    }
+
+    async fn reset(
+        self: Box<Self>,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), CommitError> {
+        let mut state = self.model.state();
+        for table in tables {
+            state.rows(table)?.clear();
+        }
+        let start = Checkpoint { epoch, position: 0 };
+        state.checkpoints.insert(self.lane, start);
         Ok(())
     }
 }

@@ -12,10 +12,11 @@ use crate::adapters::postgres::documents::{DIALECT, apply, arguments, list, rows
 use crate::adapters::postgres::{rebuild, shapes};
 use crate::adapters::shapes::Shapes;
 use crate::adapters::sql::Dialect;
-use crate::adapters::tables;
+use crate::adapters::tables::{self, TableChanges};
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
-    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
+    Change, Checkpoint, CommitError, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row,
+    Table,
 };
 
 /// The query side of one tenant.
@@ -95,24 +96,6 @@ impl ReadModel for PostgresReadModel {
         Ok(count.fetch_one(&self.pool).await?)
     }
 
-    async fn reset_lane(
-        &self,
-        lane: &'static str,
-        tables: &[&'static Table],
-        epoch: Uuid,
-    ) -> Result<(), StoreError> {
-        let dialect = self.dialect(lane);
-        let lane = dialect.shape.name(lane);
-        let mut transaction = self.pool.begin().await?;
-        // First the lane's row: this waits for whoever holds it.
-        set_checkpoint(&mut transaction, &lane, Checkpoint { epoch, position: 0 }).await?;
-        for table in tables {
-            let clear = AssertSqlSafe(dialect.clear(table));
-            query(clear).execute(&mut *transaction).await?;
-        }
-        Ok(transaction.commit().await?)
-    }
-
     async fn rebuild(
         &self,
         lane: &'static str,
@@ -163,11 +146,36 @@ impl LaneGuard for Guard {
     }
 
     async fn commit(
-        mut self: Box<Self>,
+        self: Box<Self>,
         changes: Vec<Change>,
         next: Checkpoint,
+    ) -> Result<(), CommitError> {
+        let changes = tables::reduce(changes)?;
+        Ok(self.write(&[], changes, next).await?)
+    }
+
+    async fn reset(
+        self: Box<Self>,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), CommitError> {
+        let start = Checkpoint { epoch, position: 0 };
+        Ok(self.write(tables, Vec::new(), start).await?)
+    }
+}
+
+impl Guard {
+    async fn write(
+        mut self,
+        emptied: &[&'static Table],
+        changes: Vec<TableChanges>,
+        next: Checkpoint,
     ) -> Result<(), StoreError> {
-        for of_table in tables::reduce(changes)? {
+        for table in emptied {
+            let clear = AssertSqlSafe(self.dialect.clear(table));
+            query(clear).execute(&mut *self.transaction).await?;
+        }
+        for of_table in changes {
             apply(&mut self.transaction, &self.dialect, of_table).await?;
         }
         set_checkpoint(&mut self.transaction, &self.lane, next).await?;

@@ -14,10 +14,11 @@ use crate::adapters::sql::Dialect;
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::documents::{DIALECT, apply, arguments, list, rows};
 use crate::adapters::sqlite::{rebuild, shapes};
-use crate::adapters::tables;
+use crate::adapters::tables::{self, TableChanges};
 use crate::ports::event_store::StoreError;
 use crate::ports::read_model::{
-    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
+    Change, Checkpoint, CommitError, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row,
+    Table,
 };
 
 pub const START: Checkpoint = Checkpoint {
@@ -96,24 +97,6 @@ impl ReadModel for SqliteReadModel {
         Ok(count.fetch_one(&self.database.reader).await?)
     }
 
-    async fn reset_lane(
-        &self,
-        lane: &'static str,
-        tables: &[&'static Table],
-        epoch: Uuid,
-    ) -> Result<(), StoreError> {
-        let _lock = self.lanes.lock(lane).await;
-        let dialect = self.dialect(lane);
-        let mut transaction = self.database.writer.begin().await?;
-        for table in tables {
-            let clear = AssertSqlSafe(dialect.clear(table));
-            sqlx::query(clear).execute(&mut *transaction).await?;
-        }
-        let start = Checkpoint { epoch, position: 0 };
-        set_checkpoint(&mut transaction, &dialect.shape.name(lane), start).await?;
-        Ok(transaction.commit().await?)
-    }
-
     async fn rebuild(
         &self,
         lane: &'static str,
@@ -160,18 +143,56 @@ impl LaneGuard for Guard {
         self: Box<Self>,
         changes: Vec<Change>,
         next: Checkpoint,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CommitError> {
         let changes = tables::reduce(changes)?;
-        let mut transaction = self.model.database.writer.begin().await?;
-        // The lane's mutex is this process's own; another process on the same file is caught here.
-        if checkpoint(&mut transaction, &self.lane).await? != self.checkpoint {
-            return Err(format!("another process advanced lane {}", self.lane).into());
+        self.write(&[], &changes, next).await
+    }
+
+    async fn reset(
+        self: Box<Self>,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), CommitError> {
+        let start = Checkpoint { epoch, position: 0 };
+        self.write(tables, &[], start).await
+    }
+}
+
+impl Guard {
+    async fn write(
+        &self,
+        emptied: &[&'static Table],
+        changes: &[TableChanges],
+        next: Checkpoint,
+    ) -> Result<(), CommitError> {
+        match self.try_to_write(emptied, changes, next).await? {
+            true => Ok(()),
+            false => Err(CommitError::Overtaken),
         }
-        for of_table in &changes {
+    }
+
+    /// Whether nobody has advanced the lane since it was taken: its mutex is this process's own, and another process on the
+    /// same file is found here.
+    async fn try_to_write(
+        &self,
+        emptied: &[&'static Table],
+        changes: &[TableChanges],
+        next: Checkpoint,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.model.database.writer.begin().await?;
+        if checkpoint(&mut transaction, &self.lane).await? != self.checkpoint {
+            return Ok(false);
+        }
+        for table in emptied {
+            let clear = AssertSqlSafe(self.dialect.clear(table));
+            sqlx::query(clear).execute(&mut *transaction).await?;
+        }
+        for of_table in changes {
             apply(&mut transaction, &self.dialect, of_table).await?;
         }
         set_checkpoint(&mut transaction, &self.lane, next).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(true)
     }
 }
 

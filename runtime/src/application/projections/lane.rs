@@ -10,7 +10,7 @@ use crate::application::projections::people::People;
 use crate::application::projections::tables;
 use crate::codec::{Family, erases, family};
 use crate::ports::event_store::{EventStore, RecordedEvent};
-use crate::ports::read_model::{Checkpoint, LaneGuard, ReadModel, Table};
+use crate::ports::read_model::{Checkpoint, CommitError, LaneGuard, ReadModel, Table};
 
 /// Most events of a log that a lane without rows follows from the start, in a transaction or a few. Of more, its tables
 /// are built beside first.
@@ -29,7 +29,7 @@ pub enum Lane {
 pub enum Advance {
     /// Nothing is left to do.
     UpToDate(Reached),
-    /// Somebody else advances this lane.
+    /// Somebody else advances this lane, or was faster.
     Held,
     /// Some of the log was projected.
     Moved(Reached),
@@ -113,11 +113,10 @@ impl Lane {
         };
         let checkpoint = guard.checkpoint();
         if checkpoint.epoch != head.epoch {
-            drop(guard);
             if checkpoint.epoch.is_nil() && head.position > SHORT {
                 return Ok(Advance::Unbuilt);
             }
-            return self.restart(sources, head.epoch).await;
+            return self.restart(guard, head.epoch).await;
         }
         let up_to_date = Advance::UpToDate(Reached {
             position: checkpoint.position,
@@ -144,15 +143,15 @@ impl Lane {
     /// When the read model is unavailable; nothing has changed then.
     pub async fn restart(
         self,
-        sources: Sources<'_>,
+        guard: Box<dyn LaneGuard>,
         epoch: uuid::Uuid,
     ) -> Result<Advance, ServiceError> {
         tracing::info!(lane = self.name(), %epoch, "projecting from the start of the log");
-        sources
-            .read_model
-            .reset_lane(self.name(), self.tables(), epoch)
-            .await?;
-        Ok(Advance::Restarted)
+        match guard.reset(self.tables(), epoch).await {
+            Ok(()) => Ok(Advance::Restarted),
+            Err(CommitError::Overtaken) => Ok(Advance::Held),
+            Err(CommitError::Unavailable(error)) => Err(error.into()),
+        }
     }
 
     async fn commit(
@@ -176,7 +175,11 @@ impl Lane {
             match projected.and_then(|()| fold.let_go(0)) {
                 Ok(changes) => {
                     let checkpoint = Checkpoint { position, ..before };
-                    guard.commit(changes, checkpoint).await?;
+                    match guard.commit(changes, checkpoint).await {
+                        Ok(()) => {}
+                        Err(CommitError::Overtaken) => return Ok(Advance::Held),
+                        Err(CommitError::Unavailable(error)) => return Err(error.into()),
+                    }
                 }
                 Err(error @ ServiceError::Corrupt(_)) => {
                     failure = Some((before.position + 1, error));

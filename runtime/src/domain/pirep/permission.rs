@@ -97,9 +97,7 @@ pub fn permit(pirep: &Pirep, action: Action, context: &Context<PirepFacts>) -> R
 fn is_possible(pirep: &Pirep, action: Action, facts: &PirepFacts) -> bool {
     match action {
         Action::Withdraw => pirep.source.kind == SourceKind::Manual,
-        Action::Discard => {
-            pirep.submitted_at.is_none() && !pirep.tracked && !facts.has_track
-        }
+        Action::Discard => pirep.submitted_at.is_none() && !pirep.tracked && !facts.has_track,
         Action::Finish => facts.silent,
         Action::Ask => pirep.awaits == Some(Awaits::Staff),
         Action::Answer => pirep.awaits == Some(Awaits::Pilot),

@@ -4,7 +4,8 @@ use std::sync::{Arc, Weak};
 
 use albatross::ports::event_store::StoreError;
 use albatross::ports::read_model::{
-    Change, Checkpoint, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row, Table,
+    Change, Checkpoint, CommitError, Filter, LaneGuard, LaneRows, Query, ReadModel, Rebuild, Row,
+    Table,
 };
 use async_trait::async_trait;
 use tokio::sync::Mutex;
@@ -103,17 +104,6 @@ impl ReadModel for RemoteReadModel {
             .await?
     }
 
-    async fn reset_lane(
-        &self,
-        lane: &'static str,
-        tables: &[&'static Table],
-        epoch: Uuid,
-    ) -> Result<(), StoreError> {
-        let (inner, tables) = (self.inner.clone(), tables.to_vec());
-        let work = async move { inner.reset_lane(lane, &tables, epoch).await };
-        self.link.call(work).await?
-    }
-
     async fn rebuild(
         &self,
         _: &'static str,
@@ -156,13 +146,31 @@ impl LaneGuard for RemoteGuard {
         mut self: Box<Self>,
         changes: Vec<Change>,
         checkpoint: Checkpoint,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), CommitError> {
         let held = self.held.clone();
         let work = move |_| async move {
-            let held = held.upgrade().ok_or("the lane was let go")?;
-            let guard = held.lock().await.take().ok_or("committed")?;
+            let guard = take(held).await?;
             guard.commit(changes, checkpoint).await
         };
         self.connection.call(work).await?
     }
+
+    async fn reset(
+        mut self: Box<Self>,
+        tables: &[&'static Table],
+        epoch: Uuid,
+    ) -> Result<(), CommitError> {
+        let (held, tables) = (self.held.clone(), tables.to_vec());
+        let work = move |_| async move {
+            let guard = take(held).await?;
+            guard.reset(&tables, epoch).await
+        };
+        self.connection.call(work).await?
+    }
+}
+
+async fn take(held: Weak<Held>) -> Result<Box<dyn LaneGuard>, StoreError> {
+    let held = held.upgrade().ok_or("the lane was let go")?;
+    let guard = held.lock().await.take();
+    Ok(guard.ok_or("committed")?)
 }
