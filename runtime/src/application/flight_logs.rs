@@ -18,8 +18,12 @@ use crate::domain::refusal::Faults;
 use crate::domain::text;
 use crate::ports::track_store::LogLine;
 
+/// Most lines that are sent at once.
+pub const MAX_BATCH: usize = 500;
+/// Most lines that are uploaded with a whole flight.
+pub const MAX_WHOLE: usize = 1_000;
 /// Most lines of one flight, numbered from 0.
-pub const MAX_LINES: usize = 5_000;
+const MAX_LINES: usize = 5_000;
 const MAX_LINE_CHARS: usize = 500;
 
 pub struct FlightLogs {
@@ -51,15 +55,34 @@ impl FlightLogs {
     }
 
     /// Stores lines of the owner's flight, in whatever state it is, unless there is no room. Of two with one number the
-    /// first stays, so that a batch may be sent again. `pointer` says where in the request they stand.
+    /// first stays, so that a batch may be sent again.
     pub async fn store(
         &self,
         identity: &Identity,
         flight: impl Into<Flight>,
-        pointer: &str,
         lines: Vec<Line>,
     ) -> Result<LinesStored, ServiceError> {
-        check(pointer, &lines)?;
+        check("/lines", MAX_BATCH, &lines)?;
+        self.keep(identity, flight, lines).await
+    }
+
+    /// The same for the lines of a whole flight.
+    pub async fn store_whole(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        lines: Vec<Line>,
+    ) -> Result<LinesStored, ServiceError> {
+        check("/log", MAX_WHOLE, &lines)?;
+        self.keep(identity, flight, lines).await
+    }
+
+    async fn keep(
+        &self,
+        identity: &Identity,
+        flight: impl Into<Flight>,
+        lines: Vec<Line>,
+    ) -> Result<LinesStored, ServiceError> {
         let flight = telemetry::admit(&self.shared, identity, flight).await?;
         let keys = self.keys(identity.user()).await?;
         let received = lines.len();
@@ -122,14 +145,14 @@ impl FlightLogs {
 /// Faults of lines that stand at `pointer` of a request.
 ///
 /// # Errors
-/// When any of them is not valid, or there are none or too many.
-pub fn check(pointer: &str, lines: &[Line]) -> Result<(), ServiceError> {
+/// When any of them is not valid, or there are none or more than `most`.
+pub fn check(pointer: &str, most: usize, lines: &[Line]) -> Result<(), ServiceError> {
     let mut faults = Faults::default();
-    if lines.is_empty() || lines.len() > MAX_LINES {
-        let detail = format!("Must be 1 to {MAX_LINES} lines.");
+    if lines.is_empty() || lines.len() > most {
+        let detail = format!("Must be 1 to {most} lines.");
         faults.add(pointer, "out-of-range", detail);
     }
-    for (index, line) in lines.iter().enumerate().take(MAX_LINES) {
+    for (index, line) in lines.iter().enumerate().take(most) {
         let at = |member: &str| format!("{pointer}/{index}/{member}");
         let number = usize::try_from(line.sequence);
         faults.check(

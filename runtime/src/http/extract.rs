@@ -111,7 +111,7 @@ fn content_type(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-fn unreadable(rejection: BytesRejection) -> Problem {
+pub fn unreadable(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         kind::BODY_TOO_LARGE.into()
     } else {

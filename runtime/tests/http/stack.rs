@@ -428,10 +428,16 @@ impl Call {
         self
     }
 
-    pub async fn respond(self, router: &Router) -> http::Response<Body> {
+    pub async fn respond(mut self, router: &Router) -> http::Response<Body> {
+        let body = Body::from(std::mem::take(&mut self.body));
+        self.respond_to(router, body).await
+    }
+
+    /// With a body whose size is not announced.
+    pub async fn respond_to(self, router: &Router, body: Body) -> http::Response<Body> {
         let mut request = Request::builder().method(&*self.method).uri(&self.path);
         *request.headers_mut().unwrap() = self.headers;
-        let request = request.body(Body::from(self.body)).unwrap();
+        let request = request.body(body).unwrap();
         router.clone().oneshot(request).await.unwrap()
     }
 

@@ -1,6 +1,12 @@
 //! A flight that was flown out of reach is uploaded whole: plan, report, track and log in one body.
 
+use std::convert::Infallible;
+use std::task::Poll;
+
+use axum::body::Body;
+use bytes::Bytes;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::stack::{Call, Stack, plan};
@@ -64,16 +70,22 @@ async fn seven_hours_at_one_position_a_second_are_filed_in_one_request() {
     assert_eq!(submitted.body["warnings"], json!([]));
 }
 
-/// As long as a position can sensibly be: with every member, and degrees to the centimetre.
+/// As long as a position can sensibly be: with every member, and degrees to the centimetre; and a line of many signs.
 #[test]
-fn seven_hours_with_every_member_written_out_fit_into_a_body() {
+fn what_the_schema_promises_fits_into_a_body() {
     let longest = json!({
         "sequence": 25_199, "time": "2026-04-24T03:06:40.123Z", "lat": -41.800_312_3, "lon": -112.238_912_3,
         "altitudeFt": 35_000.5, "headingDeg": 118.5, "groundSpeedKt": 447.5, "indicatedAirspeedKt": 280.5,
         "verticalSpeedFpm": -1_850.5, "fuelKg": 161_000.5, "phase": "ENR",
     });
-    let size = (longest.to_string().len() + 1) * 25_200;
-    assert!(size < 8_000_000, "{size} bytes");
+    let track = (longest.to_string().len() + 1) * 25_200;
+    let longest = json!({
+        "sequence": 4_999, "time": "2026-04-24T03:06:40.123Z", "text": "\u{1f6eb}".repeat(500),
+    });
+    let line = longest.to_string().len() + 1;
+    let size = track + line * 1_000;
+    assert!(size < 8 << 20, "{size} bytes");
+    assert!(line * 500 + 100 < 1 << 20, "500 are one call");
 }
 
 #[tokio::test]
@@ -131,7 +143,7 @@ async fn nothing_is_filed_of_a_flight_whose_telemetry_is_refused() {
         (wrong, "/track/1/lat"),
         (long, "/log/1/text"),
         (whole(25_201, 0), "/track"),
-        (whole(0, 5_001), "/log"),
+        (whole(0, 1_001), "/log"),
     ] {
         let refused = stack
             .ask(Call::new("PUT", &path).by(&pilot).json(body))
@@ -167,4 +179,46 @@ async fn a_flight_created_under_an_id_of_ours_keeps_its_telemetry_over_a_repeat(
     let again = stack.ask(call()).await;
     assert_eq!(again.body["id"], filed.body["id"], "{again:?}");
     assert_eq!(again.body["track"]["positions"], 700);
+}
+
+/// Says that it is read, and never comes.
+fn endless(begun: oneshot::Sender<()>) -> Body {
+    let mut begun = Some(begun);
+    Body::from_stream(futures::stream::poll_fn(move |_| {
+        if let Some(begun) = begun.take() {
+            begun.send(()).unwrap();
+        }
+        Poll::<Option<Result<Bytes, Infallible>>>::Pending
+    }))
+}
+
+#[tokio::test]
+async fn slow_uploads_keep_nobody_else_waiting() {
+    let stack = Stack::new().await;
+    let put = || {
+        let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+        Call::new("PUT", &path)
+    };
+    let mut slow = Vec::new();
+    for name in ["amelia", "bessie", "charles", "didier", "erich"] {
+        let pilot = stack.pilot(name).await;
+        let (begun, is_read) = oneshot::channel();
+        let call = put().by(&pilot).header("content-type", "application/json");
+        let router = stack.public.clone();
+        tokio::spawn(async move { call.respond_to(&router, endless(begun)).await });
+        is_read.await.unwrap();
+        slow.push(pilot);
+    }
+    let pilot = stack.pilot("frances").await;
+    let body = whole(25_200, 1);
+    let filed = stack.ask(put().by(&pilot).json(body.clone())).await;
+    assert_eq!(filed.status, 201, "{filed:?}");
+
+    // Of one user it is one after the other; what has the usual size waits for nothing.
+    let small = stack.ask(put().by(&slow[0]).json(whole(1, 1))).await;
+    assert_eq!(small.status, 201, "{small:?}");
+    tokio::time::pause();
+    let busy = stack.ask(put().by(&slow[0]).json(body)).await;
+    assert_eq!(busy.problem(), "unavailable", "{busy:?}");
+    assert_eq!(busy.headers["retry-after"], "5");
 }

@@ -27,7 +27,7 @@ async fn send(
     lines: Vec<Line>,
 ) -> Result<LinesStored, ServiceError> {
     let logs = &stage.airline.flight_logs;
-    logs.store(who, id, "/lines", lines).await
+    logs.store(who, id, lines).await
 }
 
 #[tokio::test]
@@ -82,6 +82,7 @@ async fn nobody_else_reads_or_writes_it() {
         vec![line(-1, "x")],
         vec![line(5_000, "x")],
         vec![line(0, &"x".repeat(501))],
+        (0..501).map(|n| line(n, "x")).collect(),
         vec![line(0, "bell\u{7}")],
     ] {
         let invalid = send(&stage, &bob, id, lines).await;

@@ -298,7 +298,7 @@ async fn fly(airline: &Airline, pilot: &Identity, number: &str) -> PirepId {
     let id = filed.await.unwrap().entity.id;
     let stored = airline.tracks.store(pilot, id, Uuid::new_v4(), track());
     stored.await.unwrap();
-    let logged = airline.flight_logs.store(pilot, id, "/lines", lines(0..12));
+    let logged = airline.flight_logs.store(pilot, id, lines(0..12));
     logged.await.unwrap();
     id
 }

@@ -50,8 +50,10 @@ async fn an_airline_goes_on_where_its_export_ends(
     let (source, target) = (Place::new(from).await, Place::new(to).await);
     let lived = live(&source).await;
     let logs = &lived.airline.flight_logs;
-    let more = logs.store(&lived.bob, lived.airborne, "/lines", lines(12..1_500));
-    more.await.unwrap();
+    for numbers in [12..500, 500..1_000, 1_000..1_500] {
+        let more = logs.store(&lived.bob, lived.airborne, lines(numbers));
+        more.await.unwrap();
+    }
     let file = source.export("skyways.export");
     let said = succeeded(&verify(&[file.to_str().unwrap()]));
     assert!(said.contains("4 keys and 2 tracks"), "{said}");

@@ -63,9 +63,10 @@ pub struct FilePirep {
     #[serde(default)]
     #[schema(max_items = 25200)]
     pub track: Vec<Position>,
-    /// The lines of its log. Those whose number was sent before are not stored again.
+    /// The lines of its log, or the first of them: more are sent to `log` of the PIREP. Those whose number was sent before are
+    /// not stored again.
     #[serde(default)]
-    #[schema(max_items = 5000)]
+    #[schema(max_items = 1000)]
     pub log: Vec<LogLineInput>,
 }
 

@@ -26,7 +26,7 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogBatch {
-    #[schema(min_items = 1, max_items = 5000)]
+    #[schema(min_items = 1, max_items = 500)]
     pub lines: Vec<LogLineInput>,
 }
 
@@ -72,7 +72,7 @@ pub struct LogLine {
 
 /// Send lines of a flight's log
 ///
-/// A line whose number was sent before is not stored again. Accepted in every state.
+/// A line whose number was sent before is not stored again. Accepted in every state. A flight has 5,000 lines at most.
 #[utoipa::path(post, path = "/pireps/{id}/log", operation_id = "sendLog", tag = "pireps",
     request_body = LogBatch,
     params(("id" = Uuid, Path, description = "Id of the PIREP")),
@@ -85,7 +85,7 @@ async fn send_log(
 ) -> Result<Json<LogStored>, Problem> {
     let lines = value.lines.into_iter().map(Into::into).collect();
     let logs = &state.airline().flight_logs;
-    let stored = logs.store(&known.identity, flight, "/lines", lines).await?;
+    let stored = logs.store(&known.identity, flight, lines).await?;
     Ok(Json(LogStored {
         stored: stored.stored,
         duplicates: stored.duplicates,

@@ -1,19 +1,29 @@
 //! Whole flights, uploaded at once: what was measured on the way, and how many of them are read at a time.
 
-use axum::extract::{DefaultBodyLimit, Request};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::application::error::ServiceError;
 use crate::application::flight_logs;
 use crate::application::identity::Identity;
 use crate::application::tracks::MAX_WHOLE;
 use crate::application::views::PirepView;
 use crate::application::write::Written;
+use crate::domain::ids::UserId;
 use crate::domain::roles::Scope;
+use crate::http::caller::Caller;
 use crate::http::extract;
 use crate::http::pireps::input::FilePirep;
 use crate::http::pireps::sample::samples;
@@ -21,10 +31,14 @@ use crate::http::problem::{Problem, kind};
 use crate::http::state::HttpState;
 use crate::ports::track_store::Sample;
 
-/// Seven hours at one position a second take 6 MiB, with every member written out.
+/// Seven hours at one position a second take 6 MiB, with every member written out; 1,000 lines of a log 2 MiB.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 /// So many are read at a time in this process: each takes up to four times its size while it is.
-static TURNS: Semaphore = Semaphore::const_new(4);
+static READ: Semaphore = Semaphore::const_new(4);
+/// Who uploads one: of each user one is received at a time, so that nobody keeps others waiting, however slow they send.
+static RECEIVED: Mutex<BTreeMap<UserId, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
+/// Whoever has no turn by then is told to ask again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lets these routes take the body of a whole flight.
 pub fn takes_whole_flights(routes: OpenApiRouter<HttpState>) -> OpenApiRouter<HttpState> {
@@ -33,15 +47,43 @@ pub fn takes_whole_flights(routes: OpenApiRouter<HttpState>) -> OpenApiRouter<Ht
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
-/// A body of the usual size waits for nobody.
-async fn by_turns(request: Request, next: Next) -> Response {
-    let usual = announced(request.headers()).is_some_and(|size| size <= extract::MAX_BODY_BYTES);
-    let _turn = match usual {
-        true => None,
-        // Nobody closes it, so that there is always a turn.
-        false => TURNS.acquire().await.ok(),
+/// A body of the usual size waits for nobody, and of a larger one all is there before it has a turn.
+async fn by_turns(caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    if announced(&parts.headers).is_some_and(|size| size <= extract::MAX_BODY_BYTES) {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    }
+    let of_user = caller.identity.map(|it| receives(it.user()));
+    let _receives = match &of_user {
+        Some(turns) => Some(turn(turns).await?),
+        None => None,
     };
-    next.run(request).await
+    let received = Request::from_parts(parts.clone(), body);
+    let body = Bytes::from_request(received, &()).await;
+    let body = body.map_err(extract::unreadable)?;
+    let _reads = match body.len() > extract::MAX_BODY_BYTES {
+        true => Some(turn(&READ).await?),
+        false => None,
+    };
+    let request = Request::from_parts(parts, Body::from(body));
+    Ok(next.run(request).await)
+}
+
+async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, ServiceError> {
+    match timeout(PATIENCE, turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(ServiceError::Busy {
+            retry_after: PATIENCE,
+        }),
+    }
+}
+
+/// The user's turns; those of others are forgotten with their requests.
+fn receives(user: UserId) -> Arc<Semaphore> {
+    let mut users = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
+    users.retain(|_, turns| Arc::strong_count(turns) > 1);
+    let turns = users.entry(user);
+    turns.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {
@@ -69,7 +111,7 @@ impl Telemetry {
         }
         let lines: Vec<_> = log.into_iter().map(Into::into).collect();
         if !lines.is_empty() {
-            flight_logs::check("/log", &lines)?;
+            flight_logs::check("/log", flight_logs::MAX_WHOLE, &lines)?;
         }
         let samples = match track.is_empty() {
             true => Vec::new(),
@@ -96,7 +138,7 @@ impl Telemetry {
         }
         if !self.lines.is_empty() {
             let logs = &airline.flight_logs;
-            logs.store(identity, id, "/log", self.lines).await?;
+            logs.store_whole(identity, id, self.lines).await?;
         }
         let entity = airline.pireps.current(identity, id).await?;
         Ok(Written {

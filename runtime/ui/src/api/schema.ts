@@ -649,7 +649,7 @@ export interface paths {
         put?: never;
         /**
          * Send lines of a flight's log
-         * @description A line whose number was sent before is not stored again. Accepted in every state.
+         * @description A line whose number was sent before is not stored again. Accepted in every state. A flight has 5,000 lines at most.
          *
          *     Scope of a key: `track:write`. A key that began this flight serves it for 24 hours after it has expired.
          */
@@ -1467,7 +1467,10 @@ export interface components {
                 [key: string]: string;
             } | null;
             intent?: components["schemas"]["Intent"];
-            /** @description The lines of its log. Those whose number was sent before are not stored again. */
+            /**
+             * @description The lines of its log, or the first of them: more are sent to `log` of the PIREP. Those whose number was sent before are
+             *     not stored again.
+             */
             log?: components["schemas"]["LogLineInput"][];
             plan?: components["schemas"]["Plan"];
             remarks?: string | null;
