@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
 use crate::adapters::archive::{Archived, FlightLog, Reader, Track};
+use crate::adapters::chain::Commit;
 use crate::adapters::system::{SystemClock, SystemEntropy};
 use crate::adapters::{Stores, packing};
 use crate::app::assemble::{self, Backends};
@@ -19,6 +20,7 @@ use crate::application::derived::{Derivation, Derived};
 use crate::config::{Import, Tenant};
 use crate::domain::ids::TenantId;
 use crate::ports::clock::{Clock, Entropy};
+use crate::ports::event_store::{ChainLink, MAX_PAGE_BYTES, RecordedEvent, SubjectKey};
 use crate::ports::log_import::{Beside, ImportGuard};
 
 /// About how many events go to the storage at a time.
@@ -95,7 +97,7 @@ async fn write(path: &Path, stores: &Stores, plan: Plan) -> anyhow::Result<u64> 
     let mut progress = Progress::new("importing");
     let mut import = stores.import.begin().await?;
     let mut export = open(path)?;
-    let (mut group, mut waiting, mut tracks) = (Vec::new(), 0, 0);
+    let (mut group, mut tracks) = (Group::default(), 0);
     while export.verified().events < plan.until {
         let Some(archived) = export.next_commit()? else {
             bail!(
@@ -103,25 +105,23 @@ async fn write(path: &Path, stores: &Stores, plan: Plan) -> anyhow::Result<u64> 
                 path.display()
             );
         };
-        for track in &archived.tracks {
-            store(stores, track).await?;
+        for track in archived.tracks {
+            store(stores, &track).await?;
             tracks += 1;
         }
-        for FlightLog { flight, lines } in &archived.logs {
-            let stored = stores.tracks.store_log(*flight, lines.clone()).await;
+        for FlightLog { flight, lines } in archived.logs {
+            let stored = stores.tracks.store_log(flight, lines).await;
             stored.map_err(|error| {
                 anyhow::anyhow!("nothing is imported, the log of {flight} is refused: {error}")
             })?;
         }
-        waiting += archived.commit.events.len();
-        group.push(archived);
-        if waiting >= GROUP {
-            flush(&mut *import, &mut group).await?;
-            waiting = 0;
+        group.add(archived.commit, archived.keys);
+        if group.events.len() >= GROUP || group.bytes >= MAX_PAGE_BYTES {
+            std::mem::take(&mut group).flush(&mut *import).await?;
             progress.at(export.verified().events, plan.until);
         }
     }
-    flush(&mut *import, &mut group).await?;
+    group.flush(&mut *import).await?;
     let Derived {
         claims,
         credentials,
@@ -136,15 +136,29 @@ async fn write(path: &Path, stores: &Stores, plan: Plan) -> anyhow::Result<u64> 
     Ok(tracks)
 }
 
-async fn flush(import: &mut dyn ImportGuard, group: &mut Vec<Archived>) -> anyhow::Result<()> {
-    let (mut events, mut links, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    for archived in group.drain(..) {
-        events.extend(archived.commit.events);
-        links.push(archived.commit.link);
-        keys.extend(archived.keys);
+/// Commits that go to the storage together; tracks and logs are there before them.
+#[derive(Default)]
+struct Group {
+    events: Vec<RecordedEvent>,
+    links: Vec<ChainLink>,
+    keys: Vec<SubjectKey>,
+    /// Of the events' payloads.
+    bytes: usize,
+}
+
+impl Group {
+    fn add(&mut self, commit: Commit, keys: Vec<SubjectKey>) {
+        let payloads = commit.events.iter().map(|event| event.payload.len());
+        self.bytes += payloads.sum::<usize>();
+        self.events.extend(commit.events);
+        self.links.push(commit.link);
+        self.keys.extend(keys);
     }
-    let written = import.write(&events, &links, &keys).await;
-    written.map_err(|error| anyhow::anyhow!("nothing is imported: {error}"))
+
+    async fn flush(self, import: &mut dyn ImportGuard) -> anyhow::Result<()> {
+        let written = import.write(&self.events, &self.links, &self.keys).await;
+        written.map_err(|error| anyhow::anyhow!("nothing is imported: {error}"))
+    }
 }
 
 /// As one batch whose id follows from what it holds: a repetition stores nothing twice.

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rstest::rstest;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::airline::*;
@@ -158,6 +159,38 @@ async fn what_was_changed_is_named_and_nothing_is_imported(
     let file = place.file("changed.export");
     std::fs::write(&file, lines.join("\n") + "\n").unwrap();
     refuses(&place, &file, named);
+}
+
+/// As if it had been written so: what covers the lines before is reckoned anew.
+fn sealed(lines: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        let mut json: Value = serde_json::from_str(line).unwrap();
+        for kind in ["commit", "end"] {
+            if json.get(kind).is_some() {
+                json[kind]["file"] = BASE64_STANDARD.encode(Sha256::digest(&bytes)).into();
+            }
+        }
+        bytes.extend(format!("{json}\n").into_bytes());
+    }
+    bytes
+}
+
+/// Of 256 flights that begin in one commit, each with 5,000 lines, and no more.
+#[tokio::test]
+async fn a_commit_has_as_many_logs_as_are_written() {
+    let (_place, text) = exported().await;
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let with_logs = |count| {
+        let mut lines = lines.clone();
+        let at = nth(&lines, "log", 0);
+        let log = lines[at].clone();
+        lines.splice(at..=at, std::iter::repeat_n(log, count));
+        read(&sealed(&lines))
+    };
+    assert_eq!(with_logs(1_280).unwrap(), read(text.as_bytes()).unwrap());
+    let refusal = with_logs(1_281).unwrap_err().to_string();
+    assert!(refusal.contains("no commit holds so much"), "{refusal}");
 }
 
 /// Both commands refuse it; the target is not even made.

@@ -22,6 +22,9 @@ const BEGINNING: &[u8] = b"{\"export\":";
 /// No commit weighs as much: it holds one append, or several that weigh no more than the largest payloads of one.
 const MAX_COMMIT_WEIGHT: usize = 2 * MAX_APPEND_BYTES;
 
+/// A flight has 5,000 lines of a log at most, of which the writer puts 1,000 into one.
+const LOGS_OF_FLIGHT: usize = 5;
+
 /// A commit, and the keys and tracks of the streams that begin in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archived {
@@ -113,7 +116,8 @@ impl<R: BufRead> Reader<R> {
         let (mut tracks, mut logs) = (Vec::new(), Vec::new());
         let mut weight = 0;
         while !self.ended {
-            let most = keys.len().max(tracks.len()).max(logs.len());
+            let most = keys.len().max(tracks.len());
+            let most = most.max(logs.len().div_ceil(LOGS_OF_FLIGHT));
             if weight > MAX_COMMIT_WEIGHT || most > MAX_COMMANDS {
                 return Err(self.fault("no commit holds so much"));
             }
