@@ -1,9 +1,7 @@
 -- When a flight was heard of last, by the server's clock; and lines of its ACARS log.
 
+-- Nobody stores positions until this has ended: what came before it is looked at in the next migration.
 ALTER TABLE track.flights ADD COLUMN received_at timestamptz;
-UPDATE track.flights f SET received_at = heard.received_at
-FROM (SELECT b.flight, max(b.received_at) AS received_at FROM track.position_batches b GROUP BY b.flight) AS heard
-WHERE heard.flight = f.flight;
 
 -- Encrypted with the key of the flight's pilot.
 CREATE TABLE track.log_lines (

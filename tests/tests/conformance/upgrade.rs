@@ -5,8 +5,9 @@ use std::path::Path;
 
 use albatross::adapters::{migrate, open};
 use albatross_tests::servers::servers;
+use albatross_tests::wait::within;
 use sqlx::migrate::Migrator;
-use sqlx::{Connection, PgConnection, SqliteConnection, query};
+use sqlx::{Connection, PgConnection, SqliteConnection, query, raw_sql};
 use uuid::Uuid;
 
 use crate::fixture::time;
@@ -73,6 +74,31 @@ async fn tracks_of_an_earlier_postgres_schema_are_found_and_packed() {
     connection.close().await.unwrap();
     assert!(migrate(&database.url).await.unwrap() > 6);
     holds_and_packs(&database.url, flight).await;
+}
+
+/// Whatever the number of batches, processes of the release before store positions until it has ended.
+#[tokio::test]
+async fn positions_are_stored_while_it_is_looked_when_flights_were_heard_of() {
+    const FILL: &str = include_str!("../../../migrations/postgres/0012_heard_before.sql");
+    let database = servers().await.database().await;
+    migrate(&database.url).await.unwrap();
+    let tracks = open(&database.url).await.unwrap().tracks;
+    let [before, new] = [Uuid::new_v4(), Uuid::new_v4()];
+    let store = async |flight, at| {
+        let batch = tracks.store(flight, Uuid::new_v4(), [1; 32], time(at), samples(0..9));
+        within("a batch to be stored", batch).await.unwrap();
+    };
+    store(before, 5).await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let forget = query("UPDATE track.flights SET received_at = NULL");
+    forget.execute(&mut connection).await.unwrap();
+    let mut filling = connection.begin().await.unwrap();
+    raw_sql(FILL).execute(&mut *filling).await.unwrap();
+    store(new, 7).await;
+    filling.commit().await.unwrap();
+    let extents = tracks.extents(&[before, new]).await.unwrap();
+    let heard = [before, new].map(|flight| extents[&flight].last_received_at);
+    assert_eq!(heard, [Some(time(5)), Some(time(7))]);
 }
 
 #[tokio::test]
