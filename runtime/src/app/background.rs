@@ -21,9 +21,8 @@ const SWEEP: Duration = Duration::from_secs(3_600);
 const PACK: Duration = Duration::from_secs(600);
 /// Once in half of this to all of it, it is measured how much room the data takes.
 const MEASURE: Duration = Duration::from_secs(60);
-
 /// Once in half of this to all of it, other releases on the same database are told which tables are in use here.
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP_TABLES: Duration = Duration::from_secs(60);
 
 /// Background tasks of one airline.
 pub struct Background<'a> {
@@ -40,7 +39,7 @@ impl Background<'_> {
             self.backends.stores.events.clone(),
             self.backends.wake_ups.clone(),
         );
-        self.keep("wake-ups", move |stop| {
+        self.supervise("wake-ups", move |stop| {
             let (events, hints) = (events.clone(), hints.clone());
             async move { wake_ups::run(events, hints, &stop).await }
         });
@@ -49,18 +48,18 @@ impl Background<'_> {
     /// What every process does: the tables that it reads stay.
     pub fn keep_tables(&self) {
         let airline = self.airline.clone();
-        self.keep("keep", move |stop| keep(airline.clone(), stop));
+        self.supervise("tables", move |stop| keep_tables(airline.clone(), stop));
     }
 
     /// What a process with an API does: the stream of changes, and looking whether there is room for more.
     pub fn tell(&self) {
         let airline = self.airline.clone();
-        self.keep("changes", move |stop| {
+        self.supervise("changes", move |stop| {
             let airline = airline.clone();
             async move { airline.changes.run(&stop).await }
         });
         let airline = self.airline.clone();
-        self.keep("measure", move |stop| measure(airline.clone(), stop));
+        self.supervise("measure", move |stop| measure(airline.clone(), stop));
     }
 
     /// What one process at a time does: projections, reactions, feed, tidying up.
@@ -70,14 +69,14 @@ impl Background<'_> {
         self.tasks
             .spawn(async move { airline.project(&supervisor, &stop).await });
         let airline = self.airline.clone();
-        self.keep("reactions", move |stop| {
+        self.supervise("reactions", move |stop| {
             let airline = airline.clone();
             async move { airline.reactions.run(&stop).await }
         });
         let airline = self.airline.clone();
-        self.keep("sweep", move |stop| sweep(airline.clone(), stop));
+        self.supervise("sweep", move |stop| sweep(airline.clone(), stop));
         let airline = self.airline.clone();
-        self.keep("pack", move |stop| pack(airline.clone(), stop));
+        self.supervise("pack", move |stop| pack(airline.clone(), stop));
         if let Some(feed) = &self.backends.feed {
             let metrics = RelayMetrics::default();
             metrics.register(registry);
@@ -89,7 +88,7 @@ impl Background<'_> {
                 names: event_name,
                 metrics,
             });
-            self.keep("relay", move |stop| {
+            self.supervise("relay", move |stop| {
                 let relay = relay.clone();
                 async move { relay.run(&stop).await }
             });
@@ -97,7 +96,7 @@ impl Background<'_> {
     }
 
     /// Runs a task until the stop, again and again if need be.
-    fn keep<F: Future<Output = ()> + Send>(
+    fn supervise<F: Future<Output = ()> + Send>(
         &self,
         task: &'static str,
         begin: impl Fn(CancellationToken) -> F + Send + Sync + 'static,
@@ -136,14 +135,14 @@ async fn measure(airline: Arc<Airline>, stop: CancellationToken) {
     }
 }
 
-async fn keep(airline: Arc<Airline>, stop: CancellationToken) {
+async fn keep_tables(airline: Arc<Airline>, stop: CancellationToken) {
     loop {
         if let Err(error) = airline.keep_tables().await {
             tracing::warn!(%error, "the tables of the read model are not looked after for now");
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(jittered(KEEP, &SystemEntropy)) => {}
+            () = tokio::time::sleep(jittered(KEEP_TABLES, &SystemEntropy)) => {}
         }
     }
 }
