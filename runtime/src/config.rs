@@ -123,6 +123,13 @@ pub struct Servers {
     /// Broker that every event is published to; `amqps://…?cacertfile=FILE` names who may have signed its certificate
     #[arg(long, env = "AMQP_URL", hide_env_values = true, value_name = "URL")]
     pub amqp_url: Option<SecretString>,
+    #[command(flatten)]
+    pub redis: Redis,
+}
+
+/// Redis, when it is named.
+#[derive(Debug, Args)]
+pub struct Redis {
     /// Cache and wake-ups between processes; `rediss://…?ssl_ca_certs=FILE` names who may have signed its certificate
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub redis_url: Option<SecretString>,
@@ -307,6 +314,8 @@ pub struct Erase {
     pub tenant: Tenant,
     #[command(flatten)]
     pub database: Database,
+    #[command(flatten)]
+    pub redis: Redis,
     /// E-mail address or id of the person
     #[arg(value_name = "PERSON")]
     pub person: String,

@@ -15,7 +15,7 @@ use crate::adapters::{self, Stores};
 use crate::application::airline::Airline;
 use crate::application::passwords::Passwords;
 use crate::application::shared::Parts;
-use crate::config::{Database, Servers, Tenant};
+use crate::config::{self, Database, Servers, Tenant};
 use crate::domain::ids::TenantId;
 use crate::ports::cache::Cache;
 use crate::ports::event_bus::{Feed, WakeUps};
@@ -55,19 +55,11 @@ impl Backends {
 
     /// What the configuration names.
     pub async fn open(database: &Database, servers: &Servers) -> anyhow::Result<Self> {
-        let mut backends = Self {
+        let alone = Self {
             cache: Arc::new(MemoryCache::with_longest_life(UNHEARD)),
             ..Self::local(stores(database).await?)
         };
-        if let Some(url) = &servers.redis_url {
-            let entropy = Arc::new(SystemEntropy);
-            let (url, prefix) = (url.expose_secret(), &servers.redis_prefix);
-            let redis = Redis::open(url, prefix, entropy, &backends.supervisor)
-                .map_err(|error| anyhow::anyhow!("REDIS_URL: {error}"))?;
-            backends.cache = redis.cache.clone();
-            backends.wake_ups = redis.wake_ups.clone();
-            backends.redis = Some(redis);
-        }
+        let mut backends = alone.sharing(&servers.redis)?;
         if let Some(url) = &servers.amqp_url {
             let feed = RabbitFeed::new(url.expose_secret());
             let feed = feed.map_err(|error| anyhow::anyhow!("AMQP_URL: {error}"))?;
@@ -76,6 +68,27 @@ impl Backends {
             backends.rabbitmq = Some(feed);
         }
         Ok(backends)
+    }
+
+    /// The same with what other processes hear, if there is a Redis.
+    pub fn sharing(mut self, named: &config::Redis) -> anyhow::Result<Self> {
+        if let Some(url) = &named.redis_url {
+            let entropy = Arc::new(SystemEntropy);
+            let (url, prefix) = (url.expose_secret(), &named.redis_prefix);
+            let redis = Redis::open(url, prefix, entropy, &self.supervisor)
+                .map_err(|error| anyhow::anyhow!("REDIS_URL: {error}"))?;
+            self.cache = redis.cache.clone();
+            self.wake_ups = redis.wake_ups.clone();
+            self.redis = Some(redis);
+        }
+        Ok(self)
+    }
+
+    /// Returns once Redis answers, if there is one.
+    pub async fn connected(&self) {
+        if let Some(redis) = &self.redis {
+            redis.connected().await;
+        }
     }
 
     pub fn register_metrics(&self, registry: &mut Registry) {
@@ -136,8 +149,10 @@ mod tests {
         };
         let servers = Servers {
             amqp_url: None,
-            redis_url: None,
-            redis_prefix: String::new(),
+            redis: config::Redis {
+                redis_url: None,
+                redis_prefix: String::new(),
+            },
         };
         let backends = Backends::open(&database, &servers).await.unwrap();
         let minute = Duration::from_secs(60);

@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 
 use crate::adapters;
 use crate::adapters::system::SystemEntropy;
@@ -15,10 +17,13 @@ use crate::domain::personal::Personal;
 
 /// No more of what is typed is read.
 const MAX_TYPED_BYTES: u64 = 1_000;
+/// Nobody is kept from erasing by a cache.
+const REDIS_PATIENCE: Duration = Duration::from_secs(5);
 
 pub async fn run(config: Erase) -> anyhow::Result<()> {
     let url = config.database.database_url.expose_secret();
     let backends = Backends::local(adapters::open_existing(url).await?);
+    let backends = backends.sharing(&config.redis)?;
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
     let (erasure, named) = (&airline.erasure, &config.person);
@@ -35,6 +40,10 @@ pub async fn run(config: Erase) -> anyhow::Result<()> {
             bail!("there is no terminal to ask on: --yes erases {called} without asking");
         }
         confirm(called, stdin().lock(), stderr())?;
+    }
+    let connected = timeout(REDIS_PATIENCE, backends.connected()).await;
+    if connected.is_err() {
+        eprintln!("Redis does not answer: a key of theirs may be good for a minute more");
     }
     // Admins are counted by what is projected.
     airline.catch_up_with_people().await?;
