@@ -6,7 +6,10 @@ use albatross::domain::pirep::PirepState;
 use albatross::domain::roles::Role;
 use albatross::domain::user::UserStatus;
 use albatross::ports::read_model::Query;
+use albatross_tests::servers::servers;
+use redis::AsyncCommands;
 use rstest::rstest;
+use secrecy::ExposeSecret;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -72,6 +75,30 @@ async fn whoever_is_erased_from_the_command_line_is_gone_and_stays_gone(
         let noted = ledger.all().await.unwrap();
         assert_eq!(noted.into_iter().collect::<Vec<_>>(), [lived.bob.user().0]);
     }
+}
+
+/// Else they would believe a key for a minute.
+#[tokio::test]
+async fn pods_hear_through_redis_who_is_erased() {
+    let place = Place::new(Postgres).await;
+    let lived = live(&place).await;
+    let user = servers().await.redis_user().await;
+    let person = lived.bob.user().to_string();
+    let shared = ["--redis-url", &user.url, "--redis-prefix", &user.prefix];
+    let more = [&[&*person, "--yes"][..], &shared].concat();
+    succeeded(&place.run("erase", &more));
+    let [_, key, _] = &lived.secrets[..] else {
+        panic!("a link, Bob's key and a password");
+    };
+    let name = format!(
+        "{}cache:api-key:{}",
+        user.prefix,
+        &key.expose_secret()[5..17]
+    );
+    let client = redis::Client::open(user.url).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let entry: String = connection.get(name).await.unwrap();
+    assert!(entry.starts_with('t'), "it is a tombstone: {entry}");
 }
 
 #[rstest]
