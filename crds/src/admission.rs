@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::core::{Selector, SelectorExt};
 
 use crate::{
+    TENANT_LABEL,
     conditions::Reason,
     scope::Scope,
     tenant::ApiKeyAllowance,
+    tenant_namespace,
     validation::{ValidatedApiKey, ValidatedTenant},
 };
 
@@ -21,6 +23,15 @@ pub enum Refusal {
         "tenant {tenant} does not allow ApiKeys in namespace {namespace} (its spec.apiKeys.allow)"
     )]
     Namespace { tenant: String, namespace: String },
+    #[error(
+        "ApiKeys of tenant {tenant} cannot be in namespace {namespace}, which is tenant {other}'s, whatever its \
+         spec.apiKeys.allow says"
+    )]
+    OtherTenant {
+        tenant: String,
+        namespace: String,
+        other: String,
+    },
     #[error(
         "tenant {tenant} does not allow ApiKeys in namespace {namespace} to act for {user} (its spec.apiKeys.allow)"
     )]
@@ -43,14 +54,21 @@ impl Refusal {
     /// The reason that a condition gives for it.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Namespace { .. } => Reason::NamespaceNotAllowed,
+            Self::Namespace { .. } | Self::OtherTenant { .. } => Reason::NamespaceNotAllowed,
             Self::User { .. } => Reason::UserNotAllowed,
             Self::Scopes { .. } => Reason::ScopesNotAllowed,
         }
     }
 }
 
-/// Whether `tenant` admits `key` in a namespace with these labels. One entry of its list must allow all of it.
+/// The tenant whose namespace it is. The label alone says nothing: anybody who may label a namespace can set it.
+pub fn tenant_of<'a>(namespace: &str, labels: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let tenant = labels.get(TENANT_LABEL)?;
+    (tenant_namespace(tenant) == namespace).then_some(tenant)
+}
+
+/// Whether `tenant` admits `key` in a namespace with these labels. One entry of its list must allow all of it. None admits
+/// it in another tenant's namespace, whose owners would make themselves keys: a wide selector is not meant for them.
 pub fn admit(
     tenant: &ValidatedTenant,
     key: &ValidatedApiKey,
@@ -58,6 +76,13 @@ pub fn admit(
     labels: &BTreeMap<String, String>,
 ) -> Result<(), Refusal> {
     let (tenant_name, namespace_name) = (tenant.name.clone(), namespace.to_owned());
+    if let Some(other) = tenant_of(namespace, labels).filter(|other| *other != tenant.name) {
+        return Err(Refusal::OtherTenant {
+            tenant: tenant_name,
+            namespace: namespace_name,
+            other: other.to_owned(),
+        });
+    }
     let here = allowances(tenant, namespace, labels);
     if here.is_empty() {
         return Err(Refusal::Namespace {
@@ -210,6 +235,40 @@ mod tests {
         #[case] expected: Result<(), Reason>,
     ) {
         assert_eq!(answer(allow, key, "clients"), expected);
+    }
+
+    #[rstest]
+    #[case::everywhere(json!({}))]
+    #[case::where_the_operator_works(json!({"matchLabels": {"albatross.aero/managed": "true"}}))]
+    #[case::by_name(json!({"matchLabels": {NAMESPACE_NAME: "albatross-nordwind"}}))]
+    fn no_selector_reaches_another_tenants_namespace(#[case] selector: Value) {
+        let tenant = json!({
+            "displayName": "Skyways", "icaoCode": "SKY", "host": "skyways.localhost",
+            "admins": [{"email": "ada@skyways.example", "displayName": "Ada"}],
+            "apiKeys": {"allow": [{"namespaceSelector": selector}, {"namespaceSelector": {"matchLabels": {"team": "ops"}}}]},
+        });
+        let tenant = validate_tenant(&from_value(tenant).unwrap(), "skyways").unwrap();
+        let key = json!({"tenantRef": {"name": "skyways"}, "ttl": "1d", "secretName": "s", "scopes": ["live:read"]});
+        let key = validate_api_key(&from_value(key).unwrap()).unwrap();
+        let labelled = |tenant: &str| {
+            let labels = [
+                ("albatross.aero/managed", "true"),
+                ("team", "ops"),
+                (TENANT_LABEL, tenant),
+            ];
+            labels.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        };
+        let nordwinds = BTreeMap::from(labelled("nordwind"));
+        let refusal = admit(&tenant, &key, "albatross-nordwind", &nordwinds).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::NamespaceNotAllowed);
+        assert!(
+            refusal.to_string().contains("which is tenant nordwind's"),
+            "{refusal}"
+        );
+        // A client's namespace becomes no tenant's by a label, and the tenant's own is its own.
+        assert_eq!(admit(&tenant, &key, "clients", &nordwinds), Ok(()));
+        let own = BTreeMap::from(labelled("skyways"));
+        assert_eq!(admit(&tenant, &key, "albatross-skyways", &own), Ok(()));
     }
 
     #[test]

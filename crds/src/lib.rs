@@ -26,6 +26,8 @@ pub const GROUP: &str = "albatross.aero";
 pub const VERSION: &str = "v1alpha1";
 /// What the namespace of a tenant's own objects starts with.
 pub const NAMESPACE_PREFIX: &str = "albatross-";
+/// Label that names the tenant an object belongs to.
+pub const TENANT_LABEL: &str = "albatross.aero/tenant";
 
 /// Secrets that the operator keeps in a tenant's namespace.
 pub const OPERATOR_SECRETS: [&str; 5] = [

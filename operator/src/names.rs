@@ -6,6 +6,7 @@
 //! limitranges, networkpolicies, poddisruptionbudgets, ingresses, httproutes; `bind` on the three fixed roles; create and patch on events; in
 //! its own namespace everything on secrets, and get, create, update, patch on leases.
 
+pub use albatross_crds::TENANT_LABEL;
 use albatross_crds::tenant_namespace;
 use uuid::Uuid;
 
@@ -15,8 +16,6 @@ pub const FIELD_MANAGER: &str = "albatross-operator";
 pub const REPLICAS_MANAGER: &str = "albatross-replicas";
 /// Keeps a deleted Tenant or ApiKey until its traces are gone.
 pub const FINALIZER: &str = "albatross.aero/finalizer";
-/// Name of the tenant that an object belongs to.
-pub const TENANT_LABEL: &str = "albatross.aero/tenant";
 /// Which part of a tenant a pod is: `api`, `worker` or `migrate`.
 pub const COMPONENT_LABEL: &str = "albatross.aero/component";
 /// Says on every object that it is the operator's.

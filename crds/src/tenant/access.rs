@@ -68,7 +68,7 @@ pub struct ApiKeyAccess {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiKeyAllowance {
-    /// Namespaces in which such ApiKeys may live; the empty selector means all of them.
+    /// Namespaces in which such ApiKeys may live, never those of other tenants; the empty selector means all others.
     #[schemars(schema_with = "schema::label_selector")]
     pub namespace_selector: LabelSelector,
     /// Scopes that such ApiKeys may hold: pireps:read, pireps:write, track:write, bids:write, catalogue:read, live:read,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use albatross_crds::admission::admit as tenant_admits;
+use albatross_crds::admission::{admit as tenant_admits, tenant_of};
 use albatross_crds::conditions::Reason;
 use albatross_crds::validation::{ValidatedApiKey, validate_api_key, validate_tenant};
 use albatross_crds::violation::summary;
@@ -34,7 +34,7 @@ pub struct Admitted {
     pub key: ValidatedApiKey,
     /// URL at which the key works.
     pub endpoint: String,
-    /// Whether its namespace is a tenant's, this one's or another's, where the operator has its rights already.
+    /// Whether its namespace is the tenant's, where the operator has its rights already.
     pub is_at_tenants: bool,
 }
 
@@ -76,7 +76,7 @@ pub fn admit(key: &ApiKey, around: &Around<'_>) -> Result<Admitted, Verdict> {
         .and_then(|status| status.endpoint.clone())
         .ok_or_else(|| waiting(format!("waiting for tenant {name}")))?;
     Ok(Admitted {
-        is_at_tenants: labels.contains_key(names::TENANT_LABEL),
+        is_at_tenants: tenant_of(&namespace, labels).is_some(),
         endpoint,
         key: valid,
     })
@@ -146,14 +146,23 @@ mod tests {
         };
         let admitted = admit(&key(), &around).unwrap();
         assert!(!admitted.is_at_tenants);
-        // One role is bound in it by one name: a second would fight with the tenant's own.
-        let nordwinds = labels(&[("clients", "yes"), (names::TENANT_LABEL, "nordwind")]);
-        let around = Around {
-            namespace_labels: Some(&nordwinds),
-            ..around
-        };
-        assert!(admit(&key(), &around).unwrap().is_at_tenants);
         assert_eq!(admitted.endpoint, "http://api.albatross-skyways.svc:8080");
+    }
+
+    #[test]
+    fn a_label_makes_no_namespace_a_tenants() {
+        let tenant = tenant();
+        let labelled = labels(&[("clients", "yes"), (names::TENANT_LABEL, "skyways")]);
+        let around = Around {
+            tenant: Some(&tenant),
+            namespace_labels: Some(&labelled),
+        };
+        // The operator has no rights there before it binds itself.
+        assert!(!admit(&key(), &around).unwrap().is_at_tenants);
+        // In the tenant's own, one role is bound by that name: a second would fight with it.
+        let mut at_home = key();
+        at_home.metadata.namespace = Some("albatross-skyways".to_owned());
+        assert!(admit(&at_home, &around).unwrap().is_at_tenants);
     }
 
     #[test]

@@ -163,6 +163,27 @@ async fn the_right_to_write_where_keys_are_goes_with_the_last_of_them() {
 }
 
 #[tokio::test]
+async fn a_clients_namespace_that_is_labelled_as_a_tenants_is_a_clients() {
+    let platform = platform("labelled").await;
+    let operator = platform.operator().await;
+    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
+    let label = async |tenant: Option<&str>| {
+        let labels = json!({"metadata": {"labels": {"albatross.aero/tenant": tenant}}});
+        let (parameters, labels) = (PatchParams::default(), Patch::Merge(labels));
+        let changed = namespaces.patch(CLIENTS, &parameters, &labels).await;
+        changed.unwrap();
+    };
+    label(Some("labelled")).await;
+    let key = "labelled-acars";
+    platform.declare_key(key, "labelled", json!({})).await;
+    platform.key_comes_to(key, "True", "Available").await;
+    platform.remove_key(key).await;
+    label(None).await;
+    platform.remove("labelled").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_secret_of_somebody_else_is_left_alone() {
     let platform = platform("contested").await;
     let operator = platform.operator().await;

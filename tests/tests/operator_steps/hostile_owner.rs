@@ -31,7 +31,9 @@ async fn neighbours() -> Platform {
     // Keys of its own namespace: what is allowed if nothing is said.
     let mallory = json!({"owners": owners, "apiKeys": null});
     platform.declare("mallorys", mallory).await;
-    platform.declare("neighbours", json!({})).await;
+    // A selector that is wider than whoever wrote it thought.
+    let everywhere = json!({"apiKeys": {"allow": [{"namespaceSelector": {}}]}});
+    platform.declare("neighbours", everywhere).await;
     platform
 }
 

@@ -14,7 +14,7 @@ use albatross_crds::validation::{
     ValidatedApiKey, ValidatedTenant, cluster_only_fields, validate_api_key, validate_tenant,
 };
 use albatross_crds::violation::summary;
-use albatross_crds::{ApiKey, Tenant, rules};
+use albatross_crds::{ApiKey, TENANT_LABEL, Tenant, rules, tenant_namespace};
 
 /// Everything that the manifests declare.
 #[derive(Debug, Default)]
@@ -132,6 +132,11 @@ fn declare(manifests: Vec<(PathBuf, Manifest)>) -> anyhow::Result<Declared> {
     }
     if declared.tenants.is_empty() && errors.is_empty() {
         bail!("the manifests declare no Tenant");
+    }
+    // As on a cluster, where the operator labels them.
+    for name in declared.tenants.keys() {
+        let labels: &mut BTreeMap<_, _> = namespaces.entry(tenant_namespace(name)).or_default();
+        labels.insert(TENANT_LABEL.to_owned(), name.clone());
     }
     for (file, key) in keys {
         errors.extend(declared.add_key(&file, key, &namespaces).err());
@@ -284,6 +289,15 @@ mod tests {
             (
                 skyways.clone() + &key("elsewhere"),
                 "does not allow ApiKeys",
+            ),
+            (
+                tenant("nordwind", "nordwind.localhost")
+                    + &skyways.replace(
+                        "admins:",
+                        "apiKeys: {allow: [{namespaceSelector: {}}]}, admins:",
+                    )
+                    + &key("albatross-nordwind"),
+                "which is tenant nordwind's",
             ),
             (key("albatross-skyways"), "no Tenant"),
             ("kind: [".to_owned(), "manifests.yaml"),
