@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod answer;
+pub mod binding;
 pub mod build;
 pub mod finalize;
 pub mod issue;
@@ -64,7 +65,8 @@ pub fn on_error(key: Arc<ApiKey>, error: &Error, ctx: Arc<Context>) -> Action {
 
 async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     if key.meta().deletion_timestamp.is_some() {
-        return Ok(match finalize::finalize(key, ctx).await? {
+        let failures = ctx.backoff.failures(&backoff_key(key));
+        return Ok(match finalize::finalize(key, failures, ctx).await? {
             Progress::Finished => STEADY,
             Progress::Waiting => ENDING,
             Progress::Held(why) => {
@@ -86,7 +88,6 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
             return Ok(WAITING);
         }
     };
-    ctx.writer.finalizer(key, true).await?;
     let issued = issue::issue(key, &admitted, ctx).await?;
     let now = ctx.clock.now();
     let mut report = report_of_issue(&issued);

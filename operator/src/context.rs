@@ -11,6 +11,7 @@ pub mod key_ring;
 pub mod kinds;
 pub mod lease;
 pub mod ledger;
+pub mod locks;
 pub mod memory;
 pub mod metrics;
 pub mod object;
@@ -45,8 +46,9 @@ pub struct Context {
     /// Held by who takes what only one can have, a turn in the rollout, a host, a server's last room, until it is
     /// written down.
     pub turns: tokio::sync::Mutex<()>,
-    /// Held by an ApiKey that ends, from asking who else needs the operator's right in its namespace until it is gone.
-    pub client_bindings: tokio::sync::Mutex<()>,
+    /// By namespace. Held by an ApiKey that begins, until the operator has its right there, and by one that ends, from
+    /// asking who else needs it until it is gone.
+    pub client_bindings: locks::Locks,
     pub backoff: backoff::Backoff,
     pub triggers: Arc<triggers::Triggers>,
     pub events: events::Events,

@@ -22,6 +22,7 @@ use crate::context::backoff::Backoff;
 use crate::context::caches::Caches;
 use crate::context::events::Events;
 use crate::context::lease::Leadership;
+use crate::context::locks::Locks;
 use crate::context::memory::Memory;
 use crate::context::metrics::Metrics;
 use crate::context::queue::Queue;
@@ -132,7 +133,7 @@ fn context(
         runtime: RuntimeClient::new().context("cannot set up HTTP")?,
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
-        client_bindings: tokio::sync::Mutex::default(),
+        client_bindings: Locks::default(),
         backoff: Backoff::new(entropy.clone()),
         namespace: namespace.to_owned(),
         clock,

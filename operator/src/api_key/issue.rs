@@ -9,6 +9,7 @@ use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
 use crate::api_key::answer::{Standing, held, is_registered, is_revoked, refusal, standing};
+use crate::api_key::binding::bind;
 use crate::api_key::build;
 use crate::api_key::rotate::rotate;
 use crate::api_key::store::{new_key, store, stored};
@@ -48,11 +49,7 @@ pub async fn issue(
     admitted: &Admitted,
     ctx: &Context,
 ) -> Result<Issue, kube::Error> {
-    if !admitted.is_at_tenants {
-        let binding = Wanted::new(&build::operator_binding(owner, &ctx.namespace));
-        let live = ctx.caches.live(&binding);
-        ctx.writer.apply(&binding, live.as_ref()).await?;
-    }
+    bind(owner, admitted.is_at_tenants, ctx).await?;
     let published = published(owner, admitted, ctx).await?;
     if let Some(secret) = &published
         && secret.annotations().get(names::API_KEY_UID_ANNOTATION) != owner.uid().as_ref()

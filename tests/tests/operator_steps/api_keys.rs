@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use albatross_operator::context::token;
+use albatross_tests::can_i::may;
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{CLIENTS, Platform};
 use albatross_tests::wait::until;
@@ -159,6 +160,60 @@ async fn the_right_to_write_where_keys_are_goes_with_the_last_of_them() {
         .await;
     platform.remove_key("again").await;
     assert!(!is_bound().await);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_created_and_deleted_at_once_leaves_no_right_behind() {
+    let platform = platform("hasty").await;
+    let operator = platform.operator().await;
+    platform.ready("hasty").await;
+    let bindings: Api<RoleBinding> = Api::namespaced(platform.client.clone(), CLIENTS);
+    for round in 0..5 {
+        platform.declare_key("hasty", "hasty", json!({})).await;
+        // The authorizer hears of the binding a moment later.
+        until("the operator has bound itself", async || {
+            let found = bindings.get_opt("albatross-operator").await;
+            found.unwrap().is_some()
+        })
+        .await;
+        platform.remove_key("hasty").await;
+        let left = bindings.get_opt("albatross-operator").await.unwrap();
+        assert_eq!(left, None, "round {round}");
+    }
+    platform.remove("hasty").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_goes_with_its_secret_though_somebody_took_the_right_to_delete_it() {
+    let platform = platform("disarmed").await;
+    let operator = platform.operator().await;
+    let key = "disarmed-acars";
+    platform.declare_key(key, "disarmed", json!({})).await;
+    platform.key_comes_to(key, "True", "Available").await;
+    let bindings: Api<RoleBinding> = Api::namespaced(platform.client.clone(), CLIENTS);
+    let account = format!("system:serviceaccount:{NAMESPACE}:albatross-operator");
+    let account = platform.api_server.client_as(&account);
+    let question = format!("get secrets {CLIENTS} {key}");
+    until("the operator may not read the Secret", async || {
+        // It may have bound itself again before.
+        let _gone = bindings
+            .delete("albatross-operator", &DeleteParams::default())
+            .await;
+        !may(&account, &question).await
+    })
+    .await;
+    platform.remove_key(key).await;
+    assert_eq!(platform.secret(CLIENTS, key).await, None);
+    assert_eq!(platform.pending_secrets().await, [""; 0]);
+    let left = bindings.get_opt("albatross-operator").await;
+    assert_eq!(left.unwrap(), None);
+    // As a tool does that has it from git.
+    platform.declare_key(key, "disarmed", json!({})).await;
+    platform.key_comes_to(key, "True", "Available").await;
+    platform.remove_key(key).await;
+    platform.remove("disarmed").await;
     operator.stop().await;
 }
 
