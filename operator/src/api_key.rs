@@ -21,6 +21,7 @@ use kube::{Resource, ResourceExt};
 use crate::api_key::admit::{Around, Verdict, admit};
 use crate::api_key::finalize::Progress;
 use crate::api_key::issue::{Issue, Wait};
+use crate::api_key::rotate::MOST_REPLACED;
 use crate::api_key::status::Report;
 use crate::context::Context;
 
@@ -95,7 +96,8 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
         && rotate::is_asked_for(ring, &admitted.key)
     {
         report.stalled = matches!(waits, Some(Wait::Refusal(_)));
-        report.rotating = true;
+        // Nothing waits for a tenant that is left alone or sleeps, however long.
+        report.rotating = !matches!(waits, Some(Wait::Tenant(_)));
     }
     report.next_rotation_at = report
         .ring
@@ -190,7 +192,10 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             Reason::Available,
             match waits {
                 Some(Wait::Registration) => waiting("the runtime does not know it yet"),
-                Some(Wait::Refusal(why)) => waiting(why),
+                Some(Wait::Tenant(why) | Wait::Refusal(why)) => waiting(why),
+                Some(Wait::Room(until)) => waiting(&format!(
+                    "{MOST_REPLACED} keys before it are still remembered, the first until {until:.0}"
+                )),
                 None => "the key in the Secret works".to_owned(),
             },
             Some(ring),
@@ -295,5 +300,11 @@ mod tests {
         assert_eq!(report.ready, ConditionStatus::True);
         assert!(!report.stalled);
         assert!(report.message.ends_with("waits: nobody has invited them"));
+        let issued = Issue::Published(ring(), Some(Wait::Room(Timestamp::UNIX_EPOCH)));
+        let message = report_of_issue(&issued).message;
+        assert!(
+            message.ends_with("the first until 1970-01-01T00:00:00Z"),
+            "{message}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! What the tenant's runtime has said about a key.
 
-use albatross_crds::conditions::{self, ConditionStatus, ConditionType};
-use albatross_crds::tenant::Mode;
+use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
+use albatross_crds::tenant::{Hibernate, Mode};
 use albatross_crds::{ApiKey, Tenant};
 use kube::ResourceExt;
 
@@ -84,4 +84,14 @@ pub fn held(tenant: &Tenant) -> Option<String> {
         return None;
     }
     Some(format!("tenant {name} is refused: {}", stalled.message))
+}
+
+/// Why the tenant's runtime hears of no new key at present, if it does not: it is told nothing, or there is none.
+pub fn unheard(tenant: &Tenant) -> Option<String> {
+    let status = tenant.status.as_ref();
+    let ready = status.and_then(|it| conditions::find(&it.conditions, ConditionType::Ready));
+    let rests = ready.is_some_and(|it| it.reason == Reason::Hibernated.as_str());
+    // The status says so for a moment longer than the declaration.
+    let rests = rests && tenant.spec.hibernate != Hibernate::Never;
+    held(tenant).or_else(|| rests.then(|| format!("tenant {} is hibernated", tenant.name_any())))
 }

@@ -2,16 +2,19 @@
 
 use albatross_crds::ApiKey;
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::DynamicObject;
 use kube::runtime::events::EventType;
 use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
-use crate::api_key::answer::{Standing, held, is_registered, is_revoked, refusal, standing};
+use crate::api_key::answer::{
+    Standing, held, is_registered, is_revoked, refusal, standing, unheard,
+};
 use crate::api_key::binding::bind;
 use crate::api_key::build;
-use crate::api_key::rotate::rotate;
+use crate::api_key::rotate::{room_at, rotate};
 use crate::api_key::store::{new_key, store, stored};
 use crate::context::Context;
 use crate::context::key_ring::KeyRing;
@@ -39,8 +42,12 @@ pub enum Issue {
 #[derive(Debug)]
 pub enum Wait {
     Registration,
+    /// The runtime is told of no key at present; why.
+    Tenant(String),
     /// The runtime does not register it; why.
     Refusal(String),
+    /// So many keys were replaced that no other is made before then.
+    Room(Timestamp),
 }
 
 /// Takes the key as far as it can get now.
@@ -87,11 +94,20 @@ pub async fn issue(
         ring.published = true;
         store(owner, &mut ring, ctx).await?;
     }
-    let waits = ring.next.as_ref().map(|next| {
-        let why = refusal(owner, next, ctx);
-        why.map_or(Wait::Registration, Wait::Refusal)
-    });
+    let waits = waits(owner, admitted, &ring, ctx);
     Ok(Issue::Published(ring, waits))
+}
+
+fn waits(owner: &ApiKey, admitted: &Admitted, ring: &KeyRing, ctx: &Context) -> Option<Wait> {
+    let Some(next) = &ring.next else {
+        return room_at(ring, &admitted.key, ctx.clock.now()).map(Wait::Room);
+    };
+    if let Some(why) = refusal(owner, next, ctx) {
+        return Some(Wait::Refusal(why));
+    }
+    let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
+    let why = tenant.and_then(|tenant| unheard(&tenant));
+    Some(why.map_or(Wait::Registration, Wait::Tenant))
 }
 
 fn revoked(owner: &ApiKey, ring: KeyRing, ctx: &Context) -> Issue {

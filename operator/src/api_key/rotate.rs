@@ -19,7 +19,7 @@ use crate::context::object::Wanted;
 /// a replaced key stays declared for longer.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(25);
 /// A rotation waits while so many replaced keys are remembered.
-const MOST_REPLACED: usize = 48;
+pub const MOST_REPLACED: usize = 48;
 /// The overlap of a rotation that is no longer declared when it is finished.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(24);
 
@@ -68,7 +68,7 @@ pub async fn rotate(
 fn begin(owner: &ApiKey, admitted: &Admitted, ring: &mut KeyRing, ctx: &Context) -> bool {
     let now = ctx.clock.now();
     let is_wanted = match &ring.next {
-        None => is_due(ring, &admitted.key, now) && ring.replaced.len() < MOST_REPLACED,
+        None => is_due(ring, &admitted.key, now) && room_at(ring, &admitted.key, now).is_none(),
         Some(next) => is_stale(next, &admitted.key, now) || is_revoked(owner, next, ctx),
     };
     if is_wanted {
@@ -88,6 +88,15 @@ fn is_due(ring: &KeyRing, key: &ValidatedApiKey, now: Timestamp) -> bool {
 pub fn is_asked_for(ring: &KeyRing, key: &ValidatedApiKey) -> bool {
     let trigger = key.rotation.as_ref().and_then(|it| it.trigger.as_ref());
     trigger.is_some() && trigger != ring.trigger.as_ref()
+}
+
+/// When the first of too many replaced keys is forgotten, if a rotation that is due waits for that.
+pub fn room_at(ring: &KeyRing, key: &ValidatedApiKey, now: Timestamp) -> Option<Timestamp> {
+    if ring.replaced.len() < MOST_REPLACED || !is_due(ring, key, now) {
+        return None;
+    }
+    let ends = ring.replaced.iter().map(|replaced| replaced.expires_at);
+    ends.min().map(|end| later(end, REMEMBERED))
 }
 
 /// A key that waited for so long that it has ended, or would be replaced at once.
@@ -201,6 +210,27 @@ mod tests {
         let once = declared(json!({"rotation": {"overlap": "1d", "trigger": "b"}}));
         assert!(!is_stale(&key(0), &once, at(89)));
         assert!(is_stale(&key(0), &once, at(90)));
+    }
+
+    #[test]
+    fn a_rotation_waits_until_the_first_of_too_many_replaced_keys_is_forgotten() {
+        let mut ring = ring();
+        ring.replaced = (0..48)
+            .map(|hour| Key {
+                expires_at: at(40) + SignedDuration::from_hours(hour),
+                ..key(0)
+            })
+            .collect();
+        let other = declared(json!({"rotation": {"overlap": "1d", "trigger": "b"}}));
+        let until = at(41) + SignedDuration::from_hours(1);
+        assert_eq!(room_at(&ring, &other, at(41)), Some(until));
+        assert_eq!(
+            room_at(&ring, &declared(json!({})), at(1)),
+            None,
+            "nothing is due"
+        );
+        assert!(forget(&mut ring, until));
+        assert_eq!(room_at(&ring, &other, until), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use albatross_crds::ApiKeyStatus;
+use albatross_crds::conditions::{ConditionType, is_true};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{CLIENTS, Key, Operator, Platform, Runtime};
 use albatross_tests::wait::{recovered, until};
@@ -206,6 +207,52 @@ async fn a_key_is_replaced_when_it_is_time_and_not_once_it_is_revoked() {
     .await;
     assert!(!turning.stored().await.contains_key("next"));
     assert_eq!(turning.secret().await, second);
+    turning.end().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_rotation_while_the_tenant_sleeps_or_is_suspended() {
+    let turning = Turning::new(json!({"trigger": "a", "overlap": "2h"})).await;
+    let platform = &turning.platform;
+    let cases = [
+        (
+            "hibernate",
+            json!("Now"),
+            json!("Never"),
+            "Ready",
+            "Hibernated",
+            "is hibernated",
+        ),
+        (
+            "suspend",
+            json!(true),
+            json!(false),
+            "Suspended",
+            "Suspended",
+            "is suspended",
+        ),
+    ];
+    for (field, rests, goes_on, kind, reason, why) in cases {
+        let before = turning.secret().await;
+        platform.change(TENANT, json!({ field: rests })).await;
+        platform.comes_to(TENANT, kind, "True", reason).await;
+        turning
+            .change(json!({"rotation": {"trigger": field}}))
+            .await;
+        recovered(&format!("the key says that its tenant {why}"), async || {
+            let conditions = turning.status().await.conditions;
+            let message = format!("waits: tenant {TENANT} {why}");
+            is_true(&conditions, ConditionType::Ready)
+                && !is_true(&conditions, ConditionType::Reconciling)
+                && !is_true(&conditions, ConditionType::Stalled)
+                && conditions.iter().any(|it| it.message.ends_with(&message))
+        })
+        .await;
+        assert_eq!(turning.secret().await, before);
+        platform.change(TENANT, json!({ field: goes_on })).await;
+        let after = turning.rotated(&before).await;
+        assert_eq!(after["previousKey"], before["key"]);
+    }
     turning.end().await;
 }
 
