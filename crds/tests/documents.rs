@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use albatross_crds::conditions::Reason;
+use albatross_crds::conditions::{ConditionType, Reason};
 
 const OPERATING: &str = include_str!("../../docs/operating.md");
 /// Tests of the operator against a real API server.
@@ -32,9 +32,21 @@ fn each_reason_is_asserted_on_a_real_api_server() {
     let mut tests = String::new();
     for file in fs::read_dir(TESTS).expect("a folder of tests") {
         let path = file.expect("a file").path();
-        tests += &fs::read_to_string(path).expect("text");
+        // That one computes statuses, and asks no API server.
+        if !path.ends_with("gitops.rs") {
+            tests += &fs::read_to_string(path).expect("text");
+        }
     }
+    let tests: String = tests.split_whitespace().collect();
+    // Where a type of condition has the same name, a reason is what comes last.
+    let is_type = |reason: &str| ConditionType::ALL.iter().any(|it| it.as_str() == reason);
+    let is_asserted = |reason: &str| match is_type(reason) {
+        true => [")", "]"]
+            .iter()
+            .any(|end| tests.contains(&format!("\",\"{reason}\"{end}"))),
+        false => tests.contains(&format!("\"{reason}\"")),
+    };
     let reasons = Reason::ALL.iter().map(|reason| reason.as_str());
-    let unasserted = reasons.filter(|reason| !tests.contains(&format!("\"{reason}\"")));
+    let unasserted = reasons.filter(|reason| !is_asserted(reason));
     assert_eq!(unasserted.collect::<Vec<_>>(), [""; 0]);
 }

@@ -239,6 +239,40 @@ async fn a_clients_namespace_that_is_labelled_as_a_tenants_is_a_clients() {
 }
 
 #[tokio::test]
+async fn a_key_acts_for_a_user_whom_the_tenant_allows() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    let clients = json!({"matchLabels": {"clients": "yes"}});
+    let allow = json!([{"namespaceSelector": clients, "users": ["ada@skyways.example"]}]);
+    platform
+        .airline("acting", json!({"apiKeys": {"allow": allow}}))
+        .await;
+    let ada = json!({"user": "Ada@skyways.example"});
+    for (key, change) in [("hers", ada), ("its-own", json!({}))] {
+        platform.declare_key(key, "acting", change).await;
+        platform.key_comes_to(key, "True", "Available").await;
+    }
+    let state = platform.runtimes.of("acting").state;
+    for (key, user) in [
+        ("hers", json!("ada@skyways.example")),
+        ("its-own", Value::Null),
+    ] {
+        let id = platform.client_secret(key).await["keyId"].clone();
+        let mut told = state["apiKeys"].as_array().unwrap().iter();
+        let told = told.find(|told| told["keyId"] == id).unwrap();
+        assert_eq!(told["user"], user);
+        assert_eq!(told["machineUser"], format!("{CLIENTS}/{key}"));
+        assert_eq!(told["scopes"], json!(["pireps:write"]));
+    }
+    for key in ["hers", "its-own"] {
+        platform.remove_key(key).await;
+    }
+    platform.remove("acting").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_secret_of_somebody_else_is_left_alone() {
     let platform = platform("contested").await;
     let operator = platform.operator().await;

@@ -74,6 +74,34 @@ async fn who_serves_a_host_keeps_it_however_old_who_else_wants_it_is() {
 }
 
 #[tokio::test]
+async fn a_host_that_only_looks_like_anothers_is_another_and_takes_nothing_of_it() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    // The DNS form of `skyways.example` with a Cyrillic letter.
+    let look_alike = "xn--skywys-6nf.example";
+    for (name, host) in [("skyways", "skyways.example"), ("mimic", look_alike)] {
+        let spec = json!({"host": host, "exposure": {"ingress": {}}});
+        platform.airline(name, spec).await;
+    }
+    assert_eq!(hosts(&platform, "skyways").await, ["skyways.example"]);
+    assert_eq!(hosts(&platform, "mimic").await, [look_alike]);
+    let genuine = platform.runtimes.of("skyways").state;
+    let url = genuine["tenant"]["publicUrl"].as_str().unwrap();
+    assert!(url.ends_with("://skyways.example"), "{url}");
+    // In that form it is a name like any other, and has one owner.
+    platform.declare("late", json!({"host": look_alike})).await;
+    platform
+        .comes_to("late", "Stalled", "True", "HostConflict")
+        .await;
+    for name in ["late", "mimic"] {
+        platform.remove(name).await;
+    }
+    platform.ready("skyways").await;
+    platform.remove("skyways").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn who_is_only_observed_has_no_host_before_it_was_managed_and_keeps_it_then() {
     let platform = Platform::new().await;
     let operator = platform.operator().await;
