@@ -186,6 +186,27 @@ async fn a_key_created_and_deleted_at_once_leaves_no_right_behind() {
 }
 
 #[tokio::test]
+async fn a_key_that_begins_while_the_last_one_ends_has_its_right() {
+    let platform = platform("relayed").await;
+    let operator = platform.operator().await;
+    let bindings: Api<RoleBinding> = Api::namespaced(platform.client.clone(), CLIENTS);
+    platform.declare_key("runner-0", "relayed", json!({})).await;
+    platform.key_comes_to("runner-0", "True", "Available").await;
+    for round in 1..=5 {
+        let (last, next) = (format!("runner-{}", round - 1), format!("runner-{round}"));
+        tokio::join!(platform.remove_key(&last), async {
+            platform.declare_key(&next, "relayed", json!({})).await;
+            platform.key_comes_to(&next, "True", "Available").await;
+        });
+        let bound = bindings.get_opt("albatross-operator").await.unwrap();
+        assert!(bound.is_some(), "round {round}");
+    }
+    platform.remove_key("runner-5").await;
+    platform.remove("relayed").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_goes_with_its_secret_though_somebody_took_the_right_to_delete_it() {
     let platform = platform("disarmed").await;
     let operator = platform.operator().await;
