@@ -208,7 +208,8 @@ impl Pireps {
             let track = self.tracks.all(flight.id).await?;
             report = Some(said.completed(&track_facts::report(&track), self.shared.now()));
             // More may come after it.
-            milestones = track_facts::certain_milestones(&track);
+            let last_sequence = submit.last_sequence.max(present.last_sequence);
+            milestones = track_facts::certain_milestones(&track, last_sequence);
         }
         let command = PirepCommand::Submit {
             report,

@@ -15,6 +15,8 @@ const FLYING_KT: i16 = 80;
 /// Between two samples, faster than this is a jump of the receiver and no flight.
 const JUMP_KT: f64 = 1_500.0;
 const PER_DEGREE: f64 = 1e7;
+/// The phases from take-off to final approach.
+const AIRBORNE: [&str; 8] = ["TOF", "ICL", "TKO", "ENR", "DV", "TEN", "APR", "FIN"];
 
 /// What follows from the samples, in their order; empty where they do not tell. Phases tell better than speeds.
 pub fn report(samples: &[Sample]) -> Report {
@@ -63,61 +65,88 @@ pub fn finished(samples: &[Sample]) -> Report {
 
 /// When the flight passed its milestones, by the phases that its client named.
 pub fn milestones(samples: &[Sample]) -> Milestones {
-    let found = passed(samples).into_iter();
-    found
-        .map(|(milestone, index)| (milestone, samples[index].time))
-        .collect()
+    let mut passed = Passed::default();
+    for sample in samples {
+        passed.see(sample);
+    }
+    passed.milestones
 }
 
-/// Those of them that nothing which is still under way can move: whatever led to them has arrived.
-pub fn certain_milestones(samples: &[Sample]) -> Milestones {
-    let certain = |(milestone, index): &(Milestone, usize)| match milestone {
-        Milestone::OffBlock | Milestone::TakeOff => {
-            // Clients count from 0 or from 1.
-            samples[0].sequence <= 1 && is_whole(&samples[..=*index])
-        }
-        Milestone::Landing | Milestone::OnBlock => {
-            is_whole(&samples[index.saturating_sub(1)..=*index])
-        }
-    };
-    let found = passed(samples).into_iter().filter(certain);
-    found
-        .map(|(milestone, index)| (milestone, samples[index].time))
-        .collect()
+/// Those of a flight that ends now and whose client says that its track does with `last_sequence`, which no position that
+/// is missing can move.
+pub fn certain_milestones(samples: &[Sample], last_sequence: Option<i32>) -> Milestones {
+    let mut passed = Passed::default();
+    let is_whole = passed.follow(samples) == samples.len() && passed.last >= last_sequence;
+    match is_whole {
+        true => passed.milestones,
+        false => passed.certain(),
+    }
 }
 
-/// The samples with which they begin: a landing is the last one, whatever was tried before.
-fn passed(samples: &[Sample]) -> Vec<(Milestone, usize)> {
-    let first = |milestone: Milestone, from: usize| {
-        let begins = |sample: &Sample| {
-            let phase = sample.phase.as_deref();
-            phase.is_some_and(|phase| milestone.phases().contains(&phase))
+/// What a track has shown from its first sample on, up to the first that is missing.
+#[derive(Clone, Debug, Default)]
+pub struct Passed {
+    last: Option<i32>,
+    flew: bool,
+    milestones: Milestones,
+}
+
+impl Passed {
+    /// The sequence number of the last sample that was seen.
+    pub fn last(&self) -> Option<i32> {
+        self.last
+    }
+
+    /// Sees those that follow, up to the first that is missing; how many.
+    pub fn follow(&mut self, samples: &[Sample]) -> usize {
+        let mut followed = 0;
+        for sample in samples {
+            let follows = match self.last {
+                Some(last) => sample.sequence == last + 1,
+                // Clients count from 0 or from 1.
+                None => sample.sequence <= 1,
+            };
+            if !follows {
+                break;
+            }
+            self.see(sample);
+            followed += 1;
+        }
+        followed
+    }
+
+    /// Those that nothing which is still under way can move.
+    pub fn certain(&self) -> Milestones {
+        let mut certain = self.milestones.clone();
+        // Until it is on block it may go around.
+        if !certain.contains_key(&Milestone::OnBlock) {
+            certain.remove(&Milestone::Landing);
+        }
+        certain
+    }
+
+    /// A landing is the last one, whatever was tried before.
+    fn see(&mut self, sample: &Sample) {
+        self.last = Some(sample.sequence);
+        let Some(phase) = sample.phase.as_deref() else {
+            return;
         };
-        let found = samples.iter().skip(from).position(begins);
-        found.map(|index| (milestone, index + from))
-    };
-    let flew_before = |index: usize| samples[..index].iter().any(is_airborne);
-    let off_block = first(Milestone::OffBlock, 0).filter(|(_, index)| !flew_before(*index));
-    let take_off = first(Milestone::TakeOff, 0);
-    let ground = samples.iter().rposition(is_airborne).map(|index| index + 1);
-    let landing = ground.and_then(|from| first(Milestone::Landing, from));
-    let on_block = ground.and_then(|from| first(Milestone::OnBlock, from));
-    let all = [off_block, take_off, landing, on_block];
-    all.into_iter().flatten().collect()
-}
-
-/// Whether none is missing between them.
-fn is_whole(samples: &[Sample]) -> bool {
-    samples
-        .windows(2)
-        .all(|pair| pair[0].sequence + 1 == pair[1].sequence)
-}
-
-/// From take-off to final approach.
-fn is_airborne(sample: &Sample) -> bool {
-    const PHASES: [&str; 8] = ["TOF", "ICL", "TKO", "ENR", "DV", "TEN", "APR", "FIN"];
-    let phase = sample.phase.as_deref();
-    phase.is_some_and(|phase| PHASES.contains(&phase))
+        if AIRBORNE.contains(&phase) {
+            self.milestones.remove(&Milestone::Landing);
+            self.milestones.remove(&Milestone::OnBlock);
+        }
+        for milestone in Milestone::ALL {
+            let possible = match milestone {
+                Milestone::OffBlock => !self.flew,
+                Milestone::TakeOff => true,
+                Milestone::Landing | Milestone::OnBlock => self.flew,
+            };
+            if possible && milestone.phases().contains(&phase) {
+                self.milestones.entry(milestone).or_insert(sample.time);
+            }
+        }
+        self.flew |= AIRBORNE.contains(&phase);
+    }
 }
 
 /// Of what was on board at off-block; nothing when it became more.
@@ -275,7 +304,7 @@ mod tests {
         let track = phases(&flown);
         let expected = [60, 180, 540, 660];
         assert_eq!(seconds(&milestones(&track)), expected, "the last landing");
-        assert_eq!(seconds(&certain_milestones(&track)), expected);
+        assert_eq!(seconds(&certain_milestones(&track, None)), expected);
         let report = report(&track);
         assert_eq!(report.block_time_min, Some(10));
         assert_eq!(report.flight_time_min, Some(6));
@@ -284,10 +313,25 @@ mod tests {
     #[test]
     fn what_may_still_come_keeps_a_milestone_from_being_certain() {
         let taxies_in = phases(&[(24, "LAN"), (25, "TXI"), (26, "ONB")]);
-        assert_eq!(certain_milestones(&taxies_in), Milestones::new());
+        assert_eq!(certain_milestones(&taxies_in, None), Milestones::new());
         let gap = phases(&[(0, "BST"), (1, "TXI"), (3, "TOF"), (9, "ENR"), (11, "LDG")]);
         assert_eq!(seconds(&milestones(&gap)), [60, 180, 660]);
-        assert_eq!(seconds(&certain_milestones(&gap)), [60]);
+        assert_eq!(seconds(&certain_milestones(&gap, None)), [60]);
+    }
+
+    #[test]
+    fn a_landing_is_certain_once_it_is_on_block_or_the_flight_has_ended() {
+        let landed = phases(&[(1, "TXI"), (2, "TOF"), (3, "LDG")]);
+        let mut passed = Passed::default();
+        assert_eq!(passed.follow(&landed), 3);
+        assert_eq!(seconds(&passed.certain()), [60, 120], "it may go around");
+        assert_eq!(
+            seconds(&certain_milestones(&landed, Some(3))),
+            [60, 120, 180]
+        );
+        assert_eq!(seconds(&certain_milestones(&landed, Some(4))), [60, 120]);
+        passed.follow(&phases(&[(4, "TOF"), (5, "LAN"), (6, "ONB")]));
+        assert_eq!(seconds(&passed.certain()), [60, 120, 300, 360]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use moka::future::Cache as Recent;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -15,10 +16,11 @@ use crate::application::pirep_queries::PirepQueries;
 use crate::application::projections::entities::document;
 use crate::application::projections::tables::PIREPS;
 use crate::application::shared::Shared;
+use crate::application::telemetry;
+use crate::application::track_facts::Passed;
 use crate::application::views::StoredPirep;
-use crate::application::{telemetry, track_facts};
 use crate::domain::ids::PirepId;
-use crate::domain::pirep::{Milestone, Pirep, PirepCommand, PirepFacts, PirepState};
+use crate::domain::pirep::{Milestone, Milestones, Pirep, PirepCommand, PirepFacts, PirepState};
 use crate::domain::refusal::Faults;
 use crate::ports::track_store::{Extent, Sample, Stored};
 
@@ -29,17 +31,25 @@ pub const MAX_WHOLE: usize = 25_200;
 /// Most samples of one flight, numbered from 0: a day at one a second.
 pub const MAX_SAMPLES: usize = 86_400;
 const MAX_PHASE_CHARS: usize = 16;
+/// So many flights under way are remembered.
+const FLIGHTS: u64 = 10_000;
 /// The phase in which a flight is interrupted.
 const PAUSED_PHASE: &str = "PSD";
 
 pub struct Tracks {
     shared: Arc<Shared>,
     queries: Arc<PirepQueries>,
+    /// What this process has read of flights under way: however their batches arrive, each sample is read once.
+    passed: Recent<PirepId, Passed>,
 }
 
 impl Tracks {
     pub fn new(shared: Arc<Shared>, queries: Arc<PirepQueries>) -> Self {
-        Self { shared, queries }
+        Self {
+            shared,
+            queries,
+            passed: Recent::new(FLIGHTS),
+        }
     }
 
     /// Stores a batch of the owner's, in whatever state the PIREP is, unless there is no room. A flight that moves after it was
@@ -117,15 +127,28 @@ impl Tracks {
         news: News,
     ) -> Result<(), ServiceError> {
         if news.progress {
-            let track = self.all(flight.id).await?;
-            let milestones = track_facts::certain_milestones(&track);
-            let command = PirepCommand::Reach(milestones);
+            let command = PirepCommand::Reach(self.certain(flight.id).await?);
             self.note(identity, flight, command).await?;
         }
         if news.moves {
             self.note(identity, flight, PirepCommand::Resume).await?;
         }
         Ok(())
+    }
+
+    /// The milestones that the track shows up to the first sample that is missing.
+    async fn certain(&self, pirep: PirepId) -> Result<Milestones, ServiceError> {
+        let mut passed = self.passed.get(&pirep).await.unwrap_or_default();
+        loop {
+            let tracks = &self.shared.tracks;
+            let samples = tracks.samples(pirep.0, passed.last(), MAX_BATCH).await?;
+            if passed.follow(&samples) < MAX_BATCH {
+                break;
+            }
+        }
+        let certain = passed.certain();
+        self.passed.insert(pirep, passed).await;
+        Ok(certain)
     }
 
     /// The whole track of a PIREP that the caller may read, in order.
@@ -203,18 +226,16 @@ struct News {
     progress: bool,
 }
 
-/// Whether the whole track is worth a look for milestones: when a later one than was noted begins, or when what comes late
-/// may be the sample that was missing before one.
+/// Whether the track is worth a look for milestones: when a later one than was noted begins, or when what comes late may be
+/// the sample that was missing before one.
 fn may_reach(pirep: &Pirep, phases: &BTreeSet<String>, is_late: bool) -> bool {
     let last = pirep.milestones.keys().next_back();
     let begins = |milestone: Milestone| milestone.phases().iter().any(|it| phases.contains(*it));
-    let missing = Milestone::ALL
+    let mut missing = Milestone::ALL
         .into_iter()
         .filter(|milestone| !pirep.milestones.contains_key(milestone));
-    missing.into_iter().any(|milestone| match is_late {
-        true => !phases.is_empty(),
-        false => Some(&milestone) > last && begins(milestone),
-    })
+    let news = |milestone| is_late || (Some(&milestone) > last && begins(milestone));
+    pirep.state.is_under_way() && missing.any(news)
 }
 
 fn check(at: &str, most: usize, samples: &[Sample]) -> Result<(), ServiceError> {

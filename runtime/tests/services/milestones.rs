@@ -1,10 +1,18 @@
 //! Milestones are recognised from the phases of positions, and noted once.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use albatross::adapters::memory;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::Submit;
 use albatross::application::write::WriteOptions;
 use albatross::domain::ids::PirepId;
-use albatross::ports::track_store::Sample;
+use albatross::ports::event_store::StoreError;
+use albatross::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore};
+use async_trait::async_trait;
+use jiff::Timestamp;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -12,22 +20,18 @@ use uuid::Uuid;
 
 use crate::stage::*;
 
-/// A whole flight, three samples of each phase.
-const PHASES: [&str; 11] = [
+/// A whole flight, and one that goes around once it has touched down.
+const DIRECT: &[&str] = &[
     "BST", "PBT", "TXI", "TOF", "ICL", "ENR", "APR", "LDG", "LAN", "TXI", "ONB",
 ];
-
-/// When its milestones were, in minutes: the first samples of `PBT`, `TOF`, `LDG` and `ONB`.
-const EXPECTED: [(&str, i64); 4] = [
-    ("/report/landingAt", 21),
-    ("/report/offBlockAt", 3),
-    ("/report/onBlockAt", 30),
-    ("/report/takeOffAt", 9),
+const TOUCH_AND_GO: &[&str] = &[
+    "BST", "PBT", "TXI", "TOF", "ENR", "APR", "LDG", "TOF", "APR", "LAN", "ONB",
 ];
 
-fn flown() -> Vec<Sample> {
-    let samples = (0..3 * PHASES.len()).map(|index| Sample {
-        phase: Some(PHASES[index / 3].to_owned()),
+/// Three samples of each phase.
+fn flown(phases: &[&str]) -> Vec<Sample> {
+    let samples = (0..3 * phases.len()).map(|index| Sample {
+        phase: Some(phases[index / 3].to_owned()),
         ..sample(index as i32, 200)
     });
     samples.collect()
@@ -56,33 +60,45 @@ async fn noted(stage: &Stage, bob: &Identity, id: PirepId) -> Vec<(String, i64)>
     noted
 }
 
-fn expected() -> Vec<(String, i64)> {
-    let each = EXPECTED.iter().map(|(path, at)| ((*path).to_owned(), *at));
-    each.collect()
+/// The first samples of `PBT`, `TOF`, the last landing and `ONB`.
+fn expected(landing_at: i64) -> Vec<(String, i64)> {
+    let all = [
+        ("/report/landingAt", landing_at),
+        ("/report/offBlockAt", 3),
+        ("/report/onBlockAt", 30),
+        ("/report/takeOffAt", 9),
+    ];
+    all.map(|(path, at)| (path.to_owned(), at)).to_vec()
+}
+
+/// The milestones of a flight whose batches arrive in an order that the seed says, everything twice.
+async fn noted_of(phases: &[&str], seed: u64) -> Vec<(String, i64)> {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let size = 1 + seed as usize % 7;
+    let batches: Vec<(Uuid, Vec<Sample>)> = flown(phases)
+        .chunks(size)
+        .map(|samples| (Uuid::new_v4(), samples.to_vec()))
+        .collect();
+    let mut order = [batches.clone(), batches].concat();
+    // The first seed in order.
+    if seed > 0 {
+        order.shuffle(&mut StdRng::seed_from_u64(seed));
+    }
+    for (batch, samples) in order {
+        let tracks = &stage.airline.tracks;
+        tracks.store(&bob, id, batch, samples).await.unwrap();
+    }
+    noted(&stage, &bob, id).await
 }
 
 #[tokio::test]
 async fn milestones_are_noted_once_however_batches_arrive() {
     for seed in 0..40 {
-        let stage = Stage::new().await;
-        let bob = stage.pilot("Bob").await;
-        let id = stage.prefiled(&bob).await.entity.id;
-        let mut random = StdRng::seed_from_u64(seed);
-        let size = 1 + seed as usize % 7;
-        let batches: Vec<(Uuid, Vec<Sample>)> = flown()
-            .chunks(size)
-            .map(|samples| (Uuid::new_v4(), samples.to_vec()))
-            .collect();
-        // Everything twice; the first seed in order.
-        let mut order = [batches.clone(), batches].concat();
-        if seed > 0 {
-            order.shuffle(&mut random);
-        }
-        for (batch, samples) in order {
-            let tracks = &stage.airline.tracks;
-            tracks.store(&bob, id, batch, samples).await.unwrap();
-        }
-        assert_eq!(noted(&stage, &bob, id).await, expected(), "seed {seed}");
+        assert_eq!(noted_of(DIRECT, seed).await, expected(21), "seed {seed}");
+        let noted = noted_of(TOUCH_AND_GO, seed).await;
+        assert_eq!(noted, expected(27), "touch-and-go, seed {seed}");
     }
 }
 
@@ -91,21 +107,19 @@ async fn a_flight_under_way_shows_what_it_reached() {
     let stage = Stage::new().await;
     let bob = stage.pilot("Bob").await;
     let id = stage.prefiled(&bob).await.entity.id;
-    for batch in flown()[..15].chunks(4) {
+    let flown = flown(DIRECT);
+    // The landing is not certain before the flight is on block.
+    for batch in flown[..27].chunks(4) {
         stage.positions(&bob, id, batch.to_vec()).await;
     }
-    stage.airline.catch_up().await.unwrap();
-    let report = stage
-        .airline
-        .pireps
-        .get(&bob, id)
-        .await
-        .unwrap()
-        .pirep
-        .report;
-    assert_eq!(report.off_block_at, Some(flown()[3].time));
-    assert_eq!(report.take_off_at, Some(flown()[9].time));
+    let pireps = &stage.airline.pireps;
+    let report = pireps.current(&bob, id).await.unwrap().pirep.report;
+    assert_eq!(report.off_block_at, Some(flown[3].time));
+    assert_eq!(report.take_off_at, Some(flown[9].time));
     assert_eq!((report.landing_at, report.on_block_at), (None, None));
+    let submitted = pireps.submit(&bob, id, Submit::default(), WriteOptions::default());
+    let pirep = submitted.await.unwrap().entity.pirep;
+    assert_eq!(pirep.milestones.len(), 3, "it has ended");
 }
 
 #[tokio::test]
@@ -113,27 +127,121 @@ async fn a_lost_position_keeps_milestones_from_being_noted_and_not_from_the_repo
     let stage = Stage::new().await;
     let bob = stage.pilot("Bob").await;
     let id = stage.prefiled(&bob).await.entity.id;
-    let mut samples = flown();
-    samples.remove(1);
+    let flown = flown(DIRECT);
+    let mut samples = flown.clone();
+    samples.remove(5);
     stage.positions(&bob, id, samples).await;
     let sure = noted(&stage, &bob, id).await;
-    assert_eq!(sure.len(), 2, "{sure:?}");
+    assert_eq!(sure.len(), 1, "{sure:?}");
     let pireps = &stage.airline.pireps;
     let submitted = pireps.submit(&bob, id, Submit::default(), WriteOptions::default());
     let pirep = submitted.await.unwrap().entity.pirep;
-    assert_eq!(pirep.milestones.len(), 2, "it may still come");
-    assert_eq!(pirep.report.take_off_at, Some(flown()[9].time));
+    assert_eq!(pirep.milestones.len(), 1, "it may still come");
+    assert_eq!(pirep.report.take_off_at, Some(flown[9].time));
     assert_eq!(pirep.report.block_time_min, Some(27));
 }
 
 #[tokio::test]
-async fn what_comes_after_the_submission_is_noted_and_decides_nothing() {
+async fn what_comes_after_the_submission_changes_nothing_that_staff_look_at() {
     let stage = Stage::new().await;
     let bob = stage.pilot("Bob").await;
-    let id = stage.submitted(&bob).await.entity.id;
-    stage.positions(&bob, id, flown()).await;
-    stage.airline.catch_up().await.unwrap();
-    let view = stage.airline.pireps.get(&bob, id).await.unwrap();
-    assert_eq!(view.pirep.milestones.len(), 4);
+    let submitted = stage.submitted(&bob).await;
+    let id = submitted.entity.id;
+    stage.positions(&bob, id, flown(DIRECT)).await;
+    let view = stage.airline.pireps.current(&bob, id).await.unwrap();
+    assert_eq!(view.version, submitted.version);
+    assert!(view.pirep.milestones.is_empty());
     assert_eq!(view.pirep.report.take_off_at, None, "as it was submitted");
+}
+
+#[tokio::test]
+async fn however_positions_arrive_each_is_read_about_once() {
+    const COUNT: i32 = 400;
+    let in_pairs = (0..COUNT / 2).flat_map(|pair| [2 * pair + 1, 2 * pair]);
+    let behind_the_last = std::iter::once(COUNT).chain(0..COUNT);
+    for order in [in_pairs.collect::<Vec<i32>>(), behind_the_last.collect()] {
+        let mut stores = memory::open();
+        let tracks = Arc::new(CountedTracks {
+            stored: stores.tracks.clone(),
+            read: AtomicUsize::new(0),
+        });
+        stores.tracks = tracks.clone();
+        let events = stores.events.clone();
+        let stage = Stage::over(stores, events).await;
+        let bob = stage.pilot("Bob").await;
+        let id = stage.prefiled(&bob).await.entity.id;
+        for sequence in order {
+            // On block without having flown: there is always something to look for.
+            let sample = Sample {
+                phase: Some("ONB".to_owned()),
+                ..sample(sequence, 0)
+            };
+            stage.positions(&bob, id, vec![sample]).await;
+        }
+        let read = tracks.read.load(Ordering::Relaxed);
+        assert!(read <= 3 * COUNT as usize, "{read} were read");
+    }
+}
+
+/// Counts the samples that are read.
+struct CountedTracks {
+    stored: Arc<dyn TrackStore>,
+    read: AtomicUsize,
+}
+
+#[async_trait]
+impl TrackStore for CountedTracks {
+    async fn samples(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<Sample>, StoreError> {
+        let samples = self.stored.samples(flight, after, limit).await?;
+        self.read.fetch_add(samples.len(), Ordering::Relaxed);
+        Ok(samples)
+    }
+
+    async fn store(
+        &self,
+        flight: Uuid,
+        batch_id: Uuid,
+        digest: [u8; 32],
+        received_at: Timestamp,
+        samples: Vec<Sample>,
+    ) -> Result<Stored, TrackError> {
+        let stored = self
+            .stored
+            .store(flight, batch_id, digest, received_at, samples);
+        stored.await
+    }
+
+    async fn extents(&self, flights: &[Uuid]) -> Result<HashMap<Uuid, Extent>, StoreError> {
+        self.stored.extents(flights).await
+    }
+
+    async fn store_log(&self, flight: Uuid, lines: Vec<LogLine>) -> Result<usize, StoreError> {
+        self.stored.store_log(flight, lines).await
+    }
+
+    async fn log(
+        &self,
+        flight: Uuid,
+        after: Option<i32>,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, StoreError> {
+        self.stored.log(flight, after, limit).await
+    }
+
+    async fn with_logs(&self, flights: &[Uuid]) -> Result<HashSet<Uuid>, StoreError> {
+        self.stored.with_logs(flights).await
+    }
+
+    async fn unpacked(&self) -> Result<Vec<Uuid>, StoreError> {
+        self.stored.unpacked().await
+    }
+
+    async fn pack(&self, flight: Uuid) -> Result<bool, StoreError> {
+        self.stored.pack(flight).await
+    }
 }

@@ -145,6 +145,7 @@ impl Client {
             batches.shuffle(&mut self.random);
             // What is not sent by then comes after the submission: rules wait for it.
             let late = batches.split_off(self.random.random_range(0..=batches.len()));
+            let arrived: Vec<_> = batches.iter().map(|(_, batch)| batch.clone()).collect();
             self.send(&pilot, id, batches).await;
             let by = pilot.clone();
             let submitted = self.done(move |replica| {
@@ -155,7 +156,12 @@ impl Client {
             self.read(&pilot, id, submitted, 2).await;
             self.send(&pilot, id, late).await;
             let mut flights = self.story.flights.lock().unwrap();
-            flights.insert(id, Flown { filed, submitted });
+            let flown = Flown {
+                filed,
+                submitted,
+                milestones: telemetry::certain(&arrived),
+            };
+            flights.insert(id, flown);
         }
         self.converged().await
     }

@@ -29,6 +29,8 @@ pub struct Flown {
     pub filed: i64,
     /// Position of its submission.
     pub submitted: i64,
+    /// How many milestones were certain by then.
+    pub milestones: usize,
 }
 
 /// A key that was revoked, and who found it open.

@@ -20,6 +20,12 @@ pub const MILESTONES: [(Milestone, i32); 4] = [
     (Milestone::OnBlock, 10),
 ];
 
+/// How many of them are certain once these batches have arrived: as far as none is missing, a landing with on-block.
+pub fn certain(arrived: &[Range<i32>]) -> usize {
+    let whole = BATCHES.iter().take_while(|it| arrived.contains(it)).count();
+    [0, 1, 2, 2, MILESTONES.len()][whole]
+}
+
 pub fn time(sequence: i32) -> Timestamp {
     Timestamp::from_second(1_777_000_000 + i64::from(sequence) * 60).unwrap()
 }

@@ -44,6 +44,11 @@ impl PirepState {
             Self::Discarded => "Discarded",
         }
     }
+
+    /// Flown, interruptions included.
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::InProgress | Self::Paused)
+    }
 }
 
 /// Whom a submitted PIREP awaits.

@@ -225,10 +225,10 @@ pub fn merge(
     Ok(edited.into_iter().chain(measured).collect())
 }
 
-/// Notes each milestone once, of a flight that is not decided yet. What a wrong clock puts into the future is left out.
+/// Notes each milestone once, of a flight under way: what comes later changes nothing that staff look at. What a wrong clock
+/// puts into the future is left out.
 pub fn reach(pirep: &Pirep, milestones: &Milestones, context: &Ctx) -> Vec<PirepEvent> {
-    use PirepState::{InProgress, Paused, Submitted};
-    if !matches!(pirep.state, InProgress | Paused | Submitted) {
+    if !pirep.state.is_under_way() {
         return Vec::new();
     }
     let new = milestones.iter().filter(|(milestone, at)| {

@@ -162,8 +162,7 @@ impl Pirep {
     /// tells.
     #[must_use]
     pub fn as_reported(mut self, now: Timestamp) -> Self {
-        let under_way = matches!(self.state, PirepState::InProgress | PirepState::Paused);
-        if under_way && !self.milestones.is_empty() {
+        if self.state.is_under_way() && !self.milestones.is_empty() {
             let at = |milestone| self.milestones.get(&milestone).copied();
             let reached = Report {
                 off_block_at: at(Milestone::OffBlock),
