@@ -10,6 +10,7 @@ use crate::application::career::Career;
 use crate::application::commands::{CommandError, Order};
 use crate::application::error::ServiceError;
 use crate::application::events::DecodedEvent;
+use crate::application::projections::lane::Lane;
 use crate::application::reactions::due::{Cause, Timer};
 use crate::application::reactions::policy::{Policy, Timing, settled};
 use crate::application::shared::Shared;
@@ -27,6 +28,8 @@ pub const POLICY: &str = "review-rules";
 const WAIT: SignedDuration = SignedDuration::from_mins(15);
 /// So often they look whether it has arrived: positions are telemetry, and no events.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(15);
+/// So often those that read the pilot look whether the list of flights has come as far.
+const LIST_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// How often it is tried against a flight that moves.
 const ATTEMPTS: usize = 3;
 
@@ -61,7 +64,11 @@ impl ReviewPolicy {
             let Some(pending) = pending(&events, cause) else {
                 return Ok(None);
             };
-            if let Some(due_at) = self.waits_until(&pending, id).await? {
+            let mut due_at = self.waits_until(&pending, id).await?;
+            if due_at.is_none() && rules.read_pilot() && !self.is_listed(cause).await? {
+                due_at = Some(later(self.shared.now(), LIST_EVERY));
+            }
+            if let Some(due_at) = due_at {
                 return Ok(Some(Timing::Set(Timer {
                     policy: POLICY.to_owned(),
                     subject: id,
@@ -102,6 +109,13 @@ impl ReviewPolicy {
             _ => None,
         });
         Ok(Tenant::fold(None, before))
+    }
+
+    /// Whether the list of flights shows all that was in the log at the submission: it may lag, or be built anew.
+    async fn is_listed(&self, cause: Cause) -> Result<bool, ServiceError> {
+        let lanes = self.shared.projections.status().await?;
+        let mut flights = lanes.iter().filter(|it| it.lane == Lane::Flights.name());
+        Ok(flights.all(|it| it.position >= cause.position))
     }
 
     /// When to look again; none when the track is whole, or has been waited for long enough.
