@@ -125,14 +125,6 @@ impl PirepQueries {
         Ok(views.collect())
     }
 
-    /// Whether a pilot may begin no flight now.
-    pub async fn is_suspended(&self, pilot: UserId) -> Result<bool, ServiceError> {
-        let row = self.shared.read_model.get(&USERS, pilot.0).await?;
-        let view = row.map(|row| document::<UserView>(&USERS, row));
-        let status = view.transpose()?.map(|view| view.entity.status);
-        Ok(status == Some(UserStatus::Suspended))
-    }
-
     /// As was read not long ago: a program files many flights for one pilot.
     async fn pilot(&self, pilot: UserId) -> Result<People, ServiceError> {
         if let Some(known) = self.pilots.get(&pilot).await {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::application::auth::principal::Principal;
 use crate::application::bidding::Bidding;
 use crate::application::commands::{CommandError, Done, Loaded, Order};
 use crate::application::contact::{Contact, contact};
@@ -28,6 +29,7 @@ use crate::domain::pirep::{
     Plan, Report, Source, SourceKind,
 };
 use crate::domain::refusal::Refusal;
+use crate::domain::user::UserStatus;
 
 pub struct Pireps {
     shared: Arc<Shared>,
@@ -242,8 +244,9 @@ impl Pireps {
             last_sequence: track.last().map(|sample| sample.sequence),
             milestones: track_facts::milestones(&track),
         };
+        let pilot = Principal::load(&*self.shared.credentials, present.pilot).await?;
         let facts = PirepFacts {
-            pilot_suspended: self.queries.is_suspended(present.pilot).await?,
+            pilot_suspended: pilot.is_some_and(|it| it.status == UserStatus::Suspended),
             ..self.facts(identity, &flight).await?
         };
         self.change(identity, flight, command, facts, options).await
