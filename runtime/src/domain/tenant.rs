@@ -217,12 +217,7 @@ impl Aggregate for Tenant {
             }
             (TenantCommand::ChangeRanks(ranks), Some(tenant)) => {
                 keepers_only(context)?;
-                let mut faults = Faults::default();
-                rank::check(&mut faults, ranks);
-                faults.finish()?;
-                let ranks = rank::tidied(ranks);
-                let differs = ranks != tenant.ranks;
-                Ok(changed(differs, TenantEvent::RanksChanged(ranks)))
+                change_ranks(tenant, ranks)
             }
             (TenantCommand::ChangePirepFields(fields), Some(tenant)) => {
                 keepers_only(context)?;
@@ -309,6 +304,25 @@ fn change_rules(
         rules: rules.to_vec(),
     });
     Ok(changed(rules != tenant.rules.rules, event))
+}
+
+fn change_ranks(tenant: &Tenant, ranks: &[Rank]) -> Result<Vec<TenantEvent>, Refusal> {
+    let mut faults = Faults::default();
+    rank::check(&mut faults, ranks);
+    faults.finish()?;
+    let ranks = rank::tidied(ranks);
+    let has = |ranks: &[Rank], name: &str| ranks.iter().any(|rank| rank.name == name);
+    let named = tenant.rules.rules.iter().filter_map(Rule::rank);
+    // A rule that names no rank would hold every flight.
+    let mut lost = named.filter(|name| has(&tenant.ranks, name) && !has(&ranks, name));
+    if let Some(name) = lost.next() {
+        return Err(Refusal::conflict(
+            "rank-in-use",
+            format!("A review rule names the rank `{name}`: change or remove that rule first."),
+        ));
+    }
+    let differs = ranks != tenant.ranks;
+    Ok(changed(differs, TenantEvent::RanksChanged(ranks)))
 }
 
 fn keepers_only(context: &Context<()>) -> Result<(), Refusal> {

@@ -2,6 +2,7 @@
 
 use albatross::domain::actor::Actor;
 use albatross::domain::catalogue::{FieldKind, PirepField, Rank};
+use albatross::domain::review::{Rule, Rules};
 use albatross::domain::tenant::{Limits, Profile, Settings, Tenant, TenantCommand, TenantEvent};
 
 use crate::given::{Given, admin, pilot};
@@ -136,6 +137,37 @@ fn ranks_are_replaced_as_a_whole_and_kept_in_order() {
     given
         .when(admin(), change(many.collect()))
         .invalid(&["/items too-many"]);
+}
+
+#[test]
+fn a_rank_that_a_rule_names_stays_until_the_rule_is_changed() {
+    let rule = |least_rank: &str| {
+        let least_rank = least_rank.to_owned();
+        TenantEvent::RulesChanged(Rules {
+            version: 1,
+            rules: vec![Rule::AutoAccept, Rule::RankAutoAccept { least_rank }],
+        })
+    };
+    let ranks = |names: &[&str]| -> Vec<Rank> {
+        let ranks = (0..).zip(names).map(|(hours, name)| rank(name, hours));
+        ranks.collect()
+    };
+    let ranked = TenantEvent::RanksChanged(ranks(&["Cadet", "Captain"]));
+    let given = Given::<Tenant>::events([created(), ranked.clone(), rule("Captain")]);
+    for names in [&["Cadet"][..], &["Cadet", "captain"]] {
+        given
+            .when(admin(), TenantCommand::ChangeRanks(ranks(names)))
+            .conflicts("rank-in-use");
+    }
+    let kept = ranks(&["Pupil", "Officer", "Captain"]);
+    given
+        .when(admin(), TenantCommand::ChangeRanks(kept.clone()))
+        .then([TenantEvent::RanksChanged(kept)]);
+    // What a rule names in vain already keeps nobody from changing ranks.
+    let other = ranks(&["Cadet"]);
+    Given::<Tenant>::events([created(), ranked, rule("Chief")])
+        .when(admin(), TenantCommand::ChangeRanks(other.clone()))
+        .then([TenantEvent::RanksChanged(other)]);
 }
 
 fn field(key: &str, kind: FieldKind, choices: &[&str]) -> PirepField {

@@ -76,6 +76,14 @@ impl Rule {
         matches!(self, Self::AutoAccept | Self::RankAutoAccept { .. })
     }
 
+    /// The rank that it names.
+    pub fn rank(&self) -> Option<&str> {
+        match self {
+            Self::RankAutoAccept { least_rank } => Some(least_rank),
+            _ => None,
+        }
+    }
+
     fn otherwise(&self) -> Option<Answer> {
         match self {
             Self::MinBlockTime { otherwise, .. }

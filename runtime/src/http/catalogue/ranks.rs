@@ -63,6 +63,8 @@ async fn list_ranks(
 }
 
 /// Replace all ranks
+///
+/// A rank that a review rule names stays until that rule is changed.
 #[utoipa::path(put, path = "/ranks", operation_id = "setRanks", tag = "catalogue",
     request_body = RankList,
     params(("If-Match" = String, Header, description = "ETag of the version that was seen"), Write),

@@ -867,7 +867,9 @@ export interface paths {
         get: operations["listRanks"];
         /**
          * Replace all ranks
-         * @description Scope of a key: `catalogue:write`.
+         * @description A rank that a review rule names stays until that rule is changed.
+         *
+         *     Scope of a key: `catalogue:write`.
          */
         put: operations["setRanks"];
         post?: never;
