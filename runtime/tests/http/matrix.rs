@@ -344,11 +344,17 @@ async fn a_key_without_a_staff_scope_is_no_staff() {
         .key(&admin, &["pireps:read", "pireps:write", "track:write"])
         .await;
     assert_eq!(stack.ask(Call::get(&path).key(&acars)).await.status, 404);
-    let cancel = Call::new("POST", &format!("{path}/cancel")).key(&acars);
-    assert_eq!(
-        stack.ask(cancel.json(json!({"reason": "No"}))).await.status,
-        404
-    );
+    for (method, action) in [
+        ("PATCH", ""),
+        ("POST", "/finish"),
+        ("POST", "/cancel"),
+        ("POST", "/restore"),
+        ("POST", "/comments"),
+    ] {
+        let call = Call::new(method, &format!("{path}{action}")).key(&acars);
+        let answer = stack.ask(call.named().json(json!({"reason": "No"}))).await;
+        assert_eq!(answer.status, 404, "{method} {action}");
+    }
     let review = stack.key(&admin, &["pireps:read", "review"]).await;
     assert_eq!(stack.ask(Call::get(&path).key(&review)).await.status, 200);
 }
