@@ -185,7 +185,8 @@ impl Quota {
         .message("must have storage from 64Mi to 1Pi"),
 )]
 pub struct Limits {
-    /// Most people with the role Pilot. Who registers, or is invited, beyond that is refused; nobody is taken away.
+    /// Most people with the role Pilot, without those who await approval. Who registers, is invited or is approved beyond that
+    /// is refused; nobody is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub pilots: Option<i32>,

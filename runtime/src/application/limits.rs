@@ -5,6 +5,7 @@ use crate::application::error::ServiceError;
 use crate::application::projections::tables::{PIREPS, USERS};
 use crate::application::shared::Shared;
 use crate::domain::refusal::Refusal;
+use crate::domain::user::UserStatus;
 use crate::ports::read_model::{Filter, Table, Value};
 
 const DAY_MICROSECONDS: i64 = 24 * 60 * 60 * 1_000_000;
@@ -14,7 +15,11 @@ pub async fn pilots_reached(shared: &Shared) -> Result<Option<u32>, ServiceError
     let Some(most) = declared(shared).await?.limits.pilots else {
         return Ok(None);
     };
+    // Whoever waits for approval is no pilot yet, or strangers could fill the airline.
+    let admitted = [UserStatus::Active, UserStatus::Suspended];
+    let admitted = admitted.map(|status| Value::Text(status.as_str().to_owned()));
     let filters = vec![
+        Filter::OneOf("status", admitted.to_vec()),
         Filter::Equals("pilot", Value::Integer(1)),
         Filter::Equals("machine", Value::Integer(0)),
     ];

@@ -161,7 +161,8 @@ async fn set_roles(
 
 /// Approve a user
 ///
-/// Whoever registered where the settings say `Approval` may log in from then on. Who is not to be let in is erased.
+/// Whoever registered where the settings say `Approval` may log in from then on, unless the airline has as many pilots as it
+/// may. Who is not to be let in is erased.
 #[utoipa::path(post, path = "/users/{id}/approve", operation_id = "approveUser", tag = "users",
     request_body = NoMembers,
     params(("id" = Uuid, Path, description = "Id of the user"),

@@ -136,6 +136,12 @@ fn an_admin_approves_once_whoever_waits() {
     }
     let active = given(vec![waiting.clone(), UserEvent::Approved]);
     active.when(admin(), approve()).then([]);
+    let full = UserFacts {
+        pilots_reached: Some(20),
+        ..UserFacts::default()
+    };
+    let one_more = given(vec![waiting.clone()]).with(full);
+    one_more.when(admin(), approve()).refused("too-many-pilots");
     // Who is suspended is reinstated, with that word.
     let suspended = UserEvent::Suspended {
         reason: "rude".into(),

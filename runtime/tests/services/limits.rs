@@ -1,12 +1,13 @@
 //! What an airline is declared to grow to, at most: new pilots and new flights are refused, and nothing that has begun.
 
 use albatross::application::error::ServiceError;
+use albatross::application::identity::Identity;
 use albatross::application::pireps::Submit;
 use albatross::application::users::Register;
 use albatross::application::write::WriteOptions;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
-use albatross::domain::tenant::Limits;
+use albatross::domain::tenant::{Limits, RegistrationPolicy, Settings};
 use jiff::SignedDuration;
 
 use crate::desired::{apply, nothing};
@@ -51,6 +52,34 @@ async fn one_pilot_more_than_may_be_is_refused_until_more_may_be() {
     assert_eq!(refused(register(&stage, "Bill").await).0, "too-many-pilots");
     limited(&stage, 4, None, None).await;
     register(&stage, "Bill").await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_waits_for_approval_is_counted_once_let_in() {
+    let stage = Stage::new().await;
+    limited(&stage, 1, Some(1), None).await;
+    let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
+    let settings = Settings {
+        registration: RegistrationPolicy::Approval,
+        ..Settings::default()
+    };
+    let version = stage.airline.tenant().await.unwrap().unwrap().version;
+    let lists = &stage.airline.lists;
+    let set = lists.set_settings(&ada, settings, seen(version));
+    set.await.unwrap();
+    let [bob, bea] = [stage.pilot("Bob").await, stage.pilot("Bea").await];
+    let users = &stage.airline.users;
+    let approve = async |pilot: &Identity| {
+        let approved = users.approve(&ada, pilot.user(), WriteOptions::default());
+        let approved = approved.await;
+        stage.airline.catch_up().await.unwrap();
+        approved
+    };
+    approve(&bob).await.unwrap();
+    assert_eq!(refused(approve(&bea).await).0, "too-many-pilots");
+    approve(&bob).await.unwrap();
+    limited(&stage, 2, Some(2), None).await;
+    approve(&bea).await.unwrap();
 }
 
 #[tokio::test]

@@ -163,13 +163,16 @@ impl Accounts {
 
     /// The limit on pilots, if the command brings one more than there may be.
     async fn pilots_reached(&self, command: &UserCommand) -> Result<Option<u32>, CommandError> {
-        match command {
-            UserCommand::Register(new) if !new.machine => {
-                let reached = limits::pilots_reached(&self.shared).await;
-                reached.map_err(|error| CommandError::Unavailable(error.into()))
-            }
-            _ => Ok(None),
+        let brings = match command {
+            UserCommand::Register(new) => !new.machine,
+            UserCommand::Approve => true,
+            _ => false,
+        };
+        if !brings {
+            return Ok(None);
         }
+        let reached = limits::pilots_reached(&self.shared).await;
+        reached.map_err(|error| CommandError::Unavailable(error.into()))
     }
 
     /// How the airline takes those who register themselves, as its own stream says now.

@@ -39,14 +39,8 @@ pub fn register(user: &NewUser, context: &Ctx) -> Decision {
             "Machine users come from manifests only.",
         ));
     }
-    if let Some(most) = context.facts.pilots_reached
-        && !user.machine
-        && user.roles.contains(Role::Pilot)
-    {
-        return Err(Refusal::limit(
-            "too-many-pilots",
-            format!("The airline is declared to have at most {most} pilots, and has them."),
-        ));
+    if !user.machine {
+        rules::refuse_pilot_too_many(&user.roles, context)?;
     }
     check_user(user)?;
     let pending = own && context.facts.registration == RegistrationPolicy::Approval;

@@ -51,10 +51,11 @@ pub fn set_roles(user: &User, roles: &Roles, context: &Ctx) -> Decision {
 
 pub fn approve(user: &User, context: &Ctx) -> Decision {
     admin_only(context)?;
-    Ok(match user.status {
-        UserStatus::Pending => vec![UserEvent::Approved],
-        UserStatus::Active | UserStatus::Suspended | UserStatus::Erased => Vec::new(),
-    })
+    if user.status != UserStatus::Pending {
+        return Ok(Vec::new());
+    }
+    refuse_pilot_too_many(&user.roles, context)?;
+    Ok(vec![UserEvent::Approved])
 }
 
 pub fn suspend(user: &User, reason: &str, context: &Ctx) -> Decision {
@@ -228,6 +229,17 @@ pub fn refuse_platform_admin(before: &Roles, after: &Roles, context: &Ctx) -> Re
         "platform-admin",
         "PlatformAdmin comes from the operator or the command line only.",
     ))
+}
+
+/// Whoever becomes a pilot counts against the airline's limit.
+pub fn refuse_pilot_too_many(roles: &Roles, context: &Ctx) -> Result<(), Refusal> {
+    match context.facts.pilots_reached {
+        Some(most) if roles.contains(Role::Pilot) => Err(Refusal::limit(
+            "too-many-pilots",
+            format!("The airline is declared to have at most {most} pilots, and has them."),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn refuse_last_admin(user: &User, context: &Ctx) -> Result<(), Refusal> {

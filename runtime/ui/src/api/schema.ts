@@ -1083,7 +1083,8 @@ export interface paths {
         put?: never;
         /**
          * Approve a user
-         * @description Whoever registered where the settings say `Approval` may log in from then on. Who is not to be let in is erased.
+         * @description Whoever registered where the settings say `Approval` may log in from then on, unless the airline has as many pilots as it
+         *     may. Who is not to be let in is erased.
          *
          *     Scope of a key: `users`.
          */
