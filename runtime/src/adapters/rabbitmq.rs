@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::sync::Mutex;
 
-use crate::adapters::authority::authority;
+use crate::adapters::authority;
 use crate::adapters::rabbitmq::link::{Link, QUEUE_LENGTH};
 use crate::ports::event_bus::{Feed, FeedMessage};
 use crate::ports::event_store::StoreError;
@@ -20,7 +20,7 @@ use crate::ports::event_store::StoreError;
 /// keeps the last 100,000, so that there is always somebody who confirms. That it lets older ones go is told.
 pub struct RabbitFeed {
     uri: AMQPUri,
-    /// Certificates in PEM, besides those that the system trusts.
+    /// File of certificates in PEM, besides those that the system trusts.
     authority: Option<String>,
     link: Mutex<Option<Link>>,
     unread: Gauge,
@@ -30,13 +30,13 @@ impl RabbitFeed {
     /// `cacertfile=…` in the query names a file of who may have signed the broker's certificate.
     ///
     /// # Errors
-    /// When `url` is not an `amqp://` or `amqps://` URL, or that file cannot be read.
+    /// When `url` is not an `amqp://` or `amqps://` URL.
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let mut uri: AMQPUri = url.parse()?;
         uri.query.heartbeat.get_or_insert(10);
         Ok(Self {
             uri,
-            authority: authority(url, "cacertfile")?,
+            authority: authority::file(url, "cacertfile"),
             link: Mutex::new(None),
             unread: Gauge::default(),
         })
@@ -78,7 +78,10 @@ impl Feed for RabbitFeed {
         let mut slot = self.link.lock().await;
         let link = match slot.take().filter(Link::is_up) {
             Some(link) => link,
-            None => Link::open(&self.uri, self.authority.clone()).await?,
+            None => {
+                let authority = authority::read(self.authority.as_deref()).await?;
+                Link::open(&self.uri, authority).await?
+            }
         };
         let sent = link.send(messages).await;
         match sent.failure {

@@ -31,7 +31,7 @@ impl Redis {
     /// query names a file of who may have signed its certificate.
     ///
     /// # Errors
-    /// When `url` is not a `redis://` or `rediss://` URL, or that file cannot be read.
+    /// When `url` is not a `redis://` or `rediss://` URL.
     pub fn open(
         url: &str,
         prefix: &str,

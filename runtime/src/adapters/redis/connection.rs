@@ -9,12 +9,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, Msg, ProtocolVersion, PushInfo,
-    PushKind, RedisError, RedisResult, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, Msg,
+    ProtocolVersion, PushInfo, PushKind, RedisError, RedisResult, TlsCertificates,
 };
 use tokio::sync::{broadcast, mpsc, watch};
 
-use crate::adapters::authority::authority;
+use crate::adapters::authority;
 use crate::ports::backoff::Backoff;
 use crate::ports::clock::Entropy;
 use crate::ports::event_store::StoreError;
@@ -39,7 +39,9 @@ pub enum Heard {
 }
 
 pub struct Connection {
-    client: Client,
+    info: ConnectionInfo,
+    /// File of certificates in PEM, in place of those that the system trusts.
+    authority: Option<String>,
     channels: Vec<String>,
     current: watch::Sender<Option<Live>>,
     heard: broadcast::Sender<Heard>,
@@ -62,18 +64,9 @@ impl Connection {
             .clone()
             .set_protocol(ProtocolVersion::RESP3);
         let info = info.set_redis_settings(settings);
-        let client = match authority(url, "ssl_ca_certs")? {
-            Some(authority) => Client::build_with_tls(
-                info,
-                TlsCertificates {
-                    client_tls: None,
-                    root_cert: Some(authority.into_bytes()),
-                },
-            )?,
-            None => Client::open(info)?,
-        };
         Ok(Self {
-            client,
+            info,
+            authority: authority::file(url, "ssl_ca_certs"),
             channels,
             current: watch::Sender::new(None),
             heard: broadcast::Sender::new(1_024),
@@ -156,11 +149,26 @@ impl Connection {
             .set_response_timeout(Some(RESPONSE_TIMEOUT))
             .set_push_sender(push);
         let mut connection = self
-            .client
+            .client()
+            .await?
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
         connection.subscribe(&self.channels).await?;
         Ok((connection, pushed))
+    }
+
+    async fn client(&self) -> RedisResult<Client> {
+        let info = self.info.clone();
+        match authority::read(self.authority.as_deref()).await? {
+            Some(authority) => Client::build_with_tls(
+                info,
+                TlsCertificates {
+                    client_tls: None,
+                    root_cert: Some(authority.into_bytes()),
+                },
+            ),
+            None => Client::open(info),
+        }
     }
 
     fn came_up(&self, live: Live) {
