@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use reqwest::Certificate;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use secrecy::SecretString;
 
 use crate::config::{OperatorConfig, PostgresServer, RabbitmqServer, RedisServer, Servers};
@@ -35,18 +38,33 @@ pub enum ServerRef<'a> {
 /// What a server last answered: which start of it this is, or why it did not answer.
 pub type Health = Result<String, ProvisionError>;
 
-/// Hands out connections to servers. Accounts and certificates are read from their Secrets when first used, and again after
-/// a failure.
+/// Hands out connections to servers. The account and the certificates of one are read from their Secrets when first used, and
+/// again after it has failed.
 pub struct ServerAccess {
     client: Client,
     namespace: String,
     servers: Servers,
     http: reqwest::Client,
     metrics: Metrics,
-    accounts: Mutex<HashMap<String, Credentials>>,
-    /// Certificates in PEM, by Secret.
-    authorities: Mutex<HashMap<String, String>>,
-    health: Mutex<HashMap<String, Health>>,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// What is known of one server.
+#[derive(Default)]
+struct Known {
+    account: Option<Credentials>,
+    authority: Option<Arc<Authority>>,
+    /// By which it last answered.
+    proven: Option<Arc<Authority>>,
+    health: Option<Health>,
+}
+
+/// Who may have signed a server's certificate.
+struct Authority {
+    /// In PEM.
+    certificates: String,
+    /// Believes nobody else.
+    http: reqwest::Client,
 }
 
 impl ServerAccess {
@@ -63,27 +81,40 @@ impl ServerAccess {
             servers: config.servers.clone(),
             http,
             metrics,
-            accounts: Mutex::default(),
-            authorities: Mutex::default(),
-            health: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
     pub async fn postgres(&self, server: &PostgresServer) -> Result<Postgres, ProvisionError> {
-        let account = self.account(&server.name, &server.admin_secret).await?;
-        let authority = self.authority(&server.name, server.ca_secret.as_deref());
-        Ok(Postgres::new(server, &account, authority.await?.as_deref()))
+        let authority = self.authority(ServerRef::Postgres(&server.name)).await?;
+        self.postgres_by(server, authority.as_deref()).await
+    }
+
+    async fn postgres_by(
+        &self,
+        server: &PostgresServer,
+        authority: Option<&Authority>,
+    ) -> Result<Postgres, ProvisionError> {
+        let named = ServerRef::Postgres(&server.name);
+        let account = self.account(named, &server.admin_secret).await?;
+        let certificates = authority.map(|it| it.certificates.as_str());
+        Ok(Postgres::new(server, &account, certificates))
     }
 
     pub async fn rabbitmq(&self, server: &RabbitmqServer) -> Result<Rabbitmq, ProvisionError> {
-        let account = self.account(&server.name, &server.admin_secret).await?;
-        let authority = self.authority(&server.name, server.ca_secret.as_deref());
-        let http = match authority.await? {
-            Some(authority) => trusting(&authority)
-                .map_err(|cause| unusable(&server.name, format_args!("its `ca.crt`: {cause}")))?,
-            None => self.http.clone(),
-        };
-        Ok(Rabbitmq::new(server, &account, http))
+        let authority = self.authority(ServerRef::Rabbitmq(&server.name)).await?;
+        self.rabbitmq_by(server, authority.as_deref()).await
+    }
+
+    async fn rabbitmq_by(
+        &self,
+        server: &RabbitmqServer,
+        authority: Option<&Authority>,
+    ) -> Result<Rabbitmq, ProvisionError> {
+        let named = ServerRef::Rabbitmq(&server.name);
+        let account = self.account(named, &server.admin_secret).await?;
+        let http = authority.map_or(&self.http, |it| &it.http);
+        Ok(Rabbitmq::new(server, &account, http.clone()))
     }
 
     pub async fn redis(&self, server: &RedisServer) -> Result<Redis, ProvisionError> {
@@ -97,8 +128,8 @@ impl ServerAccess {
         server: &RedisServer,
         account: Option<Credentials>,
     ) -> Result<Redis, ProvisionError> {
-        let authority = self.authority(&server.name, server.ca_secret.as_deref());
-        Ok(Redis::new(server, account, authority.await?))
+        let authority = self.authority(ServerRef::Redis(&server.name)).await?;
+        Ok(redis_by(server, account, authority.as_deref()))
     }
 
     /// The operator's account, if it has one: what tenants use themselves where Redis has no users.
@@ -106,15 +137,20 @@ impl ServerAccess {
         &self,
         server: &RedisServer,
     ) -> Result<Option<Credentials>, ProvisionError> {
+        let named = ServerRef::Redis(&server.name);
         match &server.admin_secret {
-            Some(secret) => Ok(Some(self.account(&server.name, secret).await?)),
+            Some(secret) => Ok(Some(self.account(named, secret).await?)),
             None => Ok(None),
         }
     }
 
-    async fn account(&self, server: &str, secret: &str) -> Result<Credentials, ProvisionError> {
-        if let Some(account) = lock(&self.accounts).get(secret) {
-            return Ok(account.clone());
+    async fn account(
+        &self,
+        server: ServerRef<'_>,
+        secret: &str,
+    ) -> Result<Credentials, ProvisionError> {
+        if let Some(account) = self.known(server, |known| known.account.clone()) {
+            return Ok(account);
         }
         let found = self.secret(server, "adminSecret", secret).await?;
         let read = |key: &str| {
@@ -129,39 +165,57 @@ impl ServerAccess {
             username: read("username")?,
             password: SecretString::from(read("password")?),
         };
-        lock(&self.accounts).insert(secret.to_owned(), account.clone());
+        self.known(server, |known| known.account = Some(account.clone()));
         Ok(account)
     }
 
-    /// Who may have signed a server's certificate, in PEM; none where it is whom the system trusts.
-    ///
-    /// # Errors
-    /// When the Secret that says so cannot be read, or does not say.
-    pub async fn authority(
+    /// Who may have signed a server's certificate, by what its Secret was last seen to say; none where it is whom the system
+    /// trusts.
+    async fn authority(
         &self,
-        server: &str,
-        secret: Option<&str>,
-    ) -> Result<Option<String>, ProvisionError> {
-        let Some(secret) = secret else {
+        server: ServerRef<'_>,
+    ) -> Result<Option<Arc<Authority>>, ProvisionError> {
+        let Some(secret) = self.ca_secret(server) else {
             return Ok(None);
         };
-        if let Some(authority) = lock(&self.authorities).get(secret) {
-            return Ok(Some(authority.clone()));
+        if let Some(authority) = self.known(server, |known| known.authority.clone()) {
+            return Ok(Some(authority));
         }
         let found = self.secret(server, "caSecret", secret).await?;
-        let authority = text(&found, "ca.crt").filter(|it| it.contains("BEGIN CERTIFICATE"));
-        let authority = authority.ok_or_else(|| {
-            let problem = format_args!("its caSecret `{secret}` has no certificate in `ca.crt`");
+        let certificates = text(&found, "ca.crt").unwrap_or_default();
+        let authority = Authority::of(certificates).map_err(|problem| {
+            let problem = format_args!("`ca.crt` of its caSecret `{secret}` {problem}");
             unusable(server, problem)
         })?;
-        lock(&self.authorities).insert(secret.to_owned(), authority.clone());
+        let authority = Arc::new(authority);
+        self.known(server, |known| {
+            known.authority = Some(Arc::clone(&authority));
+        });
         Ok(Some(authority))
+    }
+
+    /// The certificates (PEM) by which a server last answered. Others are given to nobody: what its Secret says meanwhile may
+    /// be wrong.
+    pub fn certificates(&self, server: ServerRef<'_>) -> Option<String> {
+        self.known(server, |known| {
+            let proven = known.proven.as_ref();
+            proven.map(|authority| authority.certificates.clone())
+        })
+    }
+
+    fn ca_secret(&self, server: ServerRef<'_>) -> Option<&str> {
+        let secret = match server {
+            ServerRef::Postgres(name) => &self.servers.postgres_named(Some(name))?.ca_secret,
+            ServerRef::Rabbitmq(name) => &self.servers.rabbitmq_named(Some(name))?.ca_secret,
+            ServerRef::Redis(name) => &self.servers.redis_named(Some(name))?.ca_secret,
+        };
+        secret.as_deref()
     }
 
     /// A Secret that the configuration of a server names in `field`.
     async fn secret(
         &self,
-        server: &str,
+        server: ServerRef<'_>,
         field: &str,
         secret: &str,
     ) -> Result<Secret, ProvisionError> {
@@ -178,18 +232,25 @@ impl ServerAccess {
         })
     }
 
-    /// What has failed may have been changed.
-    fn forget(&self) {
-        lock(&self.accounts).clear();
-        lock(&self.authorities).clear();
+    /// What has failed may have been changed; others' is left as it is.
+    fn forget(&self, server: ServerRef<'_>) {
+        self.known(server, |known| {
+            known.account = None;
+            known.authority = None;
+        });
+    }
+
+    fn known<T>(&self, server: ServerRef<'_>, with: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        with(known.entry(key(server)).or_default())
     }
 
     /// What the server last answered; asks it if nobody has yet.
     pub async fn health(&self, server: ServerRef<'_>) -> Health {
-        if let Some(known) = lock(&self.health).get(&key(server)) {
-            return known.clone();
+        match self.known(server, |known| known.health.clone()) {
+            Some(health) => health,
+            None => self.check(server).await,
         }
-        self.check(server).await
     }
 
     /// Notes that a server did what it was asked for.
@@ -203,7 +264,7 @@ impl ServerAccess {
         self.metrics.called(system(server), false);
         match cause {
             ProvisionError::Unreachable { .. } => {
-                self.forget();
+                self.forget(server);
                 self.check(server).await
             }
             ProvisionError::Foreign { .. }
@@ -226,7 +287,7 @@ impl ServerAccess {
             .map(|s| ServerRef::Rabbitmq(&s.name));
         let redis = self.servers.redis.iter().map(|s| ServerRef::Redis(&s.name));
         let looks = postgres.chain(rabbitmq).chain(redis).map(async |server| {
-            let before = lock(&self.health).get(&key(server)).cloned();
+            let before = self.known(server, |known| known.health.clone());
             let now = self.check(server).await;
             before.is_some_and(|before| before.is_ok() != now.is_ok() || before.ok() != now.ok())
         });
@@ -235,16 +296,16 @@ impl ServerAccess {
     }
 
     async fn check(&self, server: ServerRef<'_>) -> Health {
-        let was_away = matches!(lock(&self.health).get(&key(server)), Some(Err(_)));
+        let was_away = self.known(server, |known| matches!(known.health, Some(Err(_))));
         let mut health = self.incarnation(server).await;
         if health.is_err() && !was_away {
             health = self.incarnation(server).await;
         }
         self.metrics.called(system(server), health.is_ok());
         if health.is_err() {
-            self.forget();
+            self.forget(server);
         }
-        lock(&self.health).insert(key(server), health.clone());
+        self.known(server, |known| known.health = Some(health.clone()));
         health
     }
 
@@ -253,33 +314,65 @@ impl ServerAccess {
             server: format!("server `{name}`"),
             cause: "it is not configured".to_owned(),
         };
-        match server {
+        let authority = self.authority(server).await?;
+        let by = authority.as_deref();
+        let answer = match server {
             ServerRef::Postgres(name) => {
                 let found = self.servers.postgres_named(Some(name));
                 let found = found.ok_or_else(|| unknown(name))?;
-                self.postgres(found).await?.incarnation().await
+                self.postgres_by(found, by).await?.incarnation().await?
             }
             ServerRef::Rabbitmq(name) => {
                 let found = self.servers.rabbitmq_named(Some(name));
                 let found = found.ok_or_else(|| unknown(name))?;
-                self.rabbitmq(found).await?.incarnation().await
+                self.rabbitmq_by(found, by).await?.incarnation().await?
             }
             ServerRef::Redis(name) => {
                 let found = self.servers.redis_named(Some(name));
                 let found = found.ok_or_else(|| unknown(name))?;
-                self.redis(found).await?.incarnation().await
+                let account = self.redis_account(found).await?;
+                redis_by(found, account, by).incarnation().await?
             }
-        }
+        };
+        self.known(server, |known| known.proven = authority);
+        Ok(answer)
     }
 }
 
-fn unusable(server: &str, problem: impl Display) -> ProvisionError {
-    ProvisionError::unreachable(&format!("server `{server}`"), problem)
+impl Authority {
+    /// Checked here for all that use it: sqlx would show a file that it cannot read, whatever else is in it.
+    fn of(certificates: String) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(certificates.as_bytes()) {
+            let certificate = certificate.map_err(|_| "is not PEM")?;
+            roots
+                .add(certificate)
+                .map_err(|cause| format!("has a certificate that cannot be read: {cause}"))?;
+        }
+        if roots.is_empty() {
+            return Err("has no certificate".to_owned());
+        }
+        let http = trusting(&certificates).map_err(|cause| format!("cannot be used: {cause}"))?;
+        Ok(Self { certificates, http })
+    }
 }
 
-/// A client that believes nobody else.
-fn trusting(authority: &str) -> reqwest::Result<reqwest::Client> {
-    let certificates = Certificate::from_pem_bundle(authority.as_bytes())?;
+fn redis_by(
+    server: &RedisServer,
+    account: Option<Credentials>,
+    authority: Option<&Authority>,
+) -> Redis {
+    let certificates = authority.map(|it| it.certificates.clone());
+    Redis::new(server, account, certificates)
+}
+
+fn unusable(server: ServerRef<'_>, problem: impl Display) -> ProvisionError {
+    let (ServerRef::Postgres(name) | ServerRef::Rabbitmq(name) | ServerRef::Redis(name)) = server;
+    ProvisionError::unreachable(&format!("server `{name}`"), problem)
+}
+
+fn trusting(certificates: &str) -> reqwest::Result<reqwest::Client> {
+    let certificates = Certificate::from_pem_bundle(certificates.as_bytes())?;
     reqwest::Client::builder()
         .no_proxy()
         .connect_timeout(CONNECT)
@@ -307,6 +400,28 @@ fn system(server: ServerRef<'_>) -> &'static str {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", "has no certificate")]
+    #[case("certificate of our CA", "has no certificate")]
+    #[case(
+        "-----BEGIN CERTIFICATE-----\nnot base64!\n-----END CERTIFICATE-----",
+        "is not PEM"
+    )]
+    #[case("-----BEGIN CERTIFICATE-----\nMIIB", "is not PEM")]
+    #[case(
+        "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----",
+        "has a certificate that cannot be read"
+    )]
+    fn what_holds_no_authority_is_told_and_never_shown(#[case] text: &str, #[case] said: &str) {
+        let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----";
+        let error = Authority::of(format!("{key}\n{text}")).err().unwrap();
+        assert!(error.starts_with(said), "{error}");
+        assert!(!error.contains("c2VjcmV0"), "{error}");
+    }
 }

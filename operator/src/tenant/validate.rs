@@ -15,6 +15,7 @@ use crate::config::{
     OperatorConfig, Peers, PlatformAdmin, PostgresServer, RabbitmqServer, RedisServer,
 };
 use crate::context::record::{PlacedOn, TenantRecord};
+use crate::context::servers::ServerRef;
 use crate::names;
 use crate::tenant::connections::connections_of;
 use crate::tenant::dereference::{Surroundings, World};
@@ -59,6 +60,21 @@ impl Placement {
             rabbitmq: self.rabbitmq.as_ref().map(|server| server.name.clone()),
             redis: self.redis.as_ref().map(|server| server.name.clone()),
         }
+    }
+
+    /// The servers whose certificates are checked by authorities of the platform's own, and the file in which pods find them.
+    pub fn authorities(&self) -> Vec<(&'static str, ServerRef<'_>)> {
+        let postgres = &self.postgres;
+        let postgres = postgres.ca_secret.as_ref().map(|_| {
+            let server = ServerRef::Postgres(&postgres.name);
+            (names::POSTGRES_AUTHORITY, server)
+        });
+        let rabbitmq = self.rabbitmq.as_ref().filter(|it| it.ca_secret.is_some());
+        let rabbitmq =
+            rabbitmq.map(|it| (names::RABBITMQ_AUTHORITY, ServerRef::Rabbitmq(&it.name)));
+        let redis = self.redis.as_ref().filter(|it| it.ca_secret.is_some());
+        let redis = redis.map(|it| (names::REDIS_AUTHORITY, ServerRef::Redis(&it.name)));
+        postgres.into_iter().chain(rabbitmq).chain(redis).collect()
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Its objects carry other labels: the operator does not see them.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use albatross_crds::Tenant;
@@ -189,7 +188,7 @@ impl Bare {
             record: &record,
             operator_namespace: NAMESPACE,
             cache_account: Some(cache_account::own(&record)),
-            authorities: BTreeMap::new(),
+            authorities: None,
         };
         let set = Applicable::new(build::build(&input));
         let stored = Wanted::new(&record.to_secret(name, NAMESPACE));

@@ -1,20 +1,24 @@
 //! Servers over TLS: whose certificate is believed, what is said of one that is not, and what pods are given to check it by.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use albatross::adapters::rabbitmq::RabbitFeed;
 use albatross::adapters::redis::Redis;
 use albatross::ports::event_bus::{Feed, FeedMessage};
 use albatross_tests::chart::NAMESPACE;
-use albatross_tests::platform::{Platform, condition};
+use albatross_tests::platform::{Platform, bare, condition};
+use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::random::{Random, supervisor};
 use albatross_tests::servers::PrivateServer;
 use albatross_tests::tls::{Authority, Sealed};
 use albatross_tests::wait::recovered;
 use bytes::Bytes;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -23,9 +27,13 @@ const UNKNOWN: &str = "UnknownIssuer";
 
 /// What the platform team puts into the Secret that a server's `caSecret` names.
 async fn trust(platform: &Platform, secret: &str, authority: &Authority) {
+    put(platform, secret, &authority.certificate()).await;
+}
+
+async fn put(platform: &Platform, secret: &str, certificates: &str) {
     let object = json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
-        "stringData": {"ca.crt": authority.certificate()},
+        "stringData": {"ca.crt": certificates},
     });
     let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
     let parameters = PatchParams::apply("platform-team");
@@ -52,10 +60,10 @@ async fn says(platform: &Platform, tenant: &str, kind: &str, words: &str) {
 }
 
 /// A URL that pods are given, with `file` in the place of the one that they find.
-fn given(url: &str, parameter: &str, authority: &Authority) -> String {
+fn given(url: &str, parameter: &str, own: &Path) -> String {
     let (url, file) = url.split_once(&format!("{parameter}=")).unwrap();
     assert!(file.starts_with("/etc/albatross/ca/"), "{file}");
-    format!("{url}{parameter}={}", authority.file().display())
+    format!("{url}{parameter}={}", own.display())
 }
 
 #[tokio::test]
@@ -111,7 +119,7 @@ async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_o
     assert_eq!(copy["postgres.crt"].trim(), authority.certificate().trim());
     for secret in ["albatross-api", "albatross-migrate"] {
         let url = platform.secret(home, secret).await.unwrap()["DATABASE_URL"].clone();
-        let trusting = given(&url, "sslrootcert", &authority);
+        let trusting = given(&url, "sslrootcert", &authority.file());
         let mut connection = PgConnection::connect(&trusting).await.unwrap();
         let is_sealed = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         let is_sealed: bool = sqlx::query_scalar(is_sealed)
@@ -119,7 +127,7 @@ async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_o
             .await
             .unwrap();
         assert!(is_sealed);
-        let refused = PgConnection::connect(&given(&url, "sslrootcert", &other)).await;
+        let refused = PgConnection::connect(&given(&url, "sslrootcert", &other.file())).await;
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains(UNKNOWN), "{refused}");
     }
@@ -127,6 +135,97 @@ async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_o
         platform.remove(name).await;
     }
     operator.stop().await;
+}
+
+/// A secret that is missing, damaged or wrong, and one that was changed while another server failed.
+#[tokio::test]
+async fn an_airline_is_given_what_its_server_answers_by_and_everything_else_meanwhile() {
+    let postgres = PrivateServer::postgres().await;
+    let (authority, other) = (Authority::new(), Authority::new());
+    postgres.speak_tls(&authority.sign()).await;
+    let way = Proxy::before(postgres.database_url()).await;
+    let platform = Platform::new().await;
+    let cache = Proxy::before(&platform.servers.redis_url).await;
+    let port = way.url(postgres.database_url()).parse::<Url>().unwrap();
+    let server = json!({
+        "name": "sealed", "host": "127.0.0.1", "port": port.port(), "adminSecret": "sealed",
+        "connectionBudget": 1000, "tls": "verify-full", "caSecret": "sealed-ca",
+    });
+    add(&platform, "postgres", server);
+    let url = bare(&cache.url(&platform.servers.redis_url));
+    let server = json!({"name": "shaky", "url": url, "adminSecret": "redis"});
+    add(&platform, "redis", server);
+    platform
+        .create_account("sealed", postgres.database_url())
+        .await;
+    trust(&platform, "sealed-ca", &authority).await;
+    let mut operator = platform.operator().await;
+    let placed =
+        json!({"placement": {"postgres": "sealed", "redis": "shaky"}, "deletionPolicy": "Retain"});
+    platform.airline("sealed", placed).await;
+    let template = pods(&platform).await.1;
+
+    trust(&platform, "sealed-ca", &other).await;
+    cache.set(Mode::Refuse);
+    says(&platform, "sealed", "CacheReady", "cannot be reached").await;
+    let answered = ["system=\"postgres\"", "outcome=\"success\""];
+    let calls = async || operator.metric("external_calls_total", &answered).await;
+    let before = calls().await;
+    // Of both PostgreSQL servers, more than twice.
+    recovered("it is asked again", async || calls().await > before + 5.0).await;
+    cache.set(Mode::Pass);
+    platform.ready("sealed").await;
+
+    way.set(Mode::Refuse);
+    says(&platform, "sealed", "DatabaseReady", "cannot be reached").await;
+    way.set(Mode::Pass);
+    says(&platform, "sealed", "DatabaseReady", UNKNOWN).await;
+    let known = authority.certificate();
+    is_applied_with(&platform, 2, &known, &template).await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let deleted = secrets.delete("sealed-ca", &DeleteParams::default()).await;
+    deleted.unwrap();
+    says(&platform, "sealed", "DatabaseReady", "does not exist").await;
+    is_applied_with(&platform, 3, &known, &template).await;
+    operator.stop().await;
+    operator = platform.operator().await;
+    is_applied_with(&platform, 2, &known, &template).await;
+    let damaged = known.replacen("MII", "M?I", 1);
+    put(&platform, "sealed-ca", &damaged).await;
+    says(&platform, "sealed", "DatabaseReady", "is not PEM").await;
+    is_applied_with(&platform, 3, &known, &template).await;
+
+    let both = format!("{known}{}", other.certificate());
+    put(&platform, "sealed-ca", &both).await;
+    platform.ready("sealed").await;
+    is_applied_with(&platform, 2, &both, &template).await;
+    platform.remove("sealed").await;
+    operator.stop().await;
+}
+
+/// How many pods the airline `sealed` is to have, and what they are.
+async fn pods(platform: &Platform) -> (Option<i32>, PodTemplateSpec) {
+    let api: Api<Deployment> = Api::namespaced(platform.client.clone(), "albatross-sealed");
+    let spec = api.get("api").await.unwrap().spec.unwrap();
+    (spec.replicas, spec.template)
+}
+
+/// What is declared of `sealed` is done while its pods find these certificates, and without replacing them.
+async fn is_applied_with(
+    platform: &Platform,
+    replicas: i32,
+    certificates: &str,
+    template: &PodTemplateSpec,
+) {
+    let change = json!({"api": {"replicas": replicas}});
+    platform.change("sealed", change).await;
+    recovered("its pods are as many as declared", async || {
+        pods(platform).await.0 == Some(replicas)
+    })
+    .await;
+    assert_eq!(pods(platform).await.1, *template);
+    let copy = platform.secret("albatross-sealed", "albatross-ca").await;
+    assert_eq!(copy.unwrap()["postgres.crt"].trim(), certificates.trim());
 }
 
 /// Whoever makes the users of the cache.
@@ -197,19 +296,22 @@ async fn a_broker_and_a_cache_are_believed_by_the_certificate_that_is_trusted_an
             assert_eq!(copy[file].trim(), authority.certificate().trim());
         }
         let environment = platform.secret(&home, "albatross-api").await.unwrap();
-        let amqp = &environment["AMQP_URL"];
-        publish(&given(amqp, "cacertfile", &authority))
-            .await
-            .unwrap();
-        let refused = publish(&given(amqp, "cacertfile", &other)).await;
-        let refused = refused.unwrap_err();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let holds = |it: &Authority| fs::write(file.path(), it.certificate()).unwrap();
+        let amqp = given(&environment["AMQP_URL"], "cacertfile", file.path());
+        let feed = RabbitFeed::new(&amqp).unwrap();
+        holds(&other);
+        let refused = publish(&feed).await.unwrap_err();
         assert!(refused.contains("certificate"), "{refused}");
-        let url = given(&environment["REDIS_URL"], "ssl_ca_certs", &authority);
+        let url = given(&environment["REDIS_URL"], "ssl_ca_certs", file.path());
         let prefix = match tenant {
             "external" => &user.prefix,
             _ => &environment["ALBATROSS_REDIS_PREFIX"],
         };
         let redis = Redis::open(&url, prefix, Arc::new(Random), &supervisor());
+        // Processes that run read it anew.
+        holds(&authority);
+        publish(&feed).await.unwrap();
         redis.unwrap().connected().await;
     }
     for tenant in ["managed", "external"] {
@@ -218,8 +320,7 @@ async fn a_broker_and_a_cache_are_believed_by_the_certificate_that_is_trusted_an
     operator.stop().await;
 }
 
-async fn publish(url: &str) -> Result<usize, String> {
-    let feed = RabbitFeed::new(url).map_err(|error| error.to_string())?;
+async fn publish(feed: &RabbitFeed) -> Result<usize, String> {
     let message = FeedMessage {
         id: "1".to_owned(),
         routing_key: "pirep.submitted".to_owned(),

@@ -1,6 +1,5 @@
 //! The pods that serve the airline, and those that project and relay when they are to be apart.
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
@@ -51,7 +50,7 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
             ("probes", names::PROBE_PORT),
         ],
         resources: input.plan.api_resources.clone(),
-        secret_digest: Some(digest(input, secret)),
+        secret_digest: Some(digest(secret)),
         long_running: true,
     };
     deployment(input, &pod, tenant.fixed_replicas())
@@ -70,7 +69,7 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
         files: Vec::new(),
         ports: vec![("probes", names::PROBE_PORT)],
         resources: input.plan.worker_resources.clone(),
-        secret_digest: Some(digest(input, secret)),
+        secret_digest: Some(digest(secret)),
         long_running: true,
     };
     (replicas > 0).then(|| deployment(input, &pod, Some(replicas)))
@@ -103,16 +102,10 @@ fn deployment(input: &Input<'_>, pod: &PodPlan<'_>, replicas: Option<i32>) -> De
     }
 }
 
-/// Of all but the state that a pod must know: pods that run are told, and those that start read it. Certificates are read
-/// once.
-fn digest(input: &Input<'_>, secret: &Secret) -> String {
+/// Of all but the state that a pod must know: pods that run are told, and those that start read it.
+fn digest(secret: &Secret) -> String {
     let mut data = secret.data.clone().unwrap_or_default();
     data.remove(names::REQUIRED_DESIRED);
-    let authorities = input.authorities.iter();
-    data.extend(authorities.map(|(file, it)| {
-        let digest = ByteString(fingerprint(it).into_bytes());
-        ((*file).to_owned(), digest)
-    }));
     fingerprint(serde_json::to_string(&data).expect("a Secret is plain JSON"))
 }
 
@@ -125,6 +118,7 @@ mod tests {
     use crate::context::record::TenantRecord;
     use crate::tenant::build::{job, secret};
     use crate::tenant::fixtures;
+    use crate::tenant::validate::Plan;
 
     #[test]
     fn api_is_as_reviewed() {
@@ -136,29 +130,29 @@ mod tests {
     }
 
     #[test]
-    fn pods_find_the_certificates_of_their_servers_and_start_again_with_others() {
-        let plan = fixtures::plan(json!({"worker": {"replicas": 1}}));
+    fn pods_find_the_certificates_of_their_servers_and_run_on_with_others() {
+        let mut plan = fixtures::plan(json!({"worker": {"replicas": 1}}));
         let record = fixtures::record(&plan);
-        let pods = |authority: Option<&str>| {
-            let mut input = fixtures::input(&plan, &record);
-            let authority = authority.map(|it| ("postgres.crt", it.to_owned()));
-            input.authorities.extend(authority);
+        let pods = |plan: &Plan, authority: Option<&str>| {
+            let mut input = fixtures::input(plan, &record);
+            input.authorities = authority.map(|it| [("postgres.crt", it.to_owned())].into());
             let secret = secret::api(&input);
             let worker = worker(&input, &secret).unwrap();
             let pods = [api(&input, &secret), worker].map(|it| it.spec.unwrap().template);
             let migration = job::migrate(&input).spec.unwrap().template;
             [pods.to_vec(), vec![migration]].concat()
         };
-        let (none, some, other) = (pods(None), pods(Some("a")), pods(Some("b")));
-        for ((none, some), other) in none.into_iter().zip(some).zip(other) {
-            let is_mounted = |pod: &PodTemplateSpec| {
-                let container = &pod.spec.as_ref().unwrap().containers[0];
-                let mut mounts = container.volume_mounts.iter().flatten();
-                mounts.any(|it| it.mount_path == "/etc/albatross/ca" && it.name == "albatross-ca")
-            };
-            assert!(!is_mounted(&none) && is_mounted(&some));
-            let runs_on = some.spec.as_ref().unwrap().restart_policy.is_none();
-            assert_eq!(some.metadata != other.metadata, runs_on);
+        let is_mounted = |pod: &PodTemplateSpec| {
+            let container = &pod.spec.as_ref().unwrap().containers[0];
+            let mut mounts = container.volume_mounts.iter().flatten();
+            mounts.any(|it| it.mount_path == "/etc/albatross/ca" && it.name == "albatross-ca")
+        };
+        assert!(!pods(&plan, None).iter().any(is_mounted));
+        plan.servers.postgres.ca_secret = Some("ca".to_owned());
+        let some = pods(&plan, Some("a"));
+        assert!(some.iter().all(is_mounted));
+        for others in [Some("b"), None] {
+            assert_eq!(pods(&plan, others), some);
         }
     }
 
@@ -256,7 +250,7 @@ mod tests {
         let mut record = fixtures::record(&plan);
         let digest = |record: &TenantRecord| {
             let input = fixtures::input(&plan, record);
-            digest(&input, &secret::api(&input))
+            digest(&secret::api(&input))
         };
         let before = digest(&record);
         record.secrets.app_password = "other".to_owned().into();

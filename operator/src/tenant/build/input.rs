@@ -16,8 +16,9 @@ pub struct Input<'a> {
     pub operator_namespace: &'a str,
     /// The account of the tenant's pods on its Redis server, if it is on one.
     pub cache_account: Option<Credentials>,
-    /// Who may have signed its servers' certificates (PEM), by the file in which its pods find it.
-    pub authorities: BTreeMap<&'static str, String>,
+    /// Who may have signed its servers' certificates (PEM), by the file in which its pods find it. None while that is not
+    /// known of all: what the pods have stays.
+    pub authorities: Option<BTreeMap<&'static str, String>>,
 }
 
 impl Input<'_> {

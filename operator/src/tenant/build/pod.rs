@@ -82,7 +82,7 @@ pub fn template(input: &Input<'_>, pod: &PodPlan<'_>) -> PodTemplateSpec {
 fn files<'a>(input: &Input<'_>, pod: &PodPlan<'a>) -> Vec<(&'a str, &'a str)> {
     let authorities = (names::AUTHORITIES_SECRET, names::AUTHORITIES_DIRECTORY);
     let mut files = pod.files.clone();
-    files.extend((!input.authorities.is_empty()).then_some(authorities));
+    files.extend((!input.plan.servers.authorities().is_empty()).then_some(authorities));
     files
 }
 

@@ -76,9 +76,10 @@ pub fn erased(input: &Input<'_>) -> Option<Secret> {
     })
 }
 
-/// By whose certificates pods check their servers, where it is not whom the system trusts.
+/// By whose certificates pods check their servers, where it is not whom the system trusts. They read it for each connection, so
+/// that no change of it restarts them.
 pub fn authorities(input: &Input<'_>) -> Option<Secret> {
-    let data: Vec<_> = input.authorities.clone().into_iter().collect();
+    let data: Vec<_> = input.authorities.clone()?.into_iter().collect();
     (!data.is_empty()).then(|| secret(input, names::AUTHORITIES_SECRET, data))
 }
 
@@ -252,7 +253,7 @@ mod tests {
         let mut record = fixtures::record(&plan);
         record.erased.extend([uuid::Uuid::from_u128(7)]);
         let mut input = fixtures::input(&plan, &record);
-        input.authorities = BTreeMap::from([("postgres.crt", String::new())]);
+        input.authorities = Some(BTreeMap::from([("postgres.crt", String::new())]));
         let copies = [api(&input), migrate(&input), admin_links(&input)];
         let others = erased(&input).into_iter().chain(authorities(&input));
         for secret in copies.into_iter().chain(others) {
