@@ -429,6 +429,80 @@ fn a_ca_that_nothing_is_checked_by_is_refused() {
         let error = render(settings).unwrap_err();
         assert!(error.contains("/config/servers/postgres/0"), "{error}");
     }
+    for (kind, server, is_checked) in [
+        ("redis", &["url=redis://h:1"][..], false),
+        ("redis", &["url=rediss://h:1"], true),
+        (
+            "rabbitmq",
+            &["amqp=amqp://h:1", "management=http://h:2"],
+            false,
+        ),
+        (
+            "rabbitmq",
+            &["amqp=amqps://h:1", "management=http://h:2"],
+            true,
+        ),
+        (
+            "rabbitmq",
+            &["amqp=amqp://h:1", "management=https://h:2"],
+            true,
+        ),
+    ] {
+        let others = [
+            "name=main",
+            "adminSecret=a",
+            "caSecret=ca",
+            "egress.cidrs[0]=192.0.2.2/32",
+        ];
+        let settings = server.iter().chain(&others);
+        let settings = settings.map(|it| format!("config.servers.{kind}[0].{it}"));
+        let settings: Vec<String> = settings.collect();
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        match render(&settings) {
+            Ok(objects) => {
+                assert!(is_checked, "{settings:?}");
+                let text = chart::configuration(&objects);
+                albatross_operator::config::OperatorConfig::parse(text).unwrap();
+            }
+            Err(error) => {
+                assert!(!is_checked, "{settings:?}: {error}");
+                let place = format!("/config/servers/{kind}/0");
+                assert!(error.contains(&place), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_admin_of_the_platform_has_an_address_and_a_name() {
+    let long = format!("{}@c.example", "a".repeat(65));
+    for (email, name, is_taken) in [
+        ("ada.lovelace+ops@SkyWays.example", "Ada Lovelace", true),
+        ("admin@localhost", "Ada", true),
+        ("ada", "Ada", false),
+        ("a@b@c.example", "Ada", false),
+        ("a..b@c.example", "Ada", false),
+        (".a@c.example", "Ada", false),
+        ("ada@c_d.example", "Ada", false),
+        ("ada@-c.example", "Ada", false),
+        ("ada@1.2.3.4", "Ada", false),
+        (long.as_str(), "Ada", false),
+        ("ada@c.example", " Ada", false),
+        ("ada@c.example", "Ada\tLovelace", false),
+        ("ada@c.example", "Ada\u{202e}", false),
+    ] {
+        let admins = json!([{"email": email, "displayName": name}]);
+        let mut values: Value = serde_json::from_str(VALUES).unwrap();
+        values["config"]["platformAdmins"] = admins.clone();
+        let rendered = chart::render(&values, &[]);
+        assert_eq!(rendered.is_ok(), is_taken, "{email}, {name:?}");
+        let objects = render(&[]).unwrap();
+        let text = chart::configuration(&objects);
+        let mut configuration: Value = serde_yaml_ng::from_str(text).unwrap();
+        configuration["platformAdmins"] = admins;
+        let read = albatross_operator::config::OperatorConfig::parse(&configuration.to_string());
+        assert_eq!(read.is_ok(), is_taken, "{email}, {name:?}");
+    }
 }
 
 #[test]
