@@ -1,5 +1,5 @@
-//! The kinds of objects that the operator applies. What is not listed here cannot be applied: nothing is applied that would be
-//! neither watched nor pruned.
+//! The kinds of objects that the operator applies. What is not listed here cannot be applied: nothing but copies of Secrets is
+//! applied that would be neither watched nor pruned.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -21,7 +21,8 @@ pub trait Applicable: Resource<DynamicType = ()> + Serialize {}
 
 /// Has a cache of its own, and goes with its tenant.
 impl Applicable for Namespace {}
-/// Is watched in the operator's namespace only. The others are copies, which are looked at once in a while.
+/// Is watched, and pruned, in the operator's namespace only. The others are copies, which are looked at once in a while: one that
+/// is not wanted any more stays unused until its namespace goes, since asking for it would cost each tenant a request.
 impl Applicable for Secret {}
 
 macro_rules! child_kinds {

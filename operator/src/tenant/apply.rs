@@ -1,7 +1,7 @@
 //! Applies the objects that were built, in their order, and removes those that are no longer wanted.
 //!
 //! The resource set is taken apart without `..`: a new kind of object that is forgotten here does not compile. Nor does one that
-//! is not watched, and so would not be removed: only kinds of `context::kinds` can be applied.
+//! is not watched, and so would not be removed: only kinds of `context::kinds` can be applied, which says what is left of Secrets.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,12 +9,13 @@ use std::time::Duration;
 use albatross_crds::conditions::Reason;
 use albatross_crds::tenant_namespace;
 use k8s_openapi::api::batch::v1::JobStatus;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
-use crate::context::object::{ObjectKey, Wanted, dynamic};
+use crate::context::object::{ObjectKey, Wanted, dynamic, key_of};
 use crate::context::record::TenantRecord;
 use crate::names;
 use crate::tenant::build::{Foundation, ResourceSet, Secrets, Workloads};
@@ -342,7 +343,13 @@ pub fn unwanted(
         .into_iter()
         .filter(|(resource, kept)| !keep.contains(&kept.key(resource)))
         .map(|(resource, kept)| (resource, kept.object()));
+    let links = names::platform_links_secret(&plan.tenant.name);
+    let links = ctx.caches.secret(&ctx.namespace, &links);
+    let links = links
+        .map(|links| (ApiResource::erase::<Secret>(&()), dynamic(&*links)))
+        .filter(|(resource, links)| !keep.contains(&key_of(resource, links)));
     others
+        .chain(links)
         .filter(|(_, object)| {
             let applied_by_us = object.annotations().contains_key(names::DIGEST_ANNOTATION);
             applied_by_us && object.meta().deletion_timestamp.is_none()

@@ -115,3 +115,22 @@ async fn a_link_that_was_used_is_gone_for_good_and_the_others_stay_as_they_are()
     platform.remove(TENANT).await;
     operator.stop().await;
 }
+
+/// The configuration is read at the start.
+#[tokio::test]
+async fn links_of_the_platform_go_with_its_last_admin() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline(TENANT, json!({})).await;
+    assert!(!links_of_the_platform(&platform).await.is_empty());
+    operator.stop().await;
+    platform.configure(|configuration| configuration["platformAdmins"] = json!([]));
+    let operator = platform.operator().await;
+    until("the links are gone", async || {
+        let name = format!("platform-links-{TENANT}");
+        platform.secret(NAMESPACE, &name).await.is_none()
+    })
+    .await;
+    platform.remove(TENANT).await;
+    operator.stop().await;
+}
