@@ -177,8 +177,8 @@ async fn pilots_are_accepted_by_the_rank_that_they_had_when_they_submitted() {
     let events = &scene.stage.stores.events;
     let epoch = events.head().await.unwrap().epoch;
     let (lane, read_model) = (Lane::Flights, &scene.stage.stores.read_model);
-    let emptied = read_model.reset_lane(lane.name(), lane.tables(), epoch);
-    emptied.await.unwrap();
+    let flights = read_model.lock_lane(lane.name()).await.unwrap().unwrap();
+    flights.reset(lane.tables(), epoch).await.unwrap();
     let reactions = &scene.stage.airline.reactions;
     reactions.catch_up().await.unwrap();
     assert_eq!(scene.pirep(id).await.review, None);

@@ -354,8 +354,8 @@ async fn a_dropped_or_failed_lane_changes_nothing(
 async fn a_reset_lane_starts_over(#[values(Memory, Sqlite, Postgres)] adapter: Adapter) {
     let storage = filled(adapter).await;
     let epoch = Uuid::from_u128(78);
-    let reset = lock(&storage).await.reset(&[&FLIGHTS], epoch);
-    reset.await.unwrap();
+    let lane = lock(&storage).await;
+    lane.reset(&[&FLIGHTS], epoch).await.unwrap();
     let start = Checkpoint { epoch, position: 0 };
     assert_eq!(
         storage.read_model.checkpoint("flights").await.unwrap(),
@@ -377,8 +377,8 @@ async fn of_two_processes_on_a_file_one_advances_a_lane() {
     assert!(matches!(late.await, Err(CommitError::Overtaken)));
     let before = slow().await;
     commit(&storage, vec![], 9).await;
-    let late = before.reset(&[&FLIGHTS], Uuid::from_u128(78));
-    assert!(matches!(late.await, Err(CommitError::Overtaken)));
+    let late = before.reset(&[&FLIGHTS], Uuid::from_u128(78)).await;
+    assert!(matches!(late, Err(CommitError::Overtaken)));
     assert_eq!(other.count(&FLIGHTS, vec![]).await.unwrap(), 8);
     let now = slow().await;
     assert_eq!(now.checkpoint(), at(9));

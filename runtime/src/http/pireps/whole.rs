@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
@@ -50,7 +48,8 @@ pub fn takes_whole_flights(routes: OpenApiRouter<HttpState>) -> OpenApiRouter<Ht
 /// A body of the usual size waits for nobody, and of a larger one all is there before it has a turn.
 async fn by_turns(caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    if announced(&parts.headers).is_some_and(|size| size <= extract::MAX_BODY_BYTES) {
+    let usual = extract::MAX_BODY_BYTES as u64;
+    if body.size_hint().exact().is_some_and(|size| size <= usual) {
         return Ok(next.run(Request::from_parts(parts, body)).await);
     }
     let of_user = caller.identity.map(|it| receives(it.user()));
@@ -84,10 +83,6 @@ fn receives(user: UserId) -> Arc<Semaphore> {
     users.retain(|_, turns| Arc::strong_count(turns) > 1);
     let turns = users.entry(user);
     turns.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
-}
-
-fn announced(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// What was measured in a flight, as it was uploaded with its report.
