@@ -11,6 +11,7 @@ pub mod key_ring;
 pub mod kinds;
 pub mod lease;
 pub mod ledger;
+pub mod live;
 pub mod locks;
 pub mod memory;
 pub mod metrics;

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::child::{Child, Kept};
 use crate::context::kinds::child_kinds;
+use crate::context::live::Live;
 use crate::context::object::{ObjectKey, Wanted};
 use crate::context::triggers::Triggers;
 use crate::names::{self, MANAGED_BY, MANAGED_LABEL, OPERATOR, TENANT_LABEL};
@@ -68,7 +69,7 @@ impl Caches {
     }
 
     /// Waits until everything has been listed once. Acting on less would take what is not known for what is gone.
-    pub async fn wait_until_ready(&self) -> Result<(), reflector::store::WriterDropped> {
+    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
         self.tenants.wait_until_ready().await?;
         self.api_keys.wait_until_ready().await?;
         self.secrets.wait_until_ready().await?;
@@ -103,9 +104,14 @@ impl Caches {
     }
 
     pub fn child(&self, key: &ObjectKey) -> Option<DynamicObject> {
+        self.kept(key).map(|kept| kept.object())
+    }
+
+    /// The same, as text.
+    pub fn kept(&self, key: &ObjectKey) -> Option<Arc<Kept>> {
         let mut children = self.children.iter();
         let child = children.find(|child| child.kind.kind == key.kind)?;
-        child.get(key)
+        child.get(key.namespace.as_deref()?, &key.name)
     }
 
     /// Whether a pod serves the airline, as last seen.
@@ -203,7 +209,7 @@ impl Watches<'_> {
 
     fn children(&self, kind: ApiResource) -> Child {
         let triggers = Arc::clone(self.triggers);
-        let api = Api::<DynamicObject>::all_with(self.client.clone(), &kind);
+        let api = Api::<Live>::all_with(self.client.clone(), &kind);
         let config = watcher::Config::default().labels(&format!("{MANAGED_BY}={OPERATOR}"));
         let relisted = Arc::clone(self.triggers);
         let events = watcher(api, bounded(config))

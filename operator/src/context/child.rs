@@ -1,58 +1,57 @@
 //! The cache of one kind of object in tenants' namespaces. Objects are kept as text: trees of values take a multiple of its
-//! memory, and one tenant's are looked at now and then.
+//! memory, and one tenant's are looked at now and then. They are kept by namespace, which is what is asked for.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
-use kube::runtime::reflector::store::{Writer, WriterDropped};
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use tokio::sync::watch::error::RecvError;
 
-use crate::context::object::ObjectKey;
+use crate::context::live::Live;
 use crate::names::TENANT_LABEL;
 
 /// A kind that is not served may come to be. The watch's own pauses do not grow: each attempt begins with a success.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What is kept of an object.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Kept {
     name: Box<str>,
-    namespace: Option<Box<str>>,
     tenant: Option<Box<str>>,
     resource_version: Option<Box<str>>,
-    json: Arc<[u8]>,
+    json: Box<[u8]>,
 }
+
+/// By namespace. There are few of one kind in each.
+#[derive(Default)]
+struct Objects(HashMap<Box<str>, Vec<Arc<Kept>>>);
 
 /// A kind of object, and those that there are.
 #[derive(Clone)]
 pub struct Child {
     pub kind: ApiResource,
-    store: Store<Kept>,
-    /// Told when the cluster does not serve the kind. The watch goes on trying: it may come to be served.
-    missing: Arc<Notify>,
+    objects: Arc<RwLock<Objects>>,
+    ready: watch::Receiver<bool>,
 }
 
 /// Keeps a [`Child`] up to date.
 pub struct Reflection {
-    writer: Writer<Kept>,
-    store: Store<Kept>,
-    missing: Arc<Notify>,
+    objects: Arc<RwLock<Objects>>,
+    /// All have been listed once, or there are none because the cluster does not serve them. The watch goes on trying.
+    ready: watch::Sender<bool>,
 }
 
 impl Kept {
-    fn new(mut object: DynamicObject) -> Self {
-        object.metadata.managed_fields = None;
+    fn new(Live(mut object): Live) -> Self {
         object.types = None;
         let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
         Self {
             name: object.name_any().into(),
-            namespace: boxed(&object.metadata.namespace),
             tenant: boxed(&object.labels().get(TENANT_LABEL).cloned()),
             resource_version: boxed(&object.metadata.resource_version),
             json: serde_json::to_vec(&object)
@@ -63,152 +62,150 @@ impl Kept {
 
     /// As it was last seen, but for who owns which field.
     pub fn object(&self) -> DynamicObject {
-        serde_json::from_slice(&self.json).expect("what was written can be read")
+        let Live(object) =
+            serde_json::from_slice(&self.json).expect("what was written can be read");
+        object
     }
 
-    pub fn key(&self, kind: &ApiResource) -> ObjectKey {
-        ObjectKey {
-            kind: kind.kind.clone(),
-            namespace: self.namespace.as_deref().map(str::to_owned),
-            name: self.name.clone().into(),
-        }
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn resource_version(&self) -> Option<&str> {
+        self.resource_version.as_deref()
     }
 }
 
-/// Each store holds one kind, which it need not be told.
-impl Lookup for Kept {
-    type DynamicType = ();
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "object".into()
+impl Objects {
+    fn of(&self, namespace: &str) -> &[Arc<Kept>] {
+        self.0.get(namespace).map_or(&[], Vec::as_slice)
     }
 
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
+    fn get(&self, namespace: &str, name: &str) -> Option<&Arc<Kept>> {
+        self.of(namespace).iter().find(|kept| *kept.name == *name)
     }
 
-    fn version((): &()) -> Cow<'_, str> {
-        "".into()
+    fn insert(&mut self, namespace: Box<str>, kept: Kept) {
+        let its = self.0.entry(namespace).or_default();
+        let kept = Arc::new(kept);
+        match its.iter_mut().find(|other| other.name == kept.name) {
+            Some(before) => *before = kept,
+            None => its.push(kept),
+        }
     }
 
-    fn plural((): &()) -> Cow<'_, str> {
-        "objects".into()
-    }
-
-    fn name(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.name))
-    }
-
-    fn namespace(&self) -> Option<Cow<'_, str>> {
-        self.namespace.as_deref().map(Cow::Borrowed)
-    }
-
-    fn resource_version(&self) -> Option<Cow<'_, str>> {
-        self.resource_version.as_deref().map(Cow::Borrowed)
-    }
-
-    fn uid(&self) -> Option<Cow<'_, str>> {
-        None
+    fn remove(&mut self, namespace: &str, name: &str) {
+        if let Some(its) = self.0.get_mut(namespace) {
+            its.retain(|kept| *kept.name != *name);
+            if its.is_empty() {
+                self.0.remove(namespace);
+            }
+        }
     }
 }
 
 impl Child {
     pub fn new(kind: ApiResource) -> (Self, Reflection) {
-        let writer = Writer::new(());
-        let (store, missing) = (writer.as_reader(), Arc::<Notify>::default());
+        let objects = Arc::<RwLock<Objects>>::default();
+        let (sender, ready) = watch::channel(false);
         let reflection = Reflection {
-            writer,
-            store: store.clone(),
-            missing: Arc::clone(&missing),
+            objects: Arc::clone(&objects),
+            ready: sender,
         };
         let child = Self {
             kind,
-            store,
-            missing,
+            objects,
+            ready,
         };
         (child, reflection)
     }
 
     /// Waits until all have been listed once, or there are none because the cluster does not serve them.
-    pub async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
-        tokio::select! {
-            ready = self.store.wait_until_ready() => ready,
-            () = self.missing.notified() => Ok(()),
-        }
+    pub async fn wait_until_ready(&self) -> Result<(), RecvError> {
+        let mut ready = self.ready.clone();
+        ready.wait_for(|ready| *ready).await.map(drop)
     }
 
-    pub fn get(&self, key: &ObjectKey) -> Option<DynamicObject> {
-        let mut reference = ObjectRef::new(&key.name);
-        reference.namespace = key.namespace.clone();
-        self.store.get(&reference).map(|kept| kept.object())
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Kept>> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.get(namespace, name).cloned()
     }
 
     /// All that carry the tenant's label in its namespace.
     pub fn of(&self, tenant: &str, namespace: &str) -> Vec<Arc<Kept>> {
-        self.store.state_filter(|kept| {
-            kept.namespace.as_deref() == Some(namespace) && kept.tenant.as_deref() == Some(tenant)
-        })
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let its = objects.of(namespace).iter();
+        its.filter(|kept| kept.tenant.as_deref() == Some(tenant))
+            .cloned()
+            .collect()
     }
 }
 
 impl Reflection {
     /// Follows a watch. `changed` is told the tenant of each object that is not as it was, once the cache shows it.
     pub async fn run(
-        mut self,
-        events: impl Stream<Item = watcher::Result<Event<DynamicObject>>>,
+        self,
+        events: impl Stream<Item = watcher::Result<Event<Live>>>,
         changed: impl Fn(&str),
     ) {
         let mut events = std::pin::pin!(events);
-        let mut listed = Vec::new();
+        let (mut listed, mut news) = (Objects::default(), Vec::new());
         while let Some(event) = events.next().await {
-            let event = match event {
-                Ok(event) => kept(event),
+            match event {
+                // They are seen when the list is whole.
+                Ok(Event::Init) => (listed, news) = (Objects::default(), Vec::new()),
+                Ok(Event::InitApply(object)) => {
+                    let (namespace, kept) = seen(object);
+                    if !self.knows(&namespace, &kept) {
+                        news.extend(kept.tenant.clone());
+                    }
+                    listed.insert(namespace, kept);
+                }
+                Ok(Event::InitDone) => {
+                    self.change(|objects| *objects = std::mem::take(&mut listed));
+                    self.ready.send_replace(true);
+                    news.drain(..).for_each(|tenant: Box<str>| changed(&tenant));
+                }
+                Ok(Event::Apply(object)) => {
+                    let (namespace, kept) = seen(object);
+                    let tenant = kept.tenant.clone();
+                    let is_known = self.knows(&namespace, &kept);
+                    self.change(|objects| objects.insert(namespace, kept));
+                    tenant.filter(|_| !is_known).inspect(|it| changed(it));
+                }
+                Ok(Event::Delete(object)) => {
+                    let (namespace, kept) = seen(object);
+                    self.change(|objects| objects.remove(&namespace, &kept.name));
+                    kept.tenant.inspect(|it| changed(it));
+                }
                 Err(cause) if is_not_served(&cause) => {
                     tracing::debug!(%cause, "the cluster serves no such kind, asking again later");
-                    self.missing.notify_one();
+                    self.ready.send_replace(true);
                     tokio::time::sleep(ASK_AGAIN).await;
-                    continue;
                 }
                 Err(cause) => {
                     tracing::warn!(%cause, "watch interrupted, it resumes by itself");
-                    continue;
-                }
-            };
-            let news = self.news(&event);
-            self.writer.apply_watcher_event(&event);
-            match event {
-                // They are seen when the list is whole.
-                Event::Init | Event::InitApply(_) => listed.extend(news),
-                Event::InitDone => listed.drain(..).for_each(|tenant| changed(&tenant)),
-                Event::Apply(_) | Event::Delete(_) => {
-                    news.iter().for_each(|tenant| changed(tenant))
                 }
             }
         }
     }
 
-    /// The tenant of what is not as it was.
-    fn news(&self, event: &Event<Kept>) -> Option<Box<str>> {
-        let is_known = |kept: &Kept| {
-            let known = self.store.get(&kept.to_object_ref(()));
-            known.is_some_and(|known| known.resource_version == kept.resource_version)
-        };
-        match event {
-            Event::Apply(kept) | Event::InitApply(kept) if !is_known(kept) => kept.tenant.clone(),
-            Event::Delete(kept) => kept.tenant.clone(),
-            Event::Apply(_) | Event::InitApply(_) | Event::Init | Event::InitDone => None,
-        }
+    fn knows(&self, namespace: &str, kept: &Kept) -> bool {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        let known = objects.get(namespace, &kept.name);
+        known.is_some_and(|known| known.resource_version == kept.resource_version)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Objects)) {
+        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut objects);
     }
 }
 
-fn kept(event: Event<DynamicObject>) -> Event<Kept> {
-    match event {
-        Event::Apply(object) => Event::Apply(Kept::new(object)),
-        Event::Delete(object) => Event::Delete(Kept::new(object)),
-        Event::Init => Event::Init,
-        Event::InitApply(object) => Event::InitApply(Kept::new(object)),
-        Event::InitDone => Event::InitDone,
-    }
+/// Its namespace, and what is kept of it.
+fn seen(object: Live) -> (Box<str>, Kept) {
+    let namespace = object.namespace().unwrap_or_default();
+    (namespace.into(), Kept::new(object))
 }
 
 fn is_not_served(cause: &watcher::Error) -> bool {
@@ -229,7 +226,7 @@ mod tests {
 
     use super::*;
 
-    fn service(version: &str) -> DynamicObject {
+    fn service(version: &str) -> Live {
         serde_json::from_value(json!({
             "apiVersion": "v1",
             "kind": "Service",
@@ -242,8 +239,14 @@ mod tests {
         .unwrap()
     }
 
+    fn named(name: &str) -> Live {
+        let Live(mut object) = service("1");
+        object.metadata.name = Some(name.to_owned());
+        Live(object)
+    }
+
     /// How often the tenant was said to have changed, and what is kept in the end.
-    async fn after(events: Vec<Event<DynamicObject>>) -> (usize, Option<DynamicObject>) {
+    async fn after(events: Vec<Event<Live>>) -> (usize, Option<DynamicObject>) {
         let (child, reflection) = Child::new(ApiResource::erase::<Service>(&()));
         let told = RefCell::new(0);
         let changed = |tenant: &str| {
@@ -252,26 +255,23 @@ mod tests {
         };
         let events = stream::iter(events.into_iter().map(Ok));
         reflection.run(events, changed).await;
-        let key = ObjectKey {
-            kind: "Service".to_owned(),
-            namespace: Some("albatross-skyways".to_owned()),
-            name: "api".to_owned(),
-        };
+        let found = child.get("albatross-skyways", "api");
         let of = child.of("skyways", "albatross-skyways");
-        assert_eq!(
-            of.iter().any(|kept| kept.key(&child.kind) == key),
-            child.get(&key).is_some()
-        );
+        let is_of = of.iter().any(|kept| kept.name() == "api");
+        assert_eq!(is_of, found.is_some());
         assert!(child.of("nordwind", "albatross-skyways").is_empty());
-        (told.into_inner(), child.get(&key))
+        assert!(child.of("skyways", "albatross-nordwind").is_empty());
+        assert!(child.get("albatross-nordwind", "api").is_none());
+        let found = found.map(|kept| kept.object());
+        (told.into_inner(), found)
     }
 
     #[tokio::test]
     async fn what_is_kept_is_what_was_seen() {
         let (told, found) = after(vec![Event::Apply(service("1"))]).await;
         let found = found.unwrap();
-        assert_eq!((told, &found.data), (1, &service("1").data));
-        assert_eq!(found.metadata, service("1").metadata);
+        assert_eq!((told, &found.data), (1, &service("1").0.data));
+        assert_eq!(found.metadata, service("1").0.metadata);
     }
 
     #[tokio::test]
@@ -319,6 +319,28 @@ mod tests {
                 child.wait_until_ready().await.unwrap();
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_list_replaces_all_that_was_kept() {
+        let gone = vec![
+            Event::Apply(service("1")),
+            Event::Init,
+            Event::InitApply(named("other")),
+            Event::InitDone,
+        ];
+        assert_eq!(after(gone).await, (2, None));
+    }
+
+    #[tokio::test]
+    async fn what_is_deleted_leaves_its_neighbours() {
+        let events = vec![
+            Event::Apply(named("other")),
+            Event::Apply(service("1")),
+            Event::Delete(named("other")),
+        ];
+        let (told, found) = after(events).await;
+        assert_eq!((told, found.is_some()), (3, true));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::context::kinds::Applicable;
+use crate::context::live::Live;
 use crate::context::token::fingerprint;
 use crate::names;
 
@@ -39,8 +40,9 @@ impl Wanted {
     /// Marks `object` with the digest of all that it says.
     pub fn new<K: Applicable>(object: &K) -> Self {
         let resource = ApiResource::erase::<K>(&());
-        let mut object = dynamic(object);
-        let digest = fingerprint(json!(object).to_string());
+        let value = plain(object);
+        let digest = fingerprint(value.to_string());
+        let mut object = parsed(value);
         object
             .annotations_mut()
             .insert(names::DIGEST_ANNOTATION.to_owned(), digest.clone());
@@ -116,9 +118,16 @@ fn differences(path: &str, wanted: &Value, live: &Value, found: &mut Vec<String>
 
 /// `object` as it is, of whatever kind.
 pub fn dynamic<K: Applicable>(object: &K) -> DynamicObject {
-    serde_json::to_value(object)
-        .and_then(serde_json::from_value)
-        .expect("a Kubernetes object is plain JSON with metadata")
+    parsed(plain(object))
+}
+
+fn plain<K: Applicable>(object: &K) -> Value {
+    serde_json::to_value(object).expect("a Kubernetes object is plain JSON")
+}
+
+fn parsed(value: Value) -> DynamicObject {
+    let Live(object) = serde_json::from_value(value).expect("a Kubernetes object has metadata");
+    object
 }
 
 pub fn key_of(resource: &ApiResource, object: &DynamicObject) -> ObjectKey {

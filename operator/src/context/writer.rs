@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions,
 };
-use kube::core::Status;
+use kube::core::{Request, Status, request};
 use kube::{Client, Resource, ResourceExt};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::context::contention::Contention;
@@ -56,14 +56,17 @@ impl Writer {
         live: Option<&DynamicObject>,
     ) -> Result<bool, kube::Error> {
         let key = wanted.key();
-        if self.is_up_to_date(&key, wanted, live) {
+        let is_up_to_date = |live: &DynamicObject| {
+            let seen = live.metadata.resource_version.as_deref();
+            self.is_last_applied(&key, wanted, seen) || wanted.is_met_by(live)
+        };
+        if live.is_some_and(is_up_to_date) {
             return Ok(false);
         }
         let is_repair = live.is_some() && self.has_applied(&key, wanted);
         if is_repair && !self.contention.may_repair(&key, Instant::now()) {
             return Ok(false);
         }
-        let api = self.api(&wanted.resource, key.namespace.as_deref());
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let patch = Patch::Apply(&wanted.object);
         self.about_to("apply", &key.kind);
@@ -73,17 +76,19 @@ impl Writer {
             name = key.name,
             "apply"
         );
-        let written = match (api.patch(&key.name, &parameters, &patch).await, live) {
+        let at = at(&wanted.resource, key.namespace.as_deref());
+        let patched = self.send(at.patch(&key.name, &parameters, &patch)).await;
+        let resource_version = match (patched, live) {
             (Err(kube::Error::Api(status)), Some(live)) if cannot_be_changed(&status) => {
                 // Somebody made one that gives other rights. It goes, and its end is a reason to look again.
                 self.delete(&wanted.resource, live).await?;
                 return Ok(true);
             }
-            (written, _) => written?,
+            (patched, _) => patched?,
         };
         let applied = Applied {
             digest: wanted.digest.clone(),
-            resource_version: version(written.resource_version()),
+            resource_version,
         };
         self.applied().insert(key, applied);
         Ok(true)
@@ -99,7 +104,6 @@ impl Writer {
         forced: bool,
     ) -> Result<(), kube::Error> {
         let key = key_of(resource, object);
-        let api = self.api(resource, key.namespace.as_deref());
         self.about_to("apply", &key.kind);
         tracing::debug!(
             kind = key.kind,
@@ -112,8 +116,9 @@ impl Writer {
             force: forced,
             ..PatchParams::apply(manager)
         };
-        api.patch(&key.name, &parameters, &Patch::Apply(object))
-            .await?;
+        let patch = Patch::Apply(object);
+        let at = at(resource, key.namespace.as_deref());
+        self.send(at.patch(&key.name, &parameters, &patch)).await?;
         Ok(())
     }
 
@@ -173,7 +178,7 @@ impl Writer {
         let key = object.uid().unwrap_or_default();
         let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
         let newer = match statuses.get(&key) {
-            Some((at, status)) if version(object.resource_version()) < *at => {
+            Some((at, status)) if version(object.meta().resource_version.as_deref()) < *at => {
                 serde_json::from_value(status.clone()).ok()
             }
             Some(_) => {
@@ -197,17 +202,13 @@ impl Writer {
         let patch =
             Patch::<()>::Json(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
         self.about_to("status", &K::kind(&()));
-        let patched = self
-            .api_of(object)
-            .patch_status(&object.name_any(), &PatchParams::default(), &patch)
-            .await?;
+        let (name, parameters) = (object.name_any(), PatchParams::default());
+        let request = at_kind_of(object).patch_subresource("status", &name, &parameters, &patch);
+        let resource_version = self.send(request).await?;
         self.statuses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(
-                object.uid().unwrap_or_default(),
-                (version(patched.resource_version()), status),
-            );
+            .insert(object.uid().unwrap_or_default(), (resource_version, status));
         Ok(())
     }
 
@@ -237,15 +238,9 @@ impl Writer {
             "resourceVersion": object.resource_version(),
         }});
         self.about_to("finalizer", &K::kind(&()));
-        let patched = self
-            .api_of(object)
-            .patch(
-                &object.name_any(),
-                &PatchParams::default(),
-                &Patch::Merge(patch),
-            )
-            .await;
-        match patched {
+        let (name, parameters) = (object.name_any(), PatchParams::default());
+        let request = at_kind_of(object).patch(&name, &parameters, &Patch::Merge(patch));
+        match self.send(request).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if !present && status.is_not_found() => Ok(()),
             Err(cause) => Err(cause),
@@ -254,9 +249,9 @@ impl Writer {
 
     /// Whether `live`, from a cache, is older than what was applied last, and does not show it yet.
     pub fn is_behind(&self, key: &ObjectKey, live: &DynamicObject) -> bool {
-        self.applied()
-            .get(key)
-            .is_some_and(|applied| version(live.resource_version()) < applied.resource_version)
+        self.applied().get(key).is_some_and(|applied| {
+            version(live.metadata.resource_version.as_deref()) < applied.resource_version
+        })
     }
 
     /// What of a namespace somebody else changes again and again, as `Kind name`.
@@ -264,31 +259,18 @@ impl Writer {
         self.contention.fought_over(namespace, Instant::now())
     }
 
+    /// Whether a cache that shows the version `seen` is behind our own write of `wanted`, or shows just that. Then there is
+    /// nothing to compare.
+    pub fn is_last_applied(&self, key: &ObjectKey, wanted: &Wanted, seen: Option<&str>) -> bool {
+        let applied = self.applied();
+        let same = applied.get(key).filter(|it| it.digest == wanted.digest);
+        same.is_some_and(|applied| version(seen) <= applied.resource_version)
+    }
+
     fn has_applied(&self, key: &ObjectKey, wanted: &Wanted) -> bool {
         let applied = self.applied();
         let last = applied.get(key);
         last.is_some_and(|applied| applied.digest == wanted.digest)
-    }
-
-    fn is_up_to_date(
-        &self,
-        key: &ObjectKey,
-        wanted: &Wanted,
-        live: Option<&DynamicObject>,
-    ) -> bool {
-        let applied = self.applied();
-        let same = applied
-            .get(key)
-            .filter(|applied| applied.digest == wanted.digest);
-        match (live, same) {
-            (Some(live), Some(applied)) => {
-                // The cache is behind our own write, or shows just that.
-                let seen = version(live.resource_version());
-                seen <= applied.resource_version || wanted.is_met_by(live)
-            }
-            (Some(live), None) => wanted.is_met_by(live),
-            (None, _) => false,
-        }
     }
 
     /// Every write passes here: only the leader writes, and each is counted.
@@ -304,13 +286,42 @@ impl Writer {
         }
     }
 
-    fn api_of<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
-        self.api(&ApiResource::erase::<K>(&()), object.namespace().as_deref())
+    /// Sends a patch; answers the version that came of it. Nothing else of the object is read.
+    async fn send(
+        &self,
+        request: Result<http::Request<Vec<u8>>, request::Error>,
+    ) -> Result<Option<u64>, kube::Error> {
+        let mut request = request.map_err(kube::Error::BuildRequest)?;
+        // What spans are called by.
+        request.extensions_mut().insert("patch");
+        let Patched { metadata } = self.client.request(request).await?;
+        Ok(version(metadata.resource_version.as_deref()))
     }
 
     fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Applied>> {
         self.applied.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The answer to a patch.
+#[derive(Deserialize)]
+struct Patched {
+    metadata: PatchedMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PatchedMetadata {
+    resource_version: Option<String>,
+}
+
+fn at(resource: &ApiResource, namespace: Option<&str>) -> Request {
+    Request::new(DynamicObject::url_path(resource, namespace))
+}
+
+fn at_kind_of<K: Resource<DynamicType = ()>>(object: &K) -> Request {
+    let resource = ApiResource::erase::<K>(&());
+    at(&resource, object.namespace().as_deref())
 }
 
 /// Which role a binding gives is decided when it is made.
@@ -319,6 +330,6 @@ fn cannot_be_changed(refusal: &Status) -> bool {
 }
 
 /// Versions of one kind of object are comparable as numbers.
-fn version(text: Option<String>) -> Option<u64> {
+fn version(text: Option<&str>) -> Option<u64> {
     text.and_then(|text| text.parse().ok())
 }

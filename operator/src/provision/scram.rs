@@ -21,10 +21,12 @@ pub fn verifier(password: &str, salt: &[u8; 16]) -> String {
 
 /// PBKDF2 with one block, which is as long as the hash.
 fn salted_password(password: &[u8], salt: &[u8; 16]) -> [u8; 32] {
-    let mut block = hmac(password, &[salt, &1u32.to_be_bytes()]);
+    // Keyed once: what follows from the key alone would be half of the work of each iteration.
+    let keyed = keyed(password);
+    let mut block = mac(keyed.clone(), &[salt, &1u32.to_be_bytes()]);
     let mut result = block;
     for _ in 1..ITERATIONS {
-        block = hmac(password, &[&block]);
+        block = mac(keyed.clone(), &[&block]);
         for (sum, byte) in result.iter_mut().zip(block) {
             *sum ^= byte;
         }
@@ -33,7 +35,14 @@ fn salted_password(password: &[u8], salt: &[u8; 16]) -> [u8; 32] {
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac(keyed(key), parts)
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+fn mac(mut mac: Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
     for part in parts {
         mac.update(part);
     }

@@ -15,6 +15,7 @@ use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
+use crate::context::child::Kept;
 use crate::context::object::{ObjectKey, Wanted, dynamic, key_of};
 use crate::context::record::TenantRecord;
 use crate::names;
@@ -149,7 +150,13 @@ async fn apply_one(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<bool,
         return apply_copy(tenant, wanted, ctx).await;
     }
     if wanted.resource.kind != "Namespace" {
-        let live = ctx.caches.live(wanted);
+        let key = wanted.key();
+        let kept = ctx.caches.kept(&key);
+        let seen = kept.as_ref().and_then(|kept| kept.resource_version());
+        if kept.is_some() && ctx.writer.is_last_applied(&key, wanted, seen) {
+            return Ok(false);
+        }
+        let live = kept.map(|kept| kept.object());
         return Ok(ctx.writer.apply(wanted, live.as_ref()).await?);
     }
     let live = ctx.caches.namespace(&wanted.object.name_any());
@@ -338,11 +345,18 @@ pub fn unwanted(
 ) -> Vec<(ApiResource, DynamicObject)> {
     let migration = (!is_migrated).then_some(&wanted.migration);
     let keep: BTreeSet<ObjectKey> = wanted.all().chain(migration).map(Wanted::key).collect();
+    let is_kept = |resource: &ApiResource, child: &Kept| {
+        keep.contains(&ObjectKey {
+            kind: resource.kind.clone(),
+            namespace: Some(plan.namespace.clone()),
+            name: child.name().to_owned(),
+        })
+    };
     let children = ctx.caches.children_of(&plan.tenant.name, &plan.namespace);
     let others = children
         .into_iter()
-        .filter(|(resource, kept)| !keep.contains(&kept.key(resource)))
-        .map(|(resource, kept)| (resource, kept.object()));
+        .filter(|(resource, child)| !is_kept(resource, child))
+        .map(|(resource, child)| (resource, child.object()));
     let links = names::platform_links_secret(&plan.tenant.name);
     let links = ctx.caches.secret(&ctx.namespace, &links);
     let links = links

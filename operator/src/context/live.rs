@@ -1,0 +1,182 @@
+//! A live object of whatever kind, read in one pass. `DynamicObject` flattens what it holds: serde copies all of it first, and
+//! reads the copy.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use kube::api::{ApiResource, DynamicObject, TypeMeta};
+use kube::core::DynamicResourceScope;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
+};
+use serde_json::{Map, Value};
+
+/// As it is, but for who owns which field, which is most of it and of no use here.
+#[derive(Debug, Clone)]
+pub struct Live(pub DynamicObject);
+
+impl<'de> Deserialize<'de> for Live {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Live;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a Kubernetes object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Live, A::Error> {
+        let (mut api_version, mut kind) = (None, None);
+        let (mut metadata, mut data) = (Metadata::default(), Map::new());
+        while let Some(name) = members.next_key::<String>()? {
+            match name.as_str() {
+                "apiVersion" => api_version = members.next_value()?,
+                "kind" => kind = members.next_value()?,
+                "metadata" => metadata = members.next_value()?,
+                _ => {
+                    data.insert(name, members.next_value()?);
+                }
+            }
+        }
+        let types = Option::zip(api_version, kind);
+        Ok(Live(DynamicObject {
+            types: types.map(|(api_version, kind)| TypeMeta { api_version, kind }),
+            metadata: metadata.0,
+            data: Value::Object(data),
+        }))
+    }
+}
+
+#[derive(Default)]
+struct Metadata(ObjectMeta);
+
+impl<'de> Deserialize<'de> for Metadata {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Metadata;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object's metadata")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Metadata, A::Error> {
+                let unmanaged = MapAccessDeserializer::new(Unmanaged(fields));
+                ObjectMeta::deserialize(unmanaged).map(Metadata)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// Passes over `managedFields` without keeping any of it.
+struct Unmanaged<A>(A);
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Unmanaged<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        while let Some(name) = self.0.next_key::<String>()? {
+            if name != "managedFields" {
+                return seed.deserialize(name.into_deserializer()).map(Some);
+            }
+            self.0.next_value::<IgnoredAny>()?;
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.0.next_value_seed(seed)
+    }
+}
+
+impl Resource for Live {
+    type DynamicType = ApiResource;
+    type Scope = DynamicResourceScope;
+
+    fn kind(resource: &ApiResource) -> Cow<'_, str> {
+        DynamicObject::kind(resource)
+    }
+
+    fn group(resource: &ApiResource) -> Cow<'_, str> {
+        DynamicObject::group(resource)
+    }
+
+    fn version(resource: &ApiResource) -> Cow<'_, str> {
+        DynamicObject::version(resource)
+    }
+
+    fn plural(resource: &ApiResource) -> Cow<'_, str> {
+        DynamicObject::plural(resource)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.0.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.0.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_a_dynamic_object_reads() {
+        for object in [
+            json!({
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {
+                    "name": "api", "namespace": "albatross-skyways", "generation": 2, "labels": {"a": "b"},
+                    "creationTimestamp": "2026-11-24T12:00:00Z",
+                    "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}],
+                },
+                "spec": {"replicas": 1, "template": {"metadata": {"managedFields": "a label's value"}}},
+                "status": {"conditions": [{"type": "Available"}]},
+            }),
+            json!({"metadata": {}, "data": null}),
+            json!({}),
+        ] {
+            let text = object.to_string();
+            let expected: DynamicObject = serde_json::from_str(&text).unwrap();
+            let Live(from_text) = serde_json::from_str(&text).unwrap();
+            let Live(from_value) = serde_json::from_value(object).unwrap();
+            assert_eq!(from_text, expected);
+            assert_eq!(from_value, expected);
+        }
+    }
+
+    #[test]
+    fn who_owns_which_field_is_passed_over() {
+        let object = json!({"metadata": {
+            "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
+            "resourceVersion": "7",
+        }});
+        let Live(object) = serde_json::from_value(object).unwrap();
+        assert_eq!(object.metadata.managed_fields, None);
+        assert_eq!(object.metadata.resource_version.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["[]", "7", r#"{"metadata": {"name": 7}}"#, r#"{"kind": 7}"#] {
+            assert!(serde_json::from_str::<Live>(text).is_err(), "{text}");
+        }
+    }
+}
