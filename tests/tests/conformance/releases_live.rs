@@ -411,3 +411,19 @@ async fn every_process_looks_after_the_tables(#[values("serve", "work")] name: &
     })
     .await;
 }
+
+#[tokio::test]
+async fn whoever_only_serves_a_database_without_lanes_says_what_is_missing_and_is_ready_once_it_is_there()
+ {
+    let storage = storage(Postgres).await;
+    lengthen(&storage).await;
+    let (mut command, ready) = role("serve", &storage);
+    command.env("ALBATROSS_WORKER", "false");
+    let mut serves = Process::start(command);
+    serves.answers(&ready, 503).await;
+    let told = reqwest::get(&ready).await.unwrap().text().await.unwrap();
+    assert!(told.contains("by a process that works"), "{told}");
+    let (command, _) = role("work", &storage);
+    let _works = Process::start(command);
+    serves.answers(&ready, 200).await;
+}
