@@ -12,6 +12,7 @@ mod combiner;
 pub mod erasures;
 mod failure;
 pub mod known_head;
+mod lane_tables;
 mod lanes;
 mod limits;
 pub mod memory;

@@ -9,10 +9,6 @@ use sha2::{Digest, Sha256};
 use crate::adapters::tables::layout;
 use crate::ports::read_model::Table;
 
-/// A shape that nobody was seen to use in so many looks in a row, about a minute apart, is dropped. Looks are counted
-/// and no time is measured, so that neither a wrong clock nor a database that was away for long ends a living release.
-pub const UNUSED: u32 = 60;
-
 /// What all tables of a lane look like, as a part of their names: nothing for the shape that the database began with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape(Option<u32>);
@@ -83,65 +79,38 @@ pub fn by_lane(tables: &[&'static Table]) -> BTreeMap<&'static str, Vec<&'static
     lanes
 }
 
-/// The lane, of no shape and without tables, whose position counts who looked after a shape's lane.
-pub fn count_of(lane: &str) -> String {
-    format!("{lane} used")
-}
+/// Of each lane this release's shape and tables.
+pub type Chosen = BTreeMap<&'static str, (Shape, Vec<&'static Table>)>;
 
-/// What this process uses of the read model, and what it has seen of other shapes.
+/// What this process uses of the read model.
 #[derive(Clone, Default)]
-pub struct Shapes(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    own: BTreeMap<&'static str, (Shape, Vec<&'static Table>)>,
-    /// Of each lane of another release: its count, and how many looks have found it so.
-    seen: BTreeMap<String, (i64, u32)>,
-}
+pub struct Shapes(Arc<Mutex<Chosen>>);
 
 impl Shapes {
-    pub fn note(&self, lane: &'static str, shape: Shape, tables: Vec<&'static Table>) {
-        self.state().own.insert(lane, (shape, tables));
+    pub fn note(&self, chosen: Chosen) {
+        self.lock().extend(chosen);
     }
 
     /// Of a lane without tables, and before they are prepared, the first one.
     pub fn of(&self, lane: &str) -> Shape {
-        let state = self.state();
-        state
-            .own
-            .get(lane)
-            .map_or(Shape::FIRST, |(shape, _)| *shape)
+        let own = self.lock();
+        own.get(lane).map_or(Shape::FIRST, |(shape, _)| *shape)
     }
 
     /// The names of this release's lanes in the database.
     pub fn lanes(&self) -> Vec<String> {
-        let state = self.state();
-        let lanes = state.own.iter();
+        let own = self.lock();
+        let lanes = own.iter();
         lanes.map(|(lane, (shape, _))| shape.name(lane)).collect()
     }
 
     /// This release's tables.
     pub fn tables(&self) -> Vec<&'static Table> {
-        let state = self.state();
-        state.own.values().flat_map(|(_, it)| it).copied().collect()
+        let own = self.lock();
+        own.values().flat_map(|(_, it)| it).copied().collect()
     }
 
-    /// Looks at the counts of other releases' lanes; answers those that have not been used for long.
-    pub fn look(&self, others: BTreeMap<String, i64>) -> Vec<String> {
-        let mut state = self.state();
-        let before = std::mem::take(&mut state.seen);
-        for (lane, count) in others {
-            let looks = match before.get(&lane) {
-                Some((seen, looks)) if *seen == count => looks + 1,
-                _ => 0,
-            };
-            state.seen.insert(lane, (count, looks));
-        }
-        let unused = state.seen.iter().filter(|(_, (_, looks))| *looks >= UNUSED);
-        unused.map(|(lane, _)| lane.clone()).collect()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Chosen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -225,19 +194,5 @@ mod tests {
         assert_eq!(choose(&one, &side_by_side), (first, true));
         // A process of that release may still be about to write under the plain names.
         assert_eq!(choose(&one, &made(own, &both)), (Shape::of(&one), false));
-    }
-
-    #[test]
-    fn what_is_used_stays_and_what_is_not_goes_after_many_looks() {
-        let shapes = Shapes::default();
-        let look = |used, unused| {
-            let counts = [("used", used), ("unused", unused)];
-            shapes.look(counts.map(|(lane, n)| (lane.to_owned(), n)).into())
-        };
-        for n in 0..i64::from(UNUSED) {
-            assert_eq!(look(n, 7), Vec::<String>::new());
-        }
-        assert_eq!(look(99, 7), ["unused"]);
-        assert_eq!(look(99, 8), Vec::<String>::new());
     }
 }

@@ -143,7 +143,7 @@ mod tests {
         let ready = readiness(airline.clone(), 0, &shutdown);
         let reason = ready().await.unwrap_err();
         assert!(
-            reason.contains("projection flights is being built from 2000 events"),
+            reason.contains("projection flights has yet to be built from 2000 events"),
             "{reason}"
         );
         airline.catch_up().await.unwrap();

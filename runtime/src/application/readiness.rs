@@ -75,7 +75,10 @@ fn lags(lane: &LaneStatus, head: i64) -> bool {
 fn describe(lane: &LaneStatus) -> String {
     let (name, behind) = (lane.lane, lane.behind);
     match lane.stopped_at {
-        None if lane.unbuilt => format!("projection {name} is being built from {behind} events"),
+        // Whoever only serves would wait in vain where nobody works.
+        None if lane.unbuilt => format!(
+            "projection {name} has yet to be built from {behind} events, by a process that works (`albatross work`, or `serve --worker true`)"
+        ),
         Some(position) => format!(
             "projection {name} stopped before position {}, which it cannot read; {behind} events wait",
             position + 1
@@ -106,7 +109,10 @@ mod tests {
             ..lane(0, 300, false)
         };
         let error = ready.judge(&[unbuilt], now).unwrap_err();
-        assert_eq!(error, "projection flights is being built from 300 events");
+        assert_eq!(
+            error,
+            "projection flights has yet to be built from 300 events, by a process that works (`albatross work`, or `serve --worker true`)"
+        );
         assert!(ready.judge(&[unbuilt], now + PATIENCE * 9).is_err());
         let later = now + PATIENCE * 10;
         assert_eq!(ready.judge(&[lane(300, 0, false)], later), Ok(Vec::new()));

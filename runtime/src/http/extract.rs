@@ -111,12 +111,16 @@ fn content_type(headers: &HeaderMap) -> Result<bool, Problem> {
     }
 }
 
-pub fn unreadable(rejection: BytesRejection) -> Problem {
+fn unreadable(rejection: BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         kind::BODY_TOO_LARGE.into()
     } else {
-        Problem::new(kind::INVALID_REQUEST).detail("the body ended before it was complete")
+        incomplete()
     }
+}
+
+pub fn incomplete() -> Problem {
+    Problem::new(kind::INVALID_REQUEST).detail("the body ended before it was complete")
 }
 
 /// Reads JSON; the depth is limited to serde_json's 128 levels.

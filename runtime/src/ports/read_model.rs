@@ -162,7 +162,7 @@ pub trait ReadModel: Send + Sync {
     async fn prepare(&self, tables: &[&'static Table]) -> Result<(), StoreError>;
 
     /// Says that this process uses the tables that it prepared, and makes again what is missing of them. Of another release,
-    /// of which nobody said so during 60 calls of this process in a row, the tables are dropped. For about once a minute.
+    /// of which no process said so during 1,000 calls of any others, the tables are dropped. For about once a minute.
     async fn keep(&self) -> Result<(), StoreError>;
 
     /// Takes the lane, or none when somebody else holds it (`FOR UPDATE SKIP LOCKED`).

@@ -2,7 +2,7 @@
 
 use albatross::adapters::{Stores, migrate, open};
 use albatross::ports::event_store::{Append, NewEvent};
-use albatross_tests::servers::servers;
+use albatross_tests::servers::{Database, servers};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -46,6 +46,35 @@ pub async fn storage(adapter: Adapter) -> Storage {
         stores: open(&url).await.unwrap(),
         url,
         _directory: directory,
+    }
+}
+
+/// Gives many storages of one kind: databases are copies of one that was migrated once.
+pub struct Template(Adapter, Option<Database>);
+
+impl Template {
+    pub async fn of(adapter: Adapter) -> Self {
+        let database = match adapter {
+            Postgres => {
+                let database = servers().await.database().await;
+                migrate(&database.url).await.unwrap();
+                Some(database)
+            }
+            Memory | Sqlite => None,
+        };
+        Self(adapter, database)
+    }
+
+    pub async fn storage(&self) -> Storage {
+        let Some(migrated) = &self.1 else {
+            return storage(self.0).await;
+        };
+        let url = servers().await.copy_of(migrated).await.url;
+        Storage {
+            stores: open(&url).await.unwrap(),
+            url,
+            _directory: None,
+        }
     }
 }
 

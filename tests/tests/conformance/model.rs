@@ -47,8 +47,7 @@ struct World {
 }
 
 impl World {
-    async fn new(adapter: Adapter) -> Self {
-        let storage = storage(adapter).await;
+    async fn new(storage: Storage, adapter: Adapter) -> Self {
         let mut openings = vec![storage.stores.clone(), storage.stores.clone()];
         if !matches!(adapter, Memory) {
             openings[1] = open(&storage.url).await.unwrap();
@@ -214,9 +213,10 @@ fn against_the_model(adapter: Adapter, cases: u32) {
     let seed = config.rng_seed;
     println!("{adapter:?}: {seed:?}");
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let template = runtime.block_on(Template::of(adapter));
     let outcome = TestRunner::new(config).run(&bursts(), |bursts| {
         runtime.block_on(async {
-            let mut world = World::new(adapter).await;
+            let mut world = World::new(template.storage().await, adapter).await;
             for burst in bursts {
                 world.burst(burst).await?;
             }
@@ -240,5 +240,5 @@ fn sqlite_behaves_as_the_model() {
 
 #[test]
 fn postgres_behaves_as_the_model() {
-    against_the_model(Postgres, 12);
+    against_the_model(Postgres, 64);
 }

@@ -3,6 +3,7 @@
 use albatross::adapters::{Stores, open};
 use albatross::ports::read_model::{Change, Checkpoint, Row, Table, Value};
 use rstest::rstest;
+use sqlx::{Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -16,7 +17,7 @@ const NEVER: Checkpoint = Checkpoint {
     position: 0,
 };
 /// So many looks end what nobody uses.
-const LOOKS: usize = 61;
+const LOOKS: usize = 1_000;
 
 /// A process of a release on the same database.
 async fn process(storage: &Storage, tables: &[&'static Table]) -> Stores {
@@ -157,24 +158,68 @@ async fn a_rebuild_takes_the_place_of_its_own_releases_tables(
 
 #[rstest]
 #[tokio::test]
-async fn tables_stay_for_as_long_as_somebody_uses_them(
+async fn tables_stay_for_as_long_as_one_process_uses_them_among_many_others(
     #[values(Sqlite, Postgres)] adapter: Adapter,
 ) {
     let earlier = filled(adapter).await;
-    let later_process = process(&earlier, LATER).await;
-    commit(&later_process, vec![later(1)], 7).await;
-    // However much more often one of them looks.
-    for _ in 0..3 {
-        look(&later_process, LOOKS - 2).await;
-        look(&earlier, 1).await;
+    let mut later_processes = Vec::new();
+    for _ in 0..9 {
+        later_processes.push(process(&earlier, LATER).await);
     }
-    look(&later_process, 1).await;
-    for _ in 0..3 {
-        look(&earlier, LOOKS - 2).await;
-        look(&later_process, 1).await;
-    }
+    commit(&later_processes[0], vec![later(1)], 7).await;
+    let others_look = async |times: usize| {
+        let looks = later_processes.iter().map(|it| look(it, times / 9));
+        futures::future::join_all(looks).await;
+    };
+    others_look(LOOKS - 1).await;
+    look(&earlier, 1).await;
+    others_look(LOOKS - 1).await;
+    // A start is a use as well.
+    let again = process(&earlier, EARLIER).await;
+    others_look(9).await;
+    assert_eq!(state(&again, &FLIGHTS).await, (7, at(7)));
     assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)));
-    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (1, at(7)));
+}
+
+/// A laptop that runs for minutes a day.
+#[rstest]
+#[tokio::test]
+async fn looks_count_whichever_process_looked_and_whatever_became_of_it(
+    #[values(Sqlite, Postgres)] adapter: Adapter,
+) {
+    let earlier = filled(adapter).await;
+    for _ in 0..5 {
+        let later_process = process(&earlier, LATER).await;
+        look(&later_process, (LOOKS - 1) / 5).await;
+        later_process.close().await;
+    }
+    let [one, other] = [
+        process(&earlier, LATER).await,
+        process(&earlier, LATER).await,
+    ];
+    look(&one, (LOOKS - 1) % 5).await;
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "not yet");
+    // Both would be the last.
+    tokio::join!(look(&one, 1), look(&other, 1));
+    assert!(earlier.read_model.count(&FLIGHTS, vec![]).await.is_err());
+}
+
+/// Who cannot wait for that long says so, as docs/operating.md tells.
+#[tokio::test]
+async fn tables_go_at_the_next_look_once_somebody_says_that_nobody_uses_them() {
+    let document = include_str!("../../../docs/operating.md");
+    let statement = document
+        .lines()
+        .find(|line| line.starts_with("UPDATE read.checkpoints"));
+    let earlier = filled(Postgres).await;
+    let later_process = process(&earlier, LATER).await;
+    look(&later_process, 1).await;
+    let mut owner = PgConnection::connect(&earlier.url).await.unwrap();
+    owner.execute(statement.unwrap()).await.unwrap();
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "not yet");
+    look(&later_process, 1).await;
+    assert!(earlier.read_model.count(&FLIGHTS, vec![]).await.is_err());
+    assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (0, NEVER));
 }
 
 #[rstest]

@@ -1,5 +1,6 @@
 //! An upgrade with another column of a table, and back, while pilots write and the earlier release goes on.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use albatross::adapters::{Stores, open};
@@ -376,12 +377,8 @@ async fn what_cannot_be_built_whole_is_followed_as_far_as_it_goes(
     );
 }
 
-/// Whoever serves or works looks after the tables that it reads, while others are there.
-#[rstest]
-#[tokio::test]
-async fn every_process_says_what_it_uses(#[values("serve", "work")] role: &str) {
-    let storage = storage(Postgres).await;
-    airline(&earlier(&storage).await).await;
+/// The command of a process of this release, and where it tells whether it is ready.
+fn role(role: &str, storage: &Storage) -> (Command, String) {
     let ports = [0; 3].map(|_| format!("127.0.0.1:{}", free_port()));
     let mut command = albatross(&[role]);
     command
@@ -394,12 +391,39 @@ async fn every_process_says_what_it_uses(#[values("serve", "work")] role: &str) 
         .env("ALBATROSS_LISTEN", &ports[0])
         .env("ALBATROSS_PROBE_LISTEN", &ports[1])
         .env("ALBATROSS_INTERNAL_LISTEN", &ports[2]);
+    (command, format!("http://{}/readyz", ports[1]))
+}
+
+/// Whoever serves or works looks whether the tables of others are used.
+#[rstest]
+#[tokio::test]
+async fn every_process_looks_after_the_tables(#[values("serve", "work")] name: &str) {
+    let storage = storage(Postgres).await;
+    airline(&earlier(&storage).await).await;
+    let (command, _) = role(name, &storage);
     let _process = Process::start(command);
     let mut observer = PgConnection::connect(&storage.url).await.unwrap();
-    let looks = "SELECT count(*) FROM read.checkpoints WHERE lane LIKE '% used'";
-    until("all of its lanes are looked after", async || {
+    let looks =
+        "SELECT count(*) FROM read.checkpoints WHERE lane = 'flights unused' AND position > 0";
+    until("the earlier release's lane is looked at", async || {
         let looks = sqlx::query_scalar::<_, i64>(looks).fetch_one(&mut observer);
-        looks.await.unwrap() == 3
+        looks.await.unwrap() == 1
     })
     .await;
+}
+
+#[tokio::test]
+async fn whoever_only_serves_a_database_without_lanes_says_what_is_missing_and_is_ready_once_it_is_there()
+ {
+    let storage = storage(Postgres).await;
+    lengthen(&storage).await;
+    let (mut command, ready) = role("serve", &storage);
+    command.env("ALBATROSS_WORKER", "false");
+    let mut serves = Process::start(command);
+    serves.answers(&ready, 503).await;
+    let told = reqwest::get(&ready).await.unwrap().text().await.unwrap();
+    assert!(told.contains("by a process that works"), "{told}");
+    let (command, _) = role("work", &storage);
+    let _works = Process::start(command);
+    serves.answers(&ready, 200).await;
 }

@@ -3,6 +3,7 @@
 mod manifests;
 mod newcomer;
 mod refusals;
+mod uploads;
 
 /// Both airlines of `examples/`, each with its key.
 const EXAMPLES: [&str; 5] = [

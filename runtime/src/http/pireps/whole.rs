@@ -1,14 +1,15 @@
-//! Whole flights, uploaded at once: what was measured on the way, and how many of them are read at a time.
+//! Whole flights, uploaded at once: what was measured on the way, and how much of them is received and read at a time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{DefaultBodyLimit, FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +32,8 @@ use crate::ports::track_store::Sample;
 
 /// Seven hours at one position a second take 6 MiB, with every member written out; 1,000 lines of a log 2 MiB.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// What all of them together take in this process before they are read, in bytes.
+static ROOM: Semaphore = Semaphore::const_new(6 * MAX_BODY_BYTES);
 /// So many are read at a time in this process: each takes up to four times its size while it is.
 static READ: Semaphore = Semaphore::const_new(4);
 /// Who uploads one: of each user one is received at a time, so that nobody keeps others waiting, however slow they send.
@@ -54,22 +57,46 @@ async fn by_turns(caller: Caller, request: Request, next: Next) -> Result<Respon
     }
     let of_user = caller.identity.map(|it| receives(it.user()));
     let _receives = match &of_user {
-        Some(turns) => Some(turn(turns).await?),
+        Some(turns) => Some(turn(turns, 1).await?),
         None => None,
     };
-    let received = Request::from_parts(parts.clone(), body);
-    let body = Bytes::from_request(received, &()).await;
-    let body = body.map_err(extract::unreadable)?;
+    let (body, _room) = receive(body).await?;
     let _reads = match body.len() > extract::MAX_BODY_BYTES {
-        true => Some(turn(&READ).await?),
+        true => Some(turn(&READ, 1).await?),
         false => None,
     };
     let request = Request::from_parts(parts, Body::from(body));
     Ok(next.run(request).await)
 }
 
-async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, ServiceError> {
-    match timeout(PATIENCE, turns.acquire()).await {
+/// The whole body, and the room that it takes. Who has sent no more than a usual body takes none; who has, takes all at
+/// once: of many who had a part each, none would come to an end.
+async fn receive(body: Body) -> Result<(Bytes, Option<SemaphorePermit<'static>>), Problem> {
+    let longest = body.size_hint().upper().unwrap_or(u64::MAX);
+    let longest = longest.min(MAX_BODY_BYTES as u64) as u32;
+    let mut chunks = body.into_data_stream();
+    let (mut received, mut room) = (BytesMut::new(), None);
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| extract::incomplete())?;
+        let size = received.len() + chunk.len();
+        if size > MAX_BODY_BYTES {
+            return Err(kind::BODY_TOO_LARGE.into());
+        }
+        if size > extract::MAX_BODY_BYTES && room.is_none() {
+            let granted = turn(&ROOM, longest).await;
+            if granted.is_err() {
+                // Whoever is cut off in the middle of sending may not read why.
+                while let Some(Ok(_)) = chunks.next().await {}
+            }
+            room = Some(granted?);
+        }
+        received.extend_from_slice(&chunk);
+    }
+    Ok((received.freeze(), room))
+}
+
+async fn turn(turns: &Semaphore, permits: u32) -> Result<SemaphorePermit<'_>, ServiceError> {
+    match timeout(PATIENCE, turns.acquire_many(permits)).await {
         Ok(Ok(turn)) => Ok(turn),
         _ => Err(ServiceError::Busy {
             retry_after: PATIENCE,
