@@ -104,9 +104,11 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
         .and_then(|ring| rotate::next_at(ring, &admitted.key, now));
     status::write(key, &report, ctx).await?;
     Ok(match &issued {
-        Issue::Registering(_) | Issue::Refused(..) | Issue::Revoking(..) | Issue::Conflict(_) => {
-            WAITING
-        }
+        Issue::Registering(_)
+        | Issue::Held(..)
+        | Issue::Refused(..)
+        | Issue::Revoking(..)
+        | Issue::Conflict(_) => WAITING,
         Issue::Ended(ring, _) if ring.next.is_some() => WAITING,
         Issue::Ended(..) => STEADY,
         Issue::Published(_, Some(_)) => WAITING,
@@ -181,6 +183,12 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             "waiting for the runtime to know the key".to_owned(),
             Some(ring),
         ),
+        Issue::Held(ring, why) => (
+            ConditionStatus::False,
+            Reason::WaitingForTenant,
+            format!("the key is issued as soon as its runtime can be told of it: {why}"),
+            Some(ring),
+        ),
         Issue::Refused(ring, message) => (
             ConditionStatus::False,
             Reason::RuntimeRefused,
@@ -228,7 +236,7 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         message,
         // A key that has ended never works again, and tools that wait for it are not to wait for ever.
         stalled: match issued {
-            Issue::Conflict(_) | Issue::Refused(..) => true,
+            Issue::Conflict(_) | Issue::Held(..) | Issue::Refused(..) => true,
             Issue::Ended(ring, _) => ring.next.is_none(),
             _ => false,
         },

@@ -64,6 +64,9 @@ pub const ERASED_SECRET: &str = "albatross-erased";
 /// Its one key.
 pub const ERASED: &str = "erased";
 /// Copies of the certificates by which pods check their servers, where there are others than the system's.
+pub const DATABASE_URL: &str = "DATABASE_URL";
+pub const AMQP_URL: &str = "AMQP_URL";
+pub const REDIS_URL: &str = "REDIS_URL";
 pub const AUTHORITIES_SECRET: &str = "albatross-ca";
 /// Where pods find them, one file a kind of server.
 pub const AUTHORITIES_DIRECTORY: &str = "/etc/albatross/ca";

@@ -175,7 +175,7 @@ async fn work(
     if world.surroundings.namespace_is_terminating {
         let message = "the namespace of an earlier tenant is still being removed";
         schema = Some(Part::waiting(Reason::Deleting, message));
-    } else if let Some(input) = input::read(plan, record, ctx).await {
+    } else if let Some(input) = input::read(plan, record, ctx).await? {
         let set = apply::Applicable::new(build::build(&input));
         apply::apply(name, &set.foundation, ctx).await?;
         if asleep {

@@ -9,6 +9,7 @@ use albatross_crds::violation::summary;
 use albatross_crds::{ApiKey, Tenant};
 use kube::{Resource, ResourceExt};
 
+use crate::api_key::answer::held;
 use crate::names;
 
 /// What the decision is made from.
@@ -62,7 +63,10 @@ pub fn admit(key: &ApiKey, around: &Around<'_>) -> Result<Admitted, Verdict> {
         let message = format!("tenant {name} is being deleted");
         return Err(refused(Reason::TenantDeleting, message));
     }
-    let waiting = |message: String| Verdict::Waiting { message };
+    let waiting = |message: String| match held(tenant) {
+        Some(why) => refused(Reason::WaitingForTenant, format!("{message}: {why}")),
+        None => Verdict::Waiting { message },
+    };
     let valid_tenant = validate_tenant(&tenant.spec, name).map_err(|_| {
         waiting(format!(
             "waiting for tenant {name}, whose spec is not valid"

@@ -88,10 +88,15 @@ pub fn held(tenant: &Tenant) -> Option<String> {
 
 /// Why the tenant's runtime hears of no new key at present, if it does not: it is told nothing, or there is none.
 pub fn unheard(tenant: &Tenant) -> Option<String> {
+    let sleeps = || format!("tenant {} is hibernated", tenant.name_any());
+    held(tenant).or_else(|| rests(tenant).then(sleeps))
+}
+
+/// Whether the tenant is hibernated, and is to stay so.
+pub fn rests(tenant: &Tenant) -> bool {
     let status = tenant.status.as_ref();
     let ready = status.and_then(|it| conditions::find(&it.conditions, ConditionType::Ready));
     let rests = ready.is_some_and(|it| it.reason == Reason::Hibernated.as_str());
     // The status says so for a moment longer than the declaration.
-    let rests = rests && tenant.spec.hibernate != Hibernate::Never;
-    held(tenant).or_else(|| rests.then(|| format!("tenant {} is hibernated", tenant.name_any())))
+    rests && tenant.spec.hibernate != Hibernate::Never
 }

@@ -10,7 +10,7 @@ use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
 use crate::api_key::answer::{
-    Standing, held, is_registered, is_revoked, refusal, standing, unheard,
+    Standing, held, is_registered, is_revoked, refusal, rests, standing, unheard,
 };
 use crate::api_key::binding::bind;
 use crate::api_key::build;
@@ -26,6 +26,8 @@ use crate::names;
 pub enum Issue {
     /// The runtime does not know it yet.
     Registering(KeyRing),
+    /// The runtime will not know it before somebody changes its tenant; why.
+    Held(KeyRing, String),
     /// The runtime does not register it; why.
     Refused(KeyRing, String),
     /// What the key that is to replace it waits for, if there is one.
@@ -78,13 +80,13 @@ pub async fn issue(
     if ring.current.expires_at <= now {
         return Ok(Issue::Ended(ring, Reason::Expired));
     }
-    // What was published has been registered, even if this process has not asked yet.
-    let asked = ctx.memory.of(&owner.spec.tenant_ref.name).answer.is_some();
-    if !is_registered(owner, &ring.current, ctx) && (asked || !ring.published) {
-        return Ok(match refusal(owner, &ring.current, ctx) {
-            Some(message) => Issue::Refused(ring, message),
-            None => Issue::Registering(ring),
-        });
+    if !is_registered(owner, &ring.current, ctx) {
+        if let Some(message) = refusal(owner, &ring.current, ctx) {
+            return Ok(Issue::Refused(ring, message));
+        }
+        if let Some(waiting) = unregistered(owner, &ring, ctx) {
+            return Ok(waiting);
+        }
     }
     let secret = build::secret(owner, admitted, &ring.current, ring.previous(now));
     ctx.writer
@@ -96,6 +98,23 @@ pub async fn issue(
     }
     let waits = waits(owner, admitted, &ring, ctx);
     Ok(Issue::Published(ring, waits))
+}
+
+/// How far a key is that the runtime has not said to know; none if it may be published nevertheless.
+fn unregistered(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Option<Issue> {
+    let name = &owner.spec.tenant_ref.name;
+    let tenant = ctx.caches.tenant(name);
+    // Pods that wake are told before they serve.
+    let sleeps = tenant.as_ref().is_some_and(|tenant| rests(tenant)) && !ctx.caches.is_served(name);
+    let held = tenant.and_then(|tenant| held(&tenant));
+    // What was published was known, even if this process has not asked yet.
+    let asked = ctx.memory.of(name).answer.is_some();
+    match held {
+        _ if sleeps => None,
+        Some(why) if !ring.published => Some(Issue::Held(ring.clone(), why)),
+        None if asked || !ring.published => Some(Issue::Registering(ring.clone())),
+        _ => None,
+    }
 }
 
 fn waits(owner: &ApiKey, admitted: &Admitted, ring: &KeyRing, ctx: &Context) -> Option<Wait> {

@@ -239,12 +239,21 @@ impl Session<'_> {
     }
 
     async fn ensure_memberships(&mut self, wanted: &Database<'_>) -> Result<(), ProvisionError> {
-        // CREATE DATABASE … OWNER needs the operator to be a member of the owner; 15 does not make it one by itself.
-        let sql = format!(
-            "GRANT {owner} TO CURRENT_USER; GRANT {owner} TO {migrate}",
-            owner = identifier(wanted.owner_role),
-            migrate = identifier(wanted.migrate.role)
+        let (owner, migrate) = (
+            identifier(wanted.owner_role),
+            identifier(wanted.migrate.role),
         );
+        // CREATE DATABASE … OWNER needs the operator to be a member of the owner, which no version makes it by itself. From 16 on
+        // it can change a role only with ADMIN OPTION, which who makes one there has, and nobody can grant to themselves. Before,
+        // it is granted, so that the server may be upgraded.
+        let own = match self.connection.server_version_num() {
+            Some(version) if version < 160_000 => {
+                let app = identifier(wanted.app.role);
+                format!("GRANT {owner}, {migrate}, {app} TO CURRENT_USER WITH ADMIN OPTION")
+            }
+            _ => format!("GRANT {owner} TO CURRENT_USER"),
+        };
+        let sql = format!("{own}; GRANT {owner} TO {migrate}");
         self.execute(sql, "grant the owner role").await
     }
 

@@ -97,6 +97,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
         ingress: ingress::api(input),
         http_route: http_route::api(input),
     };
+    let migration = job::migrate(input, &secrets.migrate);
     ResourceSet {
         foundation: Foundation {
             namespace: namespace::namespace(input),
@@ -108,7 +109,7 @@ pub fn build(input: &Input<'_>) -> ResourceSet {
             network_policies: network_policy::all(input),
             secrets,
         },
-        migration: job::migrate(input),
+        migration,
         workloads,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Its objects carry other labels: the operator does not see them.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use albatross_crds::Tenant;
@@ -189,6 +190,7 @@ impl Bare {
             operator_namespace: NAMESPACE,
             cache_account: Some(cache_account::own(&record)),
             authorities: None,
+            handed: BTreeMap::new(),
         };
         let set = Applicable::new(build::build(&input));
         let stored = Wanted::new(&record.to_secret(name, NAMESPACE));

@@ -72,6 +72,14 @@ impl PrivateServer {
         &self.addresses["REDIS_URL"]
     }
 
+    /// Of an account that may do everything, by AMQP and on the management API.
+    ///
+    /// # Panics
+    /// When it is no RabbitMQ.
+    pub fn rabbitmq_urls(&self) -> [&str; 2] {
+        ["AMQP_URL", "RABBITMQ_MANAGEMENT_URL"].map(|name| &*self.addresses[name])
+    }
+
     /// A new, empty database.
     ///
     /// # Panics
@@ -127,8 +135,7 @@ impl PrivateServer {
     /// # Panics
     /// When it gives none.
     pub async fn virtual_host(&self) -> VirtualHost {
-        let [amqp, management] =
-            ["AMQP_URL", "RABBITMQ_MANAGEMENT_URL"].map(|name| &self.addresses[name]);
+        let [amqp, management] = self.rabbitmq_urls();
         rabbitmq::create(amqp, management)
             .await
             .unwrap_or_else(|error| panic!("RabbitMQ gives no virtual host: {error}"))

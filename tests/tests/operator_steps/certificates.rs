@@ -7,6 +7,7 @@ use std::sync::Arc;
 use albatross::adapters::rabbitmq::RabbitFeed;
 use albatross::adapters::redis::Redis;
 use albatross::ports::event_bus::{Feed, FeedMessage};
+use albatross_crds::tenant_namespace;
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Platform, bare, condition};
 use albatross_tests::proxy::{Mode, Proxy};
@@ -15,6 +16,7 @@ use albatross_tests::servers::PrivateServer;
 use albatross_tests::tls::{Authority, Sealed};
 use albatross_tests::wait::recovered;
 use bytes::Bytes;
+use futures::future;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
 use kube::Api;
@@ -83,7 +85,7 @@ async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_o
         }
         server
     };
-    let own = json!({"caSecret": "sealed-ca"});
+    let own = json!({"caSecret": "late-ca"});
     add(
         &platform,
         "postgres",
@@ -104,12 +106,12 @@ async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_o
         platform.declare(name, placed).await;
     }
     let ready = "DatabaseReady";
-    let missing = "caSecret `sealed-ca` does not exist";
+    let missing = "caSecret `late-ca` does not exist";
     says(&platform, "sealed", ready, missing).await;
     says(&platform, "public", ready, UNKNOWN).await;
-    trust(&platform, "sealed-ca", &other).await;
+    trust(&platform, "late-ca", &other).await;
     says(&platform, "sealed", ready, UNKNOWN).await;
-    trust(&platform, "sealed-ca", &authority).await;
+    trust(&platform, "late-ca", &authority).await;
     platform.ready("sealed").await;
     says(&platform, "misnamed", ready, "not valid for name").await;
     says(&platform, "public", ready, UNKNOWN).await;
@@ -140,6 +142,7 @@ async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_o
 /// A secret that is missing, damaged or wrong, and one that was changed while another server failed.
 #[tokio::test]
 async fn an_airline_is_given_what_its_server_answers_by_and_everything_else_meanwhile() {
+    const GIVEN: &str = "given-authority";
     let postgres = PrivateServer::postgres().await;
     let (authority, other) = (Authority::new(), Authority::new());
     postgres.speak_tls(&authority.sign()).await;
@@ -162,69 +165,146 @@ async fn an_airline_is_given_what_its_server_answers_by_and_everything_else_mean
     let mut operator = platform.operator().await;
     let placed =
         json!({"placement": {"postgres": "sealed", "redis": "shaky"}, "deletionPolicy": "Retain"});
-    platform.airline("sealed", placed).await;
-    let template = pods(&platform).await.1;
+    platform.airline(GIVEN, placed).await;
+    let template = pods(&platform, GIVEN).await.1;
 
     trust(&platform, "sealed-ca", &other).await;
     cache.set(Mode::Refuse);
-    says(&platform, "sealed", "CacheReady", "cannot be reached").await;
+    says(&platform, GIVEN, "CacheReady", "cannot be reached").await;
     let answered = ["system=\"postgres\"", "outcome=\"success\""];
     let calls = async || operator.metric("external_calls_total", &answered).await;
     let before = calls().await;
     // Of both PostgreSQL servers, more than twice.
     recovered("it is asked again", async || calls().await > before + 5.0).await;
     cache.set(Mode::Pass);
-    platform.ready("sealed").await;
+    platform.ready(GIVEN).await;
 
     way.set(Mode::Refuse);
-    says(&platform, "sealed", "DatabaseReady", "cannot be reached").await;
+    says(&platform, GIVEN, "DatabaseReady", "cannot be reached").await;
     way.set(Mode::Pass);
-    says(&platform, "sealed", "DatabaseReady", UNKNOWN).await;
+    says(&platform, GIVEN, "DatabaseReady", UNKNOWN).await;
     let known = authority.certificate();
-    is_applied_with(&platform, 2, &known, &template).await;
+    is_applied_with(&platform, GIVEN, 2, &known, &template).await;
     let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
     let deleted = secrets.delete("sealed-ca", &DeleteParams::default()).await;
     deleted.unwrap();
-    says(&platform, "sealed", "DatabaseReady", "does not exist").await;
-    is_applied_with(&platform, 3, &known, &template).await;
+    says(&platform, GIVEN, "DatabaseReady", "does not exist").await;
+    is_applied_with(&platform, GIVEN, 3, &known, &template).await;
     operator.stop().await;
     operator = platform.operator().await;
-    is_applied_with(&platform, 2, &known, &template).await;
+    is_applied_with(&platform, GIVEN, 2, &known, &template).await;
     let damaged = known.replacen("MII", "M?I", 1);
     put(&platform, "sealed-ca", &damaged).await;
-    says(&platform, "sealed", "DatabaseReady", "is not PEM").await;
-    is_applied_with(&platform, 3, &known, &template).await;
+    says(&platform, GIVEN, "DatabaseReady", "is not PEM").await;
+    is_applied_with(&platform, GIVEN, 3, &known, &template).await;
 
     let both = format!("{known}{}", other.certificate());
     put(&platform, "sealed-ca", &both).await;
-    platform.ready("sealed").await;
-    is_applied_with(&platform, 2, &both, &template).await;
-    platform.remove("sealed").await;
+    platform.ready(GIVEN).await;
+    is_applied_with(&platform, GIVEN, 2, &both, &template).await;
+    platform.remove(GIVEN).await;
     operator.stop().await;
 }
 
-/// How many pods the airline `sealed` is to have, and what they are.
-async fn pods(platform: &Platform) -> (Option<i32>, PodTemplateSpec) {
-    let api: Api<Deployment> = Api::namespaced(platform.client.clone(), "albatross-sealed");
+#[tokio::test]
+async fn pods_that_run_stay_as_they_are_until_their_server_answers_by_its_first_certificates() {
+    const NAME: &str = "first-authority";
+    let postgres = PrivateServer::postgres().await;
+    let (authority, other) = (Authority::new(), Authority::new());
+    postgres.speak_tls(&authority.sign()).await;
+    let platform = Platform::new().await;
+    let port = postgres.database_url().parse::<Url>().unwrap().port();
+    let server = json!({
+        "name": "sealed", "host": "127.0.0.1", "port": port, "adminSecret": "sealed",
+        "connectionBudget": 1000, "tls": "require",
+    });
+    add(&platform, "postgres", server);
+    platform
+        .create_account("sealed", postgres.database_url())
+        .await;
+    let operator = platform.operator().await;
+    let placed = json!({"placement": {"postgres": "sealed"}, "deletionPolicy": "Retain"});
+    platform.airline(NAME, placed).await;
+    let template = pods(&platform, NAME).await.1;
+    let home = tenant_namespace(NAME);
+    let urls = async || {
+        let secrets = ["albatross-api", "albatross-migrate"];
+        let secrets = secrets.map(|name| platform.secret(&home, name));
+        let secrets = future::join_all(secrets).await.into_iter();
+        let urls = secrets.map(|it| it.unwrap()["DATABASE_URL"].clone());
+        urls.collect::<Vec<_>>()
+    };
+    let before = urls().await;
+    operator.stop().await;
+
+    trust(&platform, "sealed-ca", &other).await;
+    platform.configure(|configuration| {
+        let servers = configuration["servers"]["postgres"].as_array_mut();
+        let sealed = servers
+            .unwrap()
+            .iter_mut()
+            .find(|it| it["name"] == "sealed");
+        let sealed = sealed.unwrap();
+        sealed["tls"] = json!("verify-full");
+        sealed["caSecret"] = json!("sealed-ca");
+    });
+    let operator = platform.operator().await;
+    says(&platform, NAME, "DatabaseReady", UNKNOWN).await;
+    let change = json!({"api": {"replicas": 2}});
+    platform.change(NAME, change).await;
+    recovered("its pods are as many as declared", async || {
+        pods(&platform, NAME).await.0 == Some(2)
+    })
+    .await;
+    assert_eq!(pods(&platform, NAME).await.1, template);
+    assert_eq!(urls().await, before);
+
+    trust(&platform, "sealed-ca", &authority).await;
+    platform.ready(NAME).await;
+    for url in urls().await {
+        assert!(
+            url.contains("sslmode=verify-full&sslrootcert=/etc/albatross/ca/"),
+            "{url}"
+        );
+    }
+    assert_ne!(pods(&platform, NAME).await.1, template);
+    is_applied_with(
+        &platform,
+        NAME,
+        1,
+        &authority.certificate(),
+        &pods(&platform, NAME).await.1,
+    )
+    .await;
+    platform.remove(NAME).await;
+    operator.stop().await;
+}
+
+/// How many pods an airline is to have, and what they are.
+async fn pods(platform: &Platform, tenant: &str) -> (Option<i32>, PodTemplateSpec) {
+    let api: Api<Deployment> = Api::namespaced(platform.client.clone(), &tenant_namespace(tenant));
     let spec = api.get("api").await.unwrap().spec.unwrap();
     (spec.replicas, spec.template)
 }
 
-/// What is declared of `sealed` is done while its pods find these certificates, and without replacing them.
+/// What is declared of it is done while its pods find these certificates, and without replacing them.
 async fn is_applied_with(
     platform: &Platform,
+    tenant: &str,
     replicas: i32,
     certificates: &str,
     template: &PodTemplateSpec,
 ) {
     let change = json!({"api": {"replicas": replicas}});
-    platform.change("sealed", change).await;
+    platform.change(tenant, change).await;
     recovered("its pods are as many as declared", async || {
-        pods(platform).await.0 == Some(replicas)
+        pods(platform, tenant).await.0 == Some(replicas)
     })
     .await;
-    assert_eq!(pods(platform).await.1, *template);
-    let copy = platform.secret("albatross-sealed", "albatross-ca").await;
+    assert_eq!(pods(platform, tenant).await.1, *template);
+    let copy = platform
+        .secret(&tenant_namespace(tenant), "albatross-ca")
+        .await;
     assert_eq!(copy.unwrap()["postgres.crt"].trim(), certificates.trim());
 }
 

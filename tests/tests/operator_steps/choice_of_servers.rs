@@ -2,8 +2,14 @@
 //! all, or several PostgreSQL servers, of which a tenant goes to the one with the most room.
 
 use albatross_crds::tenant::ExternalResourceKind;
+use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
+use albatross_tests::wait::recovered;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::DeleteParams;
 use redis::AsyncCommands;
 use serde_json::{Value, json};
 
@@ -74,6 +80,54 @@ async fn reasons(platform: &Platform, tenant: &str) -> [(String, String); 2] {
         let found = condition(&tenant, kind).unwrap();
         (found.status, found.reason)
     })
+}
+
+#[tokio::test]
+async fn an_airline_runs_on_and_is_changed_while_the_one_account_of_its_redis_cannot_be_read() {
+    const NAME: &str = "accountless";
+    let platform = Platform::new().await;
+    let url = platform.servers.redis_url.clone();
+    platform.create_account("shared", &url).await;
+    platform.configure(|it| {
+        let redis = &mut it["servers"]["redis"][0];
+        redis["acl"] = json!("none");
+        redis["adminSecret"] = json!("shared");
+    });
+    let operator = platform.operator().await;
+    platform.airline(NAME, json!({})).await;
+    let namespace = format!("albatross-{NAME}");
+    let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
+    let pods = async || deployments.get("api").await.unwrap().spec.unwrap();
+    let before = pods().await;
+    let given = platform.secret(&namespace, "albatross-api").await;
+    operator.stop().await;
+
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let deleted = secrets.delete("shared", &DeleteParams::default()).await;
+    deleted.unwrap();
+    let operator = platform.operator().await;
+    let told = platform
+        .comes_to(NAME, "CacheReady", "False", "CacheUnreachable")
+        .await;
+    let message = condition(&told, "CacheReady").unwrap().message;
+    assert!(
+        message.contains("adminSecret `shared` does not exist"),
+        "{message}"
+    );
+    let change = json!({"api": {"replicas": 2}});
+    platform.change(NAME, change).await;
+    recovered("its pods are as many as declared", async || {
+        pods().await.replicas == Some(2)
+    })
+    .await;
+    assert_eq!(pods().await.template, before.template);
+    assert_eq!(platform.secret(&namespace, "albatross-api").await, given);
+
+    platform.create_account("shared", &url).await;
+    platform.ready(NAME).await;
+    assert_eq!(pods().await.template, before.template);
+    platform.remove(NAME).await;
+    operator.stop().await;
 }
 
 #[tokio::test]

@@ -76,6 +76,30 @@ async fn who_asks_for_metrics_is_let_in_for_as_long_as_the_platform_says_so() {
     operator.stop().await;
 }
 
+/// Which PostgreSQL 16 asks of whoever changes a role; 15 has it on disk for the upgrade.
+#[tokio::test]
+async fn the_operator_may_administer_the_roles_that_it_has_made() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("administered", json!({})).await;
+    let owner = platform.record("administered").await["ownerRole"].clone();
+    let url = &platform.servers.database_url;
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let administered = sqlx::query_scalar(
+        "SELECT count(DISTINCT roleid) FROM pg_auth_members JOIN pg_roles ON pg_roles.oid = roleid \
+         WHERE starts_with(rolname, $1) AND admin_option AND member = current_user::regrole",
+    );
+    let prefix = owner.strip_suffix("owner").unwrap();
+    let administered: i64 = administered
+        .bind(prefix)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(administered, 3);
+    platform.remove("administered").await;
+    operator.stop().await;
+}
+
 async fn environment(platform: &Platform, tenant: &str) -> Credentials {
     let namespace = format!("albatross-{tenant}");
     let secret = platform.secret(&namespace, "albatross-api").await;

@@ -120,7 +120,7 @@ async fn a_key_says_what_it_waits_for_and_what_it_is_refused_for() {
     platform.declare(TENANT, quota(Some(1))).await;
     platform.declare_key("first", TENANT, json!({})).await;
     platform
-        .key_comes_to("first", "Unknown", "WaitingForTenant")
+        .key_comes_to("first", "False", "WaitingForTenant")
         .await;
     platform.change(TENANT, quota(None)).await;
     platform

@@ -1,4 +1,4 @@
-//! A PostgreSQL server that is killed while it is being given tenants, and comes back.
+//! A server that is killed while it is being given tenants, and comes back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,9 +7,13 @@ use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Platform, Setting, Ways};
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::servers::{PrivateServer, servers};
-use albatross_tests::wait::{recovered, until};
+use albatross_tests::wait::{LIMIT, recovered, until};
 use futures::future::join_all;
-use serde_json::json;
+use lapin::ConnectionProperties;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig, RedisResult};
+use reqwest::Url;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 const NAMES: [&str; 4] = ["shaken-a", "shaken-b", "shaken-c", "shaken-d"];
@@ -65,6 +69,131 @@ async fn a_database_server_that_is_killed_in_the_middle_costs_nothing_but_time()
     operator.stop().await;
 }
 
+#[tokio::test]
+async fn a_broker_that_is_killed_in_the_middle_costs_nothing_but_time() {
+    let own = PrivateServer::rabbitmq().await;
+    let [amqp, management] = own.rabbitmq_urls();
+    let way = Proxy::before(management).await;
+    let ways = Ways {
+        rabbitmq: way.url(management),
+        ..Ways::straight(servers().await)
+    };
+    let there = async || {
+        let vhosts = reqwest::get(format!("{management}/api/vhosts")).await;
+        let vhosts: Vec<Value> = vhosts.unwrap().json().await.unwrap();
+        let is_tenants = |it: &&Value| it["name"].as_str().unwrap().starts_with("alb_");
+        vhosts.iter().filter(is_tenants).count()
+    };
+    let lets_in = async |given: &Identity| {
+        let url = straight(&given["AMQP_URL"], amqp);
+        let connected = lapin::Connection::connect(&url, ConnectionProperties::default()).await;
+        connected.map(drop).map_err(|error| error.to_string())
+    };
+    let account = ("rabbitmq", management);
+    is_killed_in_the_middle(&own, &way, ways, account, there, lets_in).await;
+}
+
+#[tokio::test]
+async fn a_cache_that_is_killed_in_the_middle_costs_nothing_but_time() {
+    let own = PrivateServer::redis().await;
+    let way = Proxy::before(own.redis_url()).await;
+    let ways = Ways {
+        redis: way.url(own.redis_url()),
+        ..Ways::straight(servers().await)
+    };
+    let there = async || {
+        let mut connection = connect(own.redis_url()).await.unwrap();
+        let users: Vec<String> = connection.acl_users().await.unwrap();
+        let is_tenants = |it: &&String| it.starts_with("alb_");
+        users.iter().filter(is_tenants).count()
+    };
+    let lets_in = async |given: &Identity| {
+        let url = straight(&given["REDIS_URL"], own.redis_url());
+        let connected = connect(&url).await;
+        connected.map(drop).map_err(|error| error.to_string())
+    };
+    let account = ("redis", own.redis_url());
+    is_killed_in_the_middle(&own, &way, ways, account, there, lets_in).await;
+}
+
+/// `there` counts the tenants that the server has; `lets_in` logs in with what a tenant's pods are given.
+async fn is_killed_in_the_middle(
+    own: &PrivateServer,
+    way: &Proxy,
+    ways: Ways,
+    (account, url): (&str, &str),
+    there: impl AsyncFn() -> usize,
+    lets_in: impl AsyncFn(&Identity) -> Result<(), String>,
+) {
+    let mut setting = Setting::straight().await;
+    setting.ways = vec![("main", ways)];
+    // One after the other: one is there before another is.
+    setting.concurrency = 1;
+    let platform = Platform::with(setting).await;
+    platform.create_account(account, url).await;
+    let operator = platform.operator().await;
+    way.set(Mode::Slow(Duration::from_millis(50)));
+    for name in NAMES {
+        platform.declare(name, json!({})).await;
+    }
+    recovered("something is there", async || there().await > 0).await;
+    way.set(Mode::Stall);
+    assert!(there().await < NAMES.len(), "all was done already");
+    own.kill();
+    let before = known(&platform).await;
+    assert!(!before.is_empty());
+    own.restart();
+    way.set(Mode::Pass);
+
+    join_all(NAMES.map(|name| platform.ready(name))).await;
+    let after = known(&platform).await;
+    assert_eq!(after.len(), NAMES.len());
+    for (name, before) in before {
+        assert_eq!(after[name], before, "{name}");
+    }
+    for name in NAMES {
+        let namespace = format!("albatross-{name}");
+        let given = platform.secret(&namespace, "albatross-api").await.unwrap();
+        let entered = lets_in(&given).await;
+        entered.unwrap_or_else(|error| panic!("it does not let {name} in: {error}"));
+    }
+    assert_eq!(there().await, NAMES.len());
+    join_all(NAMES.map(|name| platform.remove(name))).await;
+    assert_eq!(there().await, 0);
+    operator.stop().await;
+}
+
+/// Of those that have one.
+async fn known(platform: &Platform) -> BTreeMap<&'static str, Identity> {
+    let mut all = BTreeMap::new();
+    for name in NAMES {
+        let record = format!("tenant-{name}");
+        if platform.secret(NAMESPACE, &record).await.is_some() {
+            all.insert(name, identity(platform, name).await);
+        }
+    }
+    all
+}
+
+/// `url`, as whoever is on this machine finds its server.
+fn straight(url: &str, server: &str) -> String {
+    let (mut url, server) = (url.parse::<Url>().unwrap(), server.parse::<Url>().unwrap());
+    url.set_host(server.host_str()).unwrap();
+    url.set_port(server.port()).unwrap();
+    url.into()
+}
+
+/// Its usual patience is too short for a busy machine.
+async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
+    let patient = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(LIMIT))
+        .set_response_timeout(Some(LIMIT));
+    let client = redis::Client::open(url)?;
+    client
+        .get_multiplexed_async_connection_with_config(&patient)
+        .await
+}
+
 type Identity = BTreeMap<String, String>;
 
 async fn identities(platform: &Platform) -> Vec<Identity> {
@@ -78,7 +207,15 @@ async fn identities(platform: &Platform) -> Vec<Identity> {
 /// What must never be made anew.
 async fn identity(platform: &Platform, name: &str) -> Identity {
     let mut record = platform.record(name).await;
-    record.retain(|key, _| key == "tenantId" || key == "database" || key.ends_with("Password"));
+    let names = [
+        "tenantId",
+        "database",
+        "vhost",
+        "brokerUser",
+        "cacheUser",
+        "cachePrefix",
+    ];
+    record.retain(|key, _| names.contains(&&**key) || key.ends_with("Password"));
     record
 }
 

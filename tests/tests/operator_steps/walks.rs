@@ -449,6 +449,64 @@ async fn a_key_is_current_while_the_one_that_is_asked_for_works() {
 }
 
 #[tokio::test]
+async fn a_first_key_is_handed_out_while_its_tenant_sleeps_and_has_failed_while_that_is_left_alone()
+{
+    const TENANT: &str = "walked-asleep";
+    let stage = Stage::new().await;
+    let platform = &stage.platform;
+    let operator = stage.operator().await;
+    // Before it is anything: nobody can say at which address a key would work.
+    platform.declare(TENANT, json!({"suspend": true})).await;
+    let cases = [
+        ("suspend", json!(true), json!(false), "is suspended"),
+        ("mode", json!("Observe"), json!("Apply"), "is only observed"),
+    ];
+    for (field, left_alone, goes_on, why) in cases {
+        platform.change(TENANT, json!({ field: left_alone })).await;
+        let recording = recorded(platform.api_keys(), field).await;
+        platform.declare_key(field, TENANT, json!({})).await;
+        let held = platform
+            .key_comes_to(field, "False", "WaitingForTenant")
+            .await;
+        let message = &held.status.unwrap().conditions[0].message;
+        assert!(
+            message.ends_with(&format!("tenant {TENANT} {why}")),
+            "{message}"
+        );
+        assert_eq!(platform.secret(CLIENTS, field).await, None);
+        platform.change(TENANT, json!({ field: goes_on })).await;
+        platform.ready(TENANT).await;
+        platform.key_comes_to(field, "True", "Available").await;
+        platform.remove_key(field).await;
+        let turns = turns_of_key(recording).await;
+        let settled: Vec<_> = turns.iter().filter(|it| it.1 != UNDER_WAY.0).collect();
+        let expected = [(1, REFUSED), (1, DONE), (2, GOING)];
+        let expected = expected.map(|(generation, seen)| turn(generation, seen, ""));
+        assert_eq!(settled, expected.each_ref());
+    }
+
+    let sleep = json!({"hibernate": "Now"});
+    stage.walk(TENANT, sleep, "True", "Hibernated").await;
+    let recording = recorded(platform.api_keys(), "asleep").await;
+    platform.declare_key("asleep", TENANT, json!({})).await;
+    platform.key_comes_to("asleep", "True", "Available").await;
+    let secret = platform.client_secret("asleep").await;
+    let id = secret["keyId"].as_str();
+    assert!(!platform.runtimes.of(TENANT).live_keys().contains(&id));
+    let wake = json!({"hibernate": "Never"});
+    stage.walk(TENANT, wake, "True", "Available").await;
+    assert_eq!(platform.runtimes.of(TENANT).live_keys(), [id]);
+    platform.key_comes_to("asleep", "True", "Available").await;
+    assert_eq!(platform.client_secret("asleep").await, secret);
+    platform.remove_key("asleep").await;
+    let expected = [(1, UNDER_WAY), (1, DONE), (2, GOING)];
+    let expected = expected.map(|(generation, seen)| turn(generation, seen, ""));
+    assert_eq!(turns_of_key(recording).await, expected);
+    platform.remove(TENANT).await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_key_that_ends_or_has_no_place_fails_and_is_current_once_there_is_one() {
     const TENANT: &str = "walked-to-the-end";
     let stage = Stage::new().await;

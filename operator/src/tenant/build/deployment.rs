@@ -41,7 +41,7 @@ pub fn api(input: &Input<'_>, secret: &Secret) -> Deployment {
     let pod = PodPlan {
         component: names::API,
         command: "serve",
-        secret: names::API_SECRET,
+        secret,
         environment,
         files: vec![(names::ERASED_SECRET, LEDGER_DIRECTORY)],
         ports: vec![
@@ -61,7 +61,7 @@ pub fn worker(input: &Input<'_>, secret: &Secret) -> Option<Deployment> {
     let pod = PodPlan {
         component: names::WORKER,
         command: "work",
-        secret: names::API_SECRET,
+        secret,
         environment: vec![
             ("ALBATROSS_PROBE_LISTEN", PROBE_LISTEN),
             ("ALBATROSS_LOG_FORMAT", "json"),
@@ -115,6 +115,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::Tls;
     use crate::context::record::TenantRecord;
     use crate::tenant::build::{job, secret};
     use crate::tenant::fixtures;
@@ -130,16 +131,24 @@ mod tests {
     }
 
     #[test]
-    fn pods_find_the_certificates_of_their_servers_and_run_on_with_others() {
+    fn pods_find_the_certificates_of_their_servers_and_run_on_with_others_or_before_there_are_any()
+    {
         let mut plan = fixtures::plan(json!({"worker": {"replicas": 1}}));
         let record = fixtures::record(&plan);
-        let pods = |plan: &Plan, authority: Option<&str>| {
+        let pods = |plan: &Plan, authority: Option<&str>, handed: &[&Secret]| {
             let mut input = fixtures::input(plan, &record);
             input.authorities = authority.map(|it| [("postgres.crt", it.to_owned())].into());
+            let names = [names::API_SECRET, names::MIGRATE_SECRET];
+            let handed = names.into_iter().zip(handed).map(|(name, it)| {
+                let url = it.data.as_ref().unwrap()[names::DATABASE_URL].0.clone();
+                ((name, names::DATABASE_URL), String::from_utf8(url).unwrap())
+            });
+            input.handed = handed.collect();
             let secret = secret::api(&input);
             let worker = worker(&input, &secret).unwrap();
             let pods = [api(&input, &secret), worker].map(|it| it.spec.unwrap().template);
-            let migration = job::migrate(&input).spec.unwrap().template;
+            let migration = job::migrate(&input, &secret::migrate(&input));
+            let migration = migration.spec.unwrap().template;
             [pods.to_vec(), vec![migration]].concat()
         };
         let is_mounted = |pod: &PodTemplateSpec| {
@@ -147,13 +156,21 @@ mod tests {
             let mut mounts = container.volume_mounts.iter().flatten();
             mounts.any(|it| it.mount_path == "/etc/albatross/ca" && it.name == "albatross-ca")
         };
-        assert!(!pods(&plan, None).iter().any(is_mounted));
+        let before = pods(&plan, None, &[]);
+        assert!(!before.iter().any(is_mounted));
+        let secrets = |plan: &Plan| {
+            let input = fixtures::input(plan, &record);
+            [secret::api(&input), secret::migrate(&input)]
+        };
+        let first = secrets(&plan);
+        plan.servers.postgres.tls = Tls::VerifyFull;
         plan.servers.postgres.ca_secret = Some("ca".to_owned());
-        let some = pods(&plan, Some("a"));
+        assert_eq!(pods(&plan, None, &first.each_ref()), before);
+        let some = pods(&plan, Some("a"), &[]);
         assert!(some.iter().all(is_mounted));
-        for others in [Some("b"), None] {
-            assert_eq!(pods(&plan, others), some);
-        }
+        let second = secrets(&plan);
+        assert_eq!(pods(&plan, Some("b"), &[]), some);
+        assert_eq!(pods(&plan, None, &second.each_ref()), some);
     }
 
     #[test]

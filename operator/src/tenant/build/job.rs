@@ -1,17 +1,18 @@
 //! The migration of the tenant's database, once per image.
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::Secret;
 
 use crate::context::token::fingerprint;
 use crate::names;
 use crate::tenant::build::input::Input;
 use crate::tenant::build::pod::{PodPlan, template};
 
-pub fn migrate(input: &Input<'_>) -> Job {
+pub fn migrate(input: &Input<'_>, secret: &Secret) -> Job {
     let pod = PodPlan {
         component: names::MIGRATE,
         command: "migrate",
-        secret: names::MIGRATE_SECRET,
+        secret,
         environment: vec![("ALBATROSS_LOG_FORMAT", "json")],
         files: Vec::new(),
         ports: Vec::new(),
@@ -41,12 +42,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tenant::build::secret;
     use crate::tenant::fixtures;
 
     #[test]
     fn is_as_reviewed() {
         let plan = fixtures::plan(json!({}));
         let record = fixtures::record(&plan);
-        insta::assert_yaml_snapshot!(migrate(&fixtures::input(&plan, &record)));
+        let input = fixtures::input(&plan, &record);
+        insta::assert_yaml_snapshot!(migrate(&input, &secret::migrate(&input)));
     }
 }

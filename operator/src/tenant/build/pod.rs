@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvFromSource, EnvVar, HTTPGetAction, Lifecycle,
     LifecycleHandler, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
-    SeccompProfile, SecretEnvSource, SecretVolumeSource, SecurityContext, SleepAction,
+    SeccompProfile, Secret, SecretEnvSource, SecretVolumeSource, SecurityContext, SleepAction,
     TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
 
 use crate::names;
 use crate::tenant::build::input::Input;
+use crate::tenant::build::secret;
 
 /// The user of the image.
 const USER: i64 = 65532;
@@ -26,8 +28,8 @@ pub struct PodPlan<'a> {
     pub component: &'a str,
     /// Of the runtime, e.g. `serve`.
     pub command: &'a str,
-    /// Secret that is its environment.
-    pub secret: &'a str,
+    /// Its environment.
+    pub secret: &'a Secret,
     pub environment: Vec<(&'a str, &'a str)>,
     /// Secrets that it finds as files, if they are there, and the directories; certificates of servers besides.
     pub files: Vec<(&'a str, &'a str)>,
@@ -39,7 +41,7 @@ pub struct PodPlan<'a> {
 }
 
 pub fn template(input: &Input<'_>, pod: &PodPlan<'_>) -> PodTemplateSpec {
-    let files = files(input, pod);
+    let files = files(pod);
     let mut labels = input.labels();
     labels.extend(input.selector(pod.component));
     let digest = pod
@@ -79,10 +81,10 @@ pub fn template(input: &Input<'_>, pod: &PodPlan<'_>) -> PodTemplateSpec {
     }
 }
 
-fn files<'a>(input: &Input<'_>, pod: &PodPlan<'a>) -> Vec<(&'a str, &'a str)> {
+fn files<'a>(pod: &PodPlan<'a>) -> Vec<(&'a str, &'a str)> {
     let authorities = (names::AUTHORITIES_SECRET, names::AUTHORITIES_DIRECTORY);
     let mut files = pod.files.clone();
-    files.extend((!input.plan.servers.authorities().is_empty()).then_some(authorities));
+    files.extend(secret::names_authorities(pod.secret).then_some(authorities));
     files
 }
 
@@ -114,7 +116,7 @@ fn container(input: &Input<'_>, pod: &PodPlan<'_>, files: &[(&str, &str)]) -> Co
         env: Some(environment),
         env_from: Some(vec![EnvFromSource {
             secret_ref: Some(SecretEnvSource {
-                name: pod.secret.to_owned(),
+                name: pod.secret.name_any(),
                 optional: None,
             }),
             ..EnvFromSource::default()

@@ -21,33 +21,41 @@ pub fn api(input: &Input<'_>) -> Secret {
     let mut environment = common(input);
     environment.extend([
         (
-            "DATABASE_URL",
-            postgres::url(
-                &plan.servers.postgres,
-                &record.names.database,
-                &record.names.app_role,
-                secrets.app_password.expose_secret(),
-            ),
-        ),
-        (
             "ALBATROSS_INTERNAL_TOKEN",
             secrets.internal_token.expose_secret().to_owned(),
         ),
         ("ALBATROSS_PUBLIC_URL", plan.public_url.clone()),
         (names::REQUIRED_DESIRED, record.required_desired.to_string()),
     ]);
-    if let Some(server) = &plan.servers.rabbitmq {
+    let database = postgres::url(
+        &plan.servers.postgres,
+        &record.names.database,
+        &record.names.app_role,
+        secrets.app_password.expose_secret(),
+    );
+    let broker = plan.servers.rabbitmq.as_ref().map(|server| {
         let password = secrets.broker_password.expose_secret();
-        let url = rabbitmq::url(
+        rabbitmq::url(
             server,
             &record.names.vhost,
             &record.names.broker_user,
             password,
-        );
-        environment.push(("AMQP_URL", url));
-    }
-    if let (Some(server), Some(account)) = (&plan.servers.redis, &input.cache_account) {
-        environment.push(("REDIS_URL", redis::url(server, account)));
+        )
+    });
+    let redis = plan
+        .servers
+        .redis
+        .as_ref()
+        .zip(input.cache_account.as_ref());
+    let cache = redis.map(|(server, account)| redis::url(server, account));
+    let urls = [
+        (names::DATABASE_URL, Some(database)),
+        (names::AMQP_URL, broker),
+        (names::REDIS_URL, cache),
+    ];
+    let urls = urls.map(|(variable, url)| input.url(names::API_SECRET, variable, url));
+    environment.extend(urls.into_iter().flatten());
+    if plan.servers.redis.is_some() {
         environment.push(("ALBATROSS_REDIS_PREFIX", record.names.cache_prefix.clone()));
     }
     secret(input, names::API_SECRET, environment)
@@ -63,8 +71,15 @@ pub fn migrate(input: &Input<'_>) -> Secret {
         &record.names.migrate_role,
         record.secrets.migrate_password.expose_secret(),
     );
-    environment.push(("DATABASE_URL", url));
+    environment.extend(input.url(names::MIGRATE_SECRET, names::DATABASE_URL, Some(url)));
     secret(input, names::MIGRATE_SECRET, environment)
+}
+
+/// Whether whoever has this environment checks a server by what is in `authorities`.
+pub fn names_authorities(environment: &Secret) -> bool {
+    let directory = names::AUTHORITIES_DIRECTORY.as_bytes();
+    let mut values = environment.data.iter().flat_map(BTreeMap::values);
+    values.any(|it| it.0.windows(directory.len()).any(|part| part == directory))
 }
 
 /// The ledger of the erased, if there are any, as a file that no change of restarts a pod.
