@@ -5,7 +5,9 @@
 mod airline;
 mod autoscaling;
 mod downtime;
+mod load;
 mod observe;
+mod operator;
 mod routes;
 
 use albatross_tests::airline::Caller;
@@ -71,6 +73,7 @@ async fn a_declared_airline_takes_a_recorded_flight_to_its_verdict() {
 
 #[test]
 fn the_release_passes_its_own_test() {
+    let _turn = CLUSTER.blocking_lock();
     let test = ["test", "albatross", "--namespace", "albatross-system"];
     helm(&[&test[..], &["--timeout", "3m"]].concat()).expect("helm test succeeds");
 }

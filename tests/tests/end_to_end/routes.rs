@@ -23,7 +23,7 @@ impl Edge {
             service.status.success(),
             "this cluster has no Traefik that routes lead through: tests/cluster/manifests/traefik.yaml says how it is set up"
         );
-        let forward = PortForward::to("traefik", "traefik", port);
+        let forward = PortForward::to("traefik", "service/traefik", port);
         Self { forward, scheme }
     }
 
