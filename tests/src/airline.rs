@@ -78,6 +78,15 @@ impl Caller {
         }
     }
 
+    /// The same caller, who asks another process.
+    pub fn at(&self, address: &str, host: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            host: host.to_owned(),
+            ..self.clone()
+        }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self
             .client

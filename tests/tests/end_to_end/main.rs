@@ -2,6 +2,7 @@
 //! `make test` brings the cluster; without one these tests fail.
 #![allow(clippy::disallowed_methods)] // Names of their own keep runs apart.
 
+mod admins;
 mod airline;
 mod autoscaling;
 mod downtime;
