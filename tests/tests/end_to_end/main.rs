@@ -7,6 +7,7 @@ mod airline;
 mod autoscaling;
 mod downtime;
 mod load;
+mod namespaces;
 mod observe;
 mod operator;
 mod routes;
