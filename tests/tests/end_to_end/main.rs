@@ -5,6 +5,7 @@
 mod admins;
 mod airline;
 mod autoscaling;
+mod certificates;
 mod downtime;
 mod load;
 mod namespaces;
