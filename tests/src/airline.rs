@@ -1,9 +1,10 @@
 //! An airline's REST API, as its users call it.
 
 use reqwest::header::{COOKIE, HOST, IF_MATCH, ORIGIN, SET_COOKIE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
+use crate::tls::Authority;
 use crate::wait::recovered;
 
 /// How a caller proves who it is.
@@ -35,15 +36,28 @@ impl Caller {
         }
     }
 
-    /// The same by what is in front of all airlines, on a port of this machine. No authority vouches for its certificate.
+    /// The same by what is in front of all airlines, on a port of this machine. Its certificate must be of `authority`;
+    /// without one any will do.
     ///
     /// # Panics
     /// When there can be no such client.
-    pub fn through(scheme: &str, port: u16, host: &str, key: &str) -> Self {
+    pub fn through(
+        scheme: &str,
+        port: u16,
+        host: &str,
+        key: &str,
+        authority: Option<&Authority>,
+    ) -> Self {
         let client = Client::builder()
             .http1_only()
-            .danger_accept_invalid_certs(true)
             .resolve(host, ([127, 0, 0, 1], port).into());
+        let client = match authority {
+            Some(authority) => {
+                let known = Certificate::from_pem(authority.certificate().as_bytes());
+                client.tls_certs_only([known.expect("PEM")])
+            }
+            None => client.danger_accept_invalid_certs(true),
+        };
         Self {
             client: client.build().expect("a client"),
             address: format!("{scheme}://{host}:{port}"),
@@ -75,6 +89,15 @@ impl Caller {
             address: address.to_owned(),
             host: host.to_owned(),
             proof: Proof::Session(cookie),
+        }
+    }
+
+    /// The same caller, who asks another process.
+    pub fn at(&self, address: &str, host: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            host: host.to_owned(),
+            ..self.clone()
         }
     }
 

@@ -58,19 +58,21 @@ pub fn secret(namespace: &str, name: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A Service's port on this machine, until it is dropped.
+/// A port of a Service, or of a pod, on this machine, until it is dropped.
 pub struct PortForward {
     process: Child,
     pub port: u16,
 }
 
 impl PortForward {
+    /// `name` is `service/name` or `pod/name`.
+    ///
     /// # Panics
-    /// When the Service has no pod that could answer.
-    pub fn to(namespace: &str, service: &str, port: u16) -> Self {
+    /// When there is no pod that could answer.
+    pub fn to(namespace: &str, name: &str, port: u16) -> Self {
         let mut process = Command::new("kubectl")
             .args(["--namespace", namespace, "port-forward"])
-            .args([&format!("service/{service}"), &format!(":{port}")])
+            .args([name, &format!(":{port}")])
             .stdout(Stdio::piped())
             .spawn()
             .expect("kubectl runs");
@@ -84,7 +86,7 @@ impl PortForward {
         // Goes on reading, so that kubectl never writes into a closed pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let Some(port) = local else {
-            panic!("no port-forward to {namespace}/{service}: {first:?}");
+            panic!("no port-forward to {name} of {namespace}: {first:?}");
         };
         Self { process, port }
     }

@@ -1,9 +1,11 @@
 //! Certificates of a test's own, and TLS before a server that speaks none.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
 use rustls::ServerConfig;
@@ -52,13 +54,13 @@ impl Authority {
         fs::read_to_string(self.file()).expect("its certificate is there")
     }
 
-    /// Certificate and key (PEM) of a server at 127.0.0.1.
+    /// Certificate and key (PEM) of a server that is known by `name`, such as `IP:127.0.0.1` or `DNS:skyways.example`.
     ///
     /// # Panics
     /// When openssl does not make them.
-    pub fn sign(&self) -> (String, String) {
+    pub fn sign(&self, name: &str) -> (String, String) {
         let folder = self.folder.path();
-        let extensions = "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n";
+        let extensions = format!("subjectAltName={name}\nextendedKeyUsage=serverAuth\n");
         fs::write(folder.join("extensions"), extensions).expect("a written file");
         openssl(
             folder,
@@ -92,44 +94,68 @@ fn openssl(folder: &Path, arguments: &str) {
 
 /// Takes TLS connections, and passes on what comes out of them.
 pub struct Sealed {
-    port: u16,
+    address: SocketAddr,
+    /// Who has believed its certificate.
+    believers: Arc<Mutex<BTreeSet<IpAddr>>>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Sealed {
-    /// Before the server that `url` names.
+    /// Before the server that `url` names, on the loopback.
+    ///
+    /// # Panics
+    /// As below.
+    pub async fn before(url: &str, authority: &Authority) -> Self {
+        Self::at(Ipv4Addr::LOCALHOST, url, authority).await
+    }
+
+    /// The same at another address of this machine.
     ///
     /// # Panics
     /// When there is no free port, or `url` names no host and port.
-    pub async fn before(url: &str, authority: &Authority) -> Self {
+    pub async fn at(own: Ipv4Addr, url: &str, authority: &Authority) -> Self {
         let url = Url::parse(url).expect("a server has a URL");
         let host = url.host_str().expect("a server has a host").to_owned();
         let port = url.port().expect("a server has a port");
-        let acceptor = acceptor(&authority.sign());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let own = listener.local_addr().expect("it listens").port();
+        let acceptor = acceptor(&authority.sign(&format!("IP:{own}")));
+        let listener = TcpListener::bind((own, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let believers = Arc::<Mutex<BTreeSet<IpAddr>>>::default();
+        let seen = believers.clone();
         let serve = async move {
             let mut connections = JoinSet::new();
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok((client, peer)) = listener.accept().await {
                 let (acceptor, server) = (acceptor.clone(), (host.clone(), port));
+                let seen = seen.clone();
                 connections.spawn(async move {
                     // Who does not trust the certificate goes away.
                     let mut client = acceptor.accept(client).await?;
+                    lock(&seen).insert(peer.ip());
                     let mut server = TcpStream::connect(server).await?;
                     copy_bidirectional(&mut client, &mut server).await
                 });
             }
         };
         Self {
-            port: own,
+            address,
+            believers,
             _task: AbortOnDropHandle::new(tokio::spawn(serve)),
         }
     }
 
-    /// `scheme://127.0.0.1:port`
+    /// `scheme://address:port`
     pub fn url(&self, scheme: &str) -> String {
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        format!("{scheme}://{}", self.address)
     }
+
+    /// Whether somebody at that address has believed its certificate.
+    pub fn is_believed_by(&self, address: IpAddr) -> bool {
+        lock(&self.believers).contains(&address)
+    }
+}
+
+fn lock(addresses: &Mutex<BTreeSet<IpAddr>>) -> MutexGuard<'_, BTreeSet<IpAddr>> {
+    addresses.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn acceptor((certificate, key): &(String, String)) -> TlsAcceptor {

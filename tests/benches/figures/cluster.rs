@@ -27,7 +27,7 @@ pub async fn measure(table: &mut Table) {
         Bar::None,
     );
 
-    let operator = PortForward::to(OPERATOR, "albatross-operator", 8082);
+    let operator = PortForward::to(OPERATOR, "service/albatross-operator", 8082);
     let before = Counters::read(&operator).await;
     // A change of its namespace that is nobody's drift: the operator looks, and finds all as it should be.
     kubectl(&[

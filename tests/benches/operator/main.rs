@@ -1,6 +1,7 @@
 //! What the operator promises at scale, measured: `make bench-operator`.
 //!
-//! The API server, its controllers and the servers are real; that pods run is said, and runtimes answer, by stand-ins.
+//! The API server, its controllers and the servers are real; that pods run is said, and runtimes answer, by stand-ins, but for
+//! the rotation under load, whose runtime is real.
 //! `TENANTS` (100,300,1000) sets how many there are, step by step; `ROUNDS` how often one alone is measured.
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +15,7 @@ mod capsule;
 mod fleet;
 mod quiet;
 mod restart;
+mod rotation;
 mod seen;
 mod single;
 mod step;
@@ -32,6 +34,12 @@ async fn main() {
     let sizes = from_environment::<String>("TENANTS").unwrap_or("100,300,1000".to_owned());
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().unwrap()).collect();
     let rounds = from_environment("ROUNDS").unwrap_or(5);
+    let mut table = Table::new(
+        "benchmarks-operator.md",
+        "make bench-operator",
+        step::COLUMNS,
+    );
+    rotation::measure(&mut table).await;
     let setting = Setting {
         log: "info",
         ..Setting::straight().await
@@ -39,11 +47,6 @@ async fn main() {
     let platform = Platform::with(setting).await;
     let bare = Bare::new(&platform).await;
     let mut fleet = Fleet::new(&platform).await;
-    let mut table = Table::new(
-        "benchmarks-operator.md",
-        "make bench-operator",
-        step::COLUMNS,
-    );
     single::measure(&mut table, &mut fleet, &bare, rounds).await;
     let mut steps = Vec::new();
     for size in sizes {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub const CLIENTS: &str = "airline-clients";
-/// The cluster is one: tests that change the same tenants take turns.
+/// The cluster is one: tests that change the same tenants, or the release, take turns.
 pub static CLUSTER: Mutex<()> = Mutex::const_new(());
 
 pub fn example(file: &str) -> String {
@@ -86,7 +86,7 @@ impl Airline {
         kubectl(&[&["--namespace", CLIENTS][..], &wait[..]].concat());
         let namespace = format!("albatross-{name}");
         Self {
-            forward: PortForward::to(&namespace, "api", 8080),
+            forward: PortForward::to(&namespace, "service/api", 8080),
             key: entry(&secret(CLIENTS, &format!("{name}-acars")), "key"),
             namespace,
             name,

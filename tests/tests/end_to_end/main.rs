@@ -2,10 +2,15 @@
 //! `make test` brings the cluster; without one these tests fail.
 #![allow(clippy::disallowed_methods)] // Names of their own keep runs apart.
 
+mod admins;
 mod airline;
 mod autoscaling;
+mod certificates;
 mod downtime;
+mod load;
+mod namespaces;
 mod observe;
+mod operator;
 mod routes;
 
 use albatross_tests::airline::Caller;
@@ -71,6 +76,7 @@ async fn a_declared_airline_takes_a_recorded_flight_to_its_verdict() {
 
 #[test]
 fn the_release_passes_its_own_test() {
+    let _turn = CLUSTER.blocking_lock();
     let test = ["test", "albatross", "--namespace", "albatross-system"];
     helm(&[&test[..], &["--timeout", "3m"]].concat()).expect("helm test succeeds");
 }

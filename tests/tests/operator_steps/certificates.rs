@@ -72,7 +72,7 @@ fn given(url: &str, parameter: &str, own: &Path) -> String {
 async fn a_postgresql_is_believed_by_the_certificate_that_is_trusted_and_by_no_other() {
     let postgres = PrivateServer::postgres().await;
     let (authority, other) = (Authority::new(), Authority::new());
-    postgres.speak_tls(&authority.sign()).await;
+    postgres.speak_tls(&authority.sign("IP:127.0.0.1")).await;
     let platform = Platform::new().await;
     let port = postgres.database_url().parse::<Url>().unwrap().port();
     let server = |name: &str, host: &str, more: Value| {
@@ -145,7 +145,7 @@ async fn an_airline_is_given_what_its_server_answers_by_and_everything_else_mean
     const GIVEN: &str = "given-authority";
     let postgres = PrivateServer::postgres().await;
     let (authority, other) = (Authority::new(), Authority::new());
-    postgres.speak_tls(&authority.sign()).await;
+    postgres.speak_tls(&authority.sign("IP:127.0.0.1")).await;
     let way = Proxy::before(postgres.database_url()).await;
     let platform = Platform::new().await;
     let cache = Proxy::before(&platform.servers.redis_url).await;
