@@ -406,6 +406,37 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test]
+    async fn certificates_are_handed_out_once_proven_and_forgotten_with_their_server_alone() {
+        let address = "http://127.0.0.1:1".parse().unwrap();
+        let access = ServerAccess {
+            client: Client::try_from(kube::Config::new(address)).unwrap(),
+            namespace: "albatross-system".to_owned(),
+            servers: crate::tenant::fixtures::config().servers,
+            http: reqwest::Client::new(),
+            metrics: Metrics::new(),
+            known: Mutex::default(),
+        };
+        let authority = |certificates: &str| {
+            Some(Arc::new(Authority {
+                certificates: certificates.to_owned(),
+                http: reqwest::Client::new(),
+            }))
+        };
+        let (main, spare) = (ServerRef::Postgres("main"), ServerRef::Postgres("spare"));
+        for server in [main, spare] {
+            access.known(server, |known| known.authority = authority("new"));
+        }
+        assert_eq!(access.certificates(main), None);
+        access.known(main, |known| known.proven = authority("old"));
+        let handed_out = || access.certificates(main);
+        assert_eq!(handed_out().as_deref(), Some("old"));
+        access.forget(main);
+        assert_eq!(handed_out().as_deref(), Some("old"));
+        let is_read = |server| access.known(server, |known| known.authority.is_some());
+        assert!(!is_read(main) && is_read(spare));
+    }
+
     #[rstest]
     #[case("", "has no certificate")]
     #[case("certificate of our CA", "has no certificate")]

@@ -311,6 +311,27 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_left_after_it_flew_and_nothing_reached_before() {
+        let cut_in = phases(&[(0, "ENR"), (1, "LAN"), (2, "TXI"), (3, "ONB")]);
+        assert_eq!(seconds(&milestones(&cut_in)), [60, 180], "no off-block");
+        let boards = phases(&[(0, "ARR"), (1, "ONB"), (2, "TXI")]);
+        assert_eq!(seconds(&milestones(&boards)), [120], "no arrival");
+    }
+
+    #[test]
+    fn a_flight_of_which_no_more_comes_lasted_as_long_as_its_track() {
+        let mut track = phases(&[(0, "BST"), (5, "ENR"), (9, "ENR")]);
+        for sample in &mut track {
+            sample.ground_speed_kt = None;
+        }
+        assert_eq!(report(&track).block_time_min, None);
+        let finished = finished(&track);
+        let ends = [finished.off_block_at, finished.on_block_at];
+        assert_eq!(ends, [Some(track[0].time), Some(track[2].time)]);
+        assert_eq!(finished.block_time_min, Some(9));
+    }
+
+    #[test]
     fn what_may_still_come_keeps_a_milestone_from_being_certain() {
         let taxies_in = phases(&[(24, "LAN"), (25, "TXI"), (26, "ONB")]);
         assert_eq!(certain_milestones(&taxies_in, None), Milestones::new());

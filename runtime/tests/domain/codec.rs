@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use albatross::codec::{
     DataKey, DecodeError, Decoded, EncodeError, Encoded, KEY_LENGTH, KeyRing, TenantKey, decode,
-    encode,
+    encode, open_log_line, seal_log_line,
 };
 use albatross::domain::actor::RecordedActor;
 use albatross::domain::catalogue::CustomFields;
@@ -613,5 +613,17 @@ proptest! {
             payload[at] = byte;
         }
         survives(kind, &payload);
+    }
+}
+
+#[test]
+fn a_line_of_a_log_opens_where_it_was_written_and_nowhere_else() {
+    let [flight, other] = [1, 2].map(Uuid::from_u128);
+    let sealed = seal_log_line(flight, 3, SUBJECT, "Flaps 5", &ring()).unwrap();
+    let open = |flight, sequence| open_log_line(flight, sequence, SUBJECT, &sealed, &ring());
+    assert_eq!(open(flight, 3).unwrap(), Personal::from("Flaps 5"));
+    for (flight, sequence) in [(flight, 4), (other, 3)] {
+        let moved = open(flight, sequence);
+        assert!(matches!(moved, Err(DecodeError::Tampered(_))), "{moved:?}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the commands on a PIREP lead to, beyond the table of states.
 
 use albatross::domain::actor::{Actor, KeyUse, Person};
+use albatross::domain::aggregate::Aggregate;
 use albatross::domain::catalogue::{FieldKind, PirepField};
 use albatross::domain::ids::{BidId, KeyId, ScheduledFlightId};
 use albatross::domain::pirep::{
@@ -586,6 +587,14 @@ fn a_milestone_is_noted_once_and_shows_in_the_report_of_a_flight_under_way() {
         matches!(events[1], PirepEvent::Submitted { .. }),
         "{events:?}"
     );
+    let before = [
+        PirepEvent::Prefiled(filing(SourceKind::Acars)),
+        reached(Milestone::TakeOff, at(50)),
+    ];
+    let all = before.iter().chain(&events);
+    let submitted = all.fold(None, |pirep, event| Pirep::evolve(pirep, event, now()));
+    let shown = submitted.unwrap().as_reported(now()).report;
+    assert_eq!(shown.take_off_at, None, "it says what was submitted");
 }
 
 #[test]

@@ -142,10 +142,23 @@ fn an_admin_approves_once_whoever_waits() {
     };
     let one_more = given(vec![waiting.clone()]).with(full);
     one_more.when(admin(), approve()).refused("too-many-pilots");
-    // Who is suspended is reinstated, with that word.
     let suspended = UserEvent::Suspended {
         reason: "rude".into(),
     };
+    // No key lets them in either.
+    let key = UserCommand::IssueApiKey(new_key(1, &[Scope::PirepsRead]));
+    for waits in [
+        vec![waiting.clone()],
+        vec![waiting.clone(), suspended.clone()],
+    ] {
+        let waits = given(waits);
+        waits.when(admin(), key.clone()).refused("not-active");
+    }
+    // Whom the command line makes an admin waits for nobody.
+    let promoted = given(vec![waiting.clone()]).when(Actor::CommandLine, UserCommand::Promote);
+    let roles = Roles::from(Role::Pilot).with(Role::TenantAdmin);
+    promoted.then([UserEvent::RolesChanged { roles }, UserEvent::Approved]);
+    // Who is suspended is reinstated, with that word.
     given(vec![waiting.clone(), suspended])
         .when(admin(), approve())
         .then([]);

@@ -541,3 +541,15 @@ async fn what_was_measured_is_not_its_pilots_to_change() {
     let remarks = cast.stack.ask(patch(json!({"remarks": "Windy"}))).await;
     assert_eq!(remarks.status, 200, "{remarks:?}");
 }
+
+#[tokio::test]
+async fn a_flight_that_is_heard_of_is_not_finished_from_its_track() {
+    let cast = Cast::new().await;
+    let path = cast.stack.flight(&cast.pilot).await;
+    for who in [&cast.pilot, &cast.admin] {
+        let finish = Call::new("POST", &format!("{path}/finish")).by(who);
+        let refused = cast.stack.ask(finish.json(json!({}))).await;
+        let outcome = (refused.status.as_u16(), refused.problem());
+        assert_eq!(outcome, (409, "illegal-transition"), "{refused:?}");
+    }
+}

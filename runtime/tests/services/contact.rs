@@ -1,8 +1,9 @@
 //! Silence: a flight that is not heard of any more, and how it is finished from its track.
 
 use albatross::application::contact::Contact;
+use albatross::application::pireps::FilePirep;
 use albatross::application::write::WriteOptions;
-use albatross::domain::pirep::{PirepCommand, PirepState, SourceKind};
+use albatross::domain::pirep::{PirepCommand, PirepState, Report, SourceKind};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use albatross::ports::track_store::Sample;
@@ -70,9 +71,24 @@ async fn a_flight_that_fell_silent_is_finished_from_its_track() {
     let rita = stage.person("Rita", &[Role::Reviewer]).await;
     let eve = stage.pilot("Eve").await;
     let pireps = &stage.airline.pireps;
-    for who in [&bob, &rita] {
+    for (who, fuel_used_kg) in [(&bob, None), (&rita, Some(7_000))] {
         let id = stage.prefiled(&bob).await.entity.id;
-        stage.positions(&bob, id, cut_off()).await;
+        let said = Report {
+            fuel_used_kg,
+            ..Report::default()
+        };
+        let said = FilePirep {
+            report: Some(said),
+            ..flight("SKY1")
+        };
+        let said = pireps.put(&bob, id, said, WriteOptions::default());
+        said.await.unwrap();
+        // One was lost: only the off-block before it is noted on the way.
+        let mut track = cut_off();
+        track.remove(4);
+        stage.positions(&bob, id, track).await;
+        let noted = pireps.current(&bob, id).await.unwrap().pirep.milestones;
+        assert_eq!(noted.len(), 1);
         stage.airline.catch_up().await.unwrap();
         stage.clock.advance(SignedDuration::from_mins(719));
         let early = pireps.finish(who, id, WriteOptions::default()).await;
@@ -107,7 +123,7 @@ async fn a_flight_that_fell_silent_is_finished_from_its_track() {
             (report.block_time_min, report.flight_time_min),
             (Some(67), Some(64))
         );
-        assert_eq!(report.fuel_used_kg, Some(6_700));
+        assert_eq!(report.fuel_used_kg, fuel_used_kg.or(Some(6_700)));
         assert_eq!(pirep.last_sequence, Some(69));
         assert_eq!(pirep.milestones.len(), 2);
     }

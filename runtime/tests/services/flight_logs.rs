@@ -8,7 +8,7 @@ use albatross::domain::ids::PirepId;
 use albatross::domain::personal::Personal;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::stage::*;
 
@@ -84,6 +84,10 @@ async fn nobody_else_reads_or_writes_it() {
         vec![line(0, &"x".repeat(501))],
         (0..501).map(|n| line(n, "x")).collect(),
         vec![line(0, "bell\u{7}")],
+        vec![Line {
+            time: Timestamp::UNIX_EPOCH - SignedDuration::from_secs(1),
+            ..line(0, "x")
+        }],
     ] {
         let invalid = send(&stage, &bob, id, lines).await;
         assert!(matches!(refused(invalid).1, RefusalKind::Invalid { .. }));
@@ -100,11 +104,17 @@ async fn a_log_is_erased_with_its_pilot() {
     send(&stage, &bob, id, vec![line(0, "my knee hurts again")])
         .await
         .unwrap();
+    // Another process has just read it, and does not hear of the erasure.
+    let other = Stage::over(stage.stores.clone(), stage.stores.events.clone()).await;
+    let read = other.airline.flight_logs.lines(&ada, id).await.unwrap();
+    assert_ne!(read[0].text, Personal::Erased);
     let erasure = &stage.airline.erasure;
     let erased = erasure.erase(&ada, bob.user(), WriteOptions::default());
     erased.await.unwrap();
-    let logs = &stage.airline.flight_logs;
-    let lines = logs.lines(&ada, id).await.unwrap();
-    assert_eq!(lines.len(), 1, "that there was one stays known");
-    assert_eq!(lines[0].text, Personal::Erased);
+    for stage in [&stage, &other] {
+        let logs = &stage.airline.flight_logs;
+        let lines = logs.lines(&ada, id).await.unwrap();
+        assert_eq!(lines.len(), 1, "that there was one stays known");
+        assert_eq!(lines[0].text, Personal::Erased);
+    }
 }

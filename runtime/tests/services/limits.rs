@@ -40,13 +40,19 @@ async fn one_pilot_more_than_may_be_is_refused_until_more_may_be() {
     let stage = Stage::new().await;
     limited(&stage, 1, Some(2), None).await;
     // Neither is a pilot.
-    stage.person("Ada", &[Role::TenantAdmin]).await;
+    let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
     register(&stage, "Bob").await.unwrap();
     register(&stage, "Bea").await.unwrap();
     let (code, kind) = refused(register(&stage, "Ben").await);
     assert_eq!((code, kind), ("too-many-pilots", RefusalKind::LimitReached));
     limited(&stage, 2, Some(3), None).await;
-    register(&stage, "Ben").await.unwrap();
+    // Whoever is suspended takes a place still.
+    let ben = stage.pilot("Ben").await;
+    let (users, reason) = (&stage.airline.users, "rude".to_owned());
+    let suspended = users.suspend(&ada, ben.user(), reason, WriteOptions::default());
+    suspended.await.unwrap();
+    stage.airline.catch_up().await.unwrap();
+    assert_eq!(refused(register(&stage, "Bill").await).0, "too-many-pilots");
     // Fewer than there are: nobody is taken away.
     limited(&stage, 3, Some(1), None).await;
     assert_eq!(refused(register(&stage, "Bill").await).0, "too-many-pilots");

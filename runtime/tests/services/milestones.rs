@@ -9,10 +9,11 @@ use albatross::application::identity::Identity;
 use albatross::application::pireps::Submit;
 use albatross::application::write::WriteOptions;
 use albatross::domain::ids::PirepId;
+use albatross::domain::pirep::{Milestone, PirepCommand, PirepState};
 use albatross::ports::event_store::StoreError;
 use albatross::ports::track_store::{Extent, LogLine, Sample, Stored, TrackError, TrackStore};
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -100,6 +101,36 @@ async fn milestones_are_noted_once_however_batches_arrive() {
         let noted = noted_of(TOUCH_AND_GO, seed).await;
         assert_eq!(noted, expected(27), "touch-and-go, seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn a_track_that_is_sent_whole_tells_all_that_its_batches_do() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let pireps = &stage.airline.pireps;
+    let pause = pireps.act(&bob, id, PirepCommand::Pause, WriteOptions::default());
+    pause.await.unwrap();
+    // Three batches, of which the last holds nothing new, and was before the pause.
+    let paused_at = stage.airline_now();
+    let track = (0..1_200).map(|sequence: i32| {
+        let phase = DIRECT.get(sequence as usize / 80).unwrap_or(&"DEB");
+        let moves = sequence < 10;
+        Sample {
+            time: match moves {
+                true => paused_at + SignedDuration::from_secs(1),
+                false => sample(sequence, 0).time,
+            },
+            phase: Some((*phase).to_owned()),
+            ..sample(sequence, 0)
+        }
+    });
+    let tracks = &stage.airline.tracks;
+    let stored = tracks.store_whole(&bob, id, track.collect()).await;
+    stored.unwrap();
+    let pirep = pireps.current(&bob, id).await.unwrap().pirep;
+    assert_eq!(pirep.state, PirepState::InProgress, "it goes on");
+    assert_eq!(pirep.milestones.len(), Milestone::ALL.len());
 }
 
 #[tokio::test]

@@ -14,9 +14,11 @@ use albatross::domain::pirep::{Credit, Pirep, PirepCommand, PirepState, Report};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::review::{Answer, Rule, Rules};
 use albatross::domain::roles::Role;
+use albatross::ports::read_model::{Change, Row, Value};
 use albatross::ports::track_store::Sample;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::desired::{apply, nothing};
 use crate::stage::*;
@@ -145,9 +147,15 @@ async fn pilots_are_accepted_by_the_rank_that_they_had_when_they_submitted() {
     let pireps = &scene.stage.airline.pireps;
     for (minutes, credit) in [(61, Credit::Full), (90, Credit::Hours), (59, Credit::Full)] {
         let id = scene.stage.prefiled(&scene.bob).await.entity.id;
+        // Whoever does not say how long it flew is taken by the block time.
+        let (flight_time_min, block_time_min) = match minutes {
+            59 => (None, Some(minutes)),
+            _ => (Some(minutes), Some(minutes + 20)),
+        };
         let submit = Submit {
             report: Some(Report {
-                flight_time_min: Some(minutes),
+                flight_time_min,
+                block_time_min,
                 ..Report::default()
             }),
             ..Submit::default()
@@ -199,6 +207,25 @@ async fn pilots_are_accepted_by_the_rank_that_they_had_when_they_submitted() {
     let answers: Vec<Answer> = tried.iter().map(|it| it.review.answer).collect();
     let (accept, hold) = (Answer::Accept, Answer::Hold);
     assert_eq!(answers, [accept, hold, hold, hold], "as they stood then");
+
+    // However many flights they are.
+    let flights = lane.tables().iter().find(|table| table.name == "pireps");
+    let flights = *flights.unwrap();
+    let rows = rows(&**read_model).await.into_iter();
+    let mut rows = rows.filter(|(_, row)| row.values.contains(&Value::Text("Accepted".into())));
+    let (_, row) = rows.next().unwrap();
+    let many = (0..600).map(|number| {
+        let id = Uuid::from_u128(number);
+        Change::Upsert(flights, Row { id, ..row.clone() })
+    });
+    let guard = read_model.lock_lane(lane.name()).await.unwrap().unwrap();
+    let checkpoint = guard.checkpoint();
+    guard.commit(many.collect(), checkpoint).await.unwrap();
+    let submit = scene.submit(-200, None);
+    let id = submit.await;
+    scene.settle().await;
+    let pilot = scene.pirep(id).await.review.unwrap().inputs.pilot.unwrap();
+    assert!(pilot.counted_min > 500 * 61, "{pilot:?}");
 }
 
 #[tokio::test]

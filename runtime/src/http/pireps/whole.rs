@@ -171,3 +171,37 @@ impl Telemetry {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::post;
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::http::authorisation::decision::Reach;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_waits_while_so_many_are_read_and_others_do_not() {
+        let caller = Caller {
+            identity: None,
+            reach: Reach::Own,
+            flight: None,
+        };
+        let routes = Router::new().route("/", post(|| async {}));
+        let routes = routes.layer(from_fn(by_turns));
+        let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+        let send = async |size: usize| {
+            let request = Request::post("/").extension(caller.clone());
+            let request = request.body(Body::from(vec![b' '; size])).unwrap();
+            routes.clone().oneshot(request).await.unwrap().status()
+        };
+        let all = READ.acquire_many(4).await.unwrap();
+        let (usual, large) = (extract::MAX_BODY_BYTES, extract::MAX_BODY_BYTES + 1);
+        assert_eq!(send(usual).await, StatusCode::OK);
+        assert_eq!(send(large).await, StatusCode::SERVICE_UNAVAILABLE);
+        drop(all);
+        assert_eq!(send(large).await, StatusCode::OK);
+    }
+}
