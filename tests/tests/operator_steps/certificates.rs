@@ -211,7 +211,7 @@ async fn pods_that_run_stay_as_they_are_until_their_server_answers_by_its_first_
     const NAME: &str = "first-authority";
     let postgres = PrivateServer::postgres().await;
     let (authority, other) = (Authority::new(), Authority::new());
-    postgres.speak_tls(&authority.sign()).await;
+    postgres.speak_tls(&authority.sign("IP:127.0.0.1")).await;
     let platform = Platform::new().await;
     let port = postgres.database_url().parse::<Url>().unwrap().port();
     let server = json!({
