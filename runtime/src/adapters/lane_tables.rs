@@ -129,7 +129,8 @@ pub async fn look_at<C: Connection>(connection: &mut C, lane: &str) -> Result<bo
     }
     let lane = text(lane.to_owned());
     let forget = format!("DELETE FROM {schema}layouts WHERE lane = $1");
-    connection.execute(forget, &[lane.clone()]).await?;
+    let of_lane = std::slice::from_ref(&lane);
+    connection.execute(forget, of_lane).await?;
     let forget = format!("DELETE FROM {schema}checkpoints WHERE lane IN ($1, $2)");
     connection.execute(forget, &[lane, looks]).await?;
     Ok(true)
