@@ -1,4 +1,8 @@
 //! Whole flights of many pilots at once: what they take of the process's memory is bounded, for all its airlines together.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a client names its flights at random"
+)]
 
 use albatross_tests::airline::Caller;
 use albatross_tests::processes::Site;
