@@ -177,6 +177,19 @@ fn a_limit_refuses_one_more_pilot_and_no_other() {
     by(Actor::Anonymous, Role::Pilot).refused("too-many-pilots");
     by(admin(), Role::Pilot).refused("too-many-pilots");
     by(admin(), Role::Reviewer).state();
+    let full = |role| {
+        user(role).with(UserFacts {
+            pilots_reached: Some(20),
+            ..UserFacts::default()
+        })
+    };
+    full(Role::Reviewer)
+        .when(admin(), set_roles(&[Role::Reviewer, Role::Pilot]))
+        .refused("too-many-pilots");
+    // Who is one already takes no other's place.
+    full(Role::Pilot)
+        .when(admin(), set_roles(&[Role::Reviewer, Role::Pilot]))
+        .state();
 }
 
 #[test]

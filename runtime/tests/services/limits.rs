@@ -41,10 +41,16 @@ async fn one_pilot_more_than_may_be_is_refused_until_more_may_be() {
     limited(&stage, 1, Some(2), None).await;
     // Neither is a pilot.
     let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
     register(&stage, "Bob").await.unwrap();
     register(&stage, "Bea").await.unwrap();
     let (code, kind) = refused(register(&stage, "Ben").await);
     assert_eq!((code, kind), ("too-many-pilots", RefusalKind::LimitReached));
+    // Nor does anybody else become one.
+    let roles = [Role::Reviewer, Role::Pilot].into_iter().collect();
+    let users = &stage.airline.users;
+    let promoted = users.set_roles(&ada, rita.user(), roles, WriteOptions::default());
+    assert_eq!(refused(promoted.await).0, "too-many-pilots");
     limited(&stage, 2, Some(3), None).await;
     // Whoever is suspended takes a place still.
     let ben = stage.pilot("Ben").await;

@@ -166,6 +166,7 @@ impl Accounts {
         let brings = match command {
             UserCommand::Register(new) => !new.machine,
             UserCommand::Approve => true,
+            UserCommand::SetRoles(roles) => roles.contains(Role::Pilot),
             _ => false,
         };
         if !brings {

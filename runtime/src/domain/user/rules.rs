@@ -44,6 +44,9 @@ pub fn set_roles(user: &User, roles: &Roles, context: &Ctx) -> Decision {
     if !roles.contains(Role::TenantAdmin) {
         refuse_last_admin(user, context)?;
     }
+    if !user.machine && !user.roles.contains(Role::Pilot) {
+        refuse_pilot_too_many(roles, context)?;
+    }
     Ok(vec![UserEvent::RolesChanged {
         roles: roles.clone(),
     }])
