@@ -64,10 +64,12 @@ bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 as
 	ALBATROSS_PEERS=$(PEERS)/release/albatross-peers RUSTFLAGS='-C target-feature=+crt-static' \
 		cargo bench --locked --target $(TARGET) -p albatross-tests --bench figures
 
+# Servers of its own: thousands of vhosts would make those of the tests slow to start.
 bench-operator: ## Measure what the operator promises at scale, beside Capsule; TENANTS=100,300,1000 says how many there are
 	tests/prepare rust
 	tests/capsule/build $(PEERS)/capsule
-	ALBATROSS_CAPSULE=$(PEERS)/capsule RUSTFLAGS='-C target-feature=+crt-static' \
+	export ALBATROSS_SERVERS_DIR=$$(mktemp --directory)/servers; trap 'tests/cluster/servers down' EXIT; \
+		ALBATROSS_CAPSULE=$(PEERS)/capsule RUSTFLAGS='-C target-feature=+crt-static' \
 		cargo bench --locked --target $(TARGET) -p albatross-tests --bench operator
 
 generate: ## Write generated files anew: manifests, OpenAPI document, its client
