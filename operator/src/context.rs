@@ -5,6 +5,7 @@ pub mod caches;
 pub mod child;
 pub mod contention;
 pub mod events;
+pub mod handed;
 pub mod holdings;
 pub mod http_route;
 pub mod key_ring;

@@ -63,10 +63,11 @@ pub const REQUIRED_DESIRED: &str = "ALBATROSS_REQUIRED_DESIRED";
 pub const ERASED_SECRET: &str = "albatross-erased";
 /// Its one key.
 pub const ERASED: &str = "erased";
-/// Copies of the certificates by which pods check their servers, where there are others than the system's.
+/// Variables in which pods find the URLs of their servers.
 pub const DATABASE_URL: &str = "DATABASE_URL";
 pub const AMQP_URL: &str = "AMQP_URL";
 pub const REDIS_URL: &str = "REDIS_URL";
+/// Copies of the certificates by which pods check their servers, where there are others than the system's.
 pub const AUTHORITIES_SECRET: &str = "albatross-ca";
 /// Where pods find them, one file a kind of server.
 pub const AUTHORITIES_DIRECTORY: &str = "/etc/albatross/ca";

@@ -41,6 +41,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::context::Context;
 use crate::names;
+use crate::tenant::build::secret;
 use crate::tenant::claim::Claimed;
 use crate::tenant::dereference::{Record, World};
 use crate::tenant::error::Error;
@@ -175,8 +176,13 @@ async fn work(
     if world.surroundings.namespace_is_terminating {
         let message = "the namespace of an earlier tenant is still being removed";
         schema = Some(Part::waiting(Reason::Deleting, message));
-    } else if let Some(input) = input::read(plan, record, ctx).await? {
-        let set = apply::Applicable::new(build::build(&input));
+    } else if let Some(input) = input::read(plan, record, ctx).await {
+        let set = build::build(&input);
+        let urls = secret::urls(&set.foundation.secrets);
+        let set = apply::Applicable::new(set);
+        if schema.is_some() {
+            claim::hand(record, urls.clone(), name, ctx).await?;
+        }
         apply::apply(name, &set.foundation, ctx).await?;
         if asleep {
             // Nothing is migrated for pods that do not run; that is for when they wake.
@@ -184,7 +190,7 @@ async fn work(
             exposure = expose::expose(set.route.as_ref(), ctx).await?;
             apply::prune(plan, &set, schema.is_some(), ctx).await?;
         } else if external.database.is_done() || schema.is_some() {
-            let migrated = apply::migrate(plan, record, &set.migration, ctx).await?;
+            let migrated = apply::migrate(plan, record, urls, &set.migration, ctx).await?;
             // Pods that run keep running, whatever is away; new ones start once everything is there.
             let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
             if migrated.is_done() && (runs || external.is_done()) {

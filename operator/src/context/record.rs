@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::context::handed::HandedUrls;
 use crate::context::ledger::Ledger;
 use crate::context::system::{Entropy, random};
 use crate::context::token;
@@ -41,6 +42,8 @@ pub struct TenantRecord {
     pub images: Images,
     /// Digest of what each external system was last seen to have, so that a new leader need not ask it.
     pub provisioned: BTreeMap<String, String>,
+    /// What its pods reach servers by, once there have been any.
+    pub handed: HandedUrls,
     /// Admins by e-mail address.
     pub links: BTreeMap<String, AdminLink>,
     /// Who was erased, in whatever copy of the database.
@@ -126,6 +129,7 @@ impl TenantRecord {
             required_desired: 0,
             images: Images::default(),
             provisioned: BTreeMap::new(),
+            handed: HandedUrls::default(),
             links: BTreeMap::new(),
             erased: Ledger::default(),
             erased_digest: String::new(),
@@ -191,6 +195,7 @@ impl TenantRecord {
             },
             images: Images::of(secret),
             provisioned: reader.noted("provisioned"),
+            handed: reader.noted("handed"),
             links: reader.parsed("adminLinks", |text| serde_json::from_str(text).ok())?,
             erased: reader.ledger()?,
             erased_digest: reader.optional("erasedDigest").unwrap_or_default(),
@@ -243,6 +248,7 @@ impl TenantRecord {
             required_desired,
             images,
             provisioned,
+            handed,
             links,
             erased,
             erased_digest,
@@ -251,6 +257,7 @@ impl TenantRecord {
         } = self;
         let links = serde_json::to_string(links).expect("links are plain JSON");
         let noted = serde_json::to_string(provisioned).expect("digests are plain JSON");
+        let urls = serde_json::to_string(handed).expect("URLs are plain JSON");
         let pairs = [
             ("tenantId", Some(tenant_id.to_string())),
             ("database", Some(names.database.clone())),
@@ -277,6 +284,7 @@ impl TenantRecord {
             ("desiredDigest", Some(desired_digest.clone())),
             ("requiredDesired", Some(required_desired.to_string())),
             ("provisioned", (!provisioned.is_empty()).then_some(noted)),
+            ("handed", (!handed.is_empty()).then_some(urls)),
             ("adminLinks", Some(links)),
             ("erased", (!erased.is_empty()).then(|| erased.to_string())),
             ("erasedDigest", Some(erased_digest.clone())),
@@ -371,6 +379,8 @@ mod tests {
         record.required_desired = 5;
         let provisioned = ("database".to_owned(), "digest".to_owned());
         record.provisioned.extend([provisioned]);
+        let url = "postgres://u:p@h/d".to_owned();
+        record.handed.insert("api", "DATABASE_URL", url);
         record.images = Images {
             migrated: Some("albatross:1".to_owned()),
             upgrade: Some(Upgrade {
@@ -394,6 +404,7 @@ mod tests {
         assert_eq!(Holdings::read(&secret), Holdings::of(&record));
         assert_eq!(read.images, record.images);
         assert_eq!(read.provisioned, record.provisioned);
+        assert_eq!(read.handed, record.handed);
         assert_eq!(read.erased, record.erased);
         assert_eq!(read.pepper().len(), 32);
     }

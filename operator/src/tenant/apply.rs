@@ -16,6 +16,7 @@ use kube::{Api, Resource, ResourceExt};
 
 use crate::context::Context;
 use crate::context::child::Kept;
+use crate::context::handed::HandedUrls;
 use crate::context::object::{ObjectKey, Wanted, dynamic, key_of};
 use crate::context::record::TenantRecord;
 use crate::names;
@@ -222,6 +223,7 @@ async fn tell_altered(tenant: &str, copy: &str, ctx: &Context) {
 pub async fn migrate(
     plan: &Plan,
     record: &mut TenantRecord,
+    urls: HandedUrls,
     job: &Wanted,
     ctx: &Context,
 ) -> Result<Part, Error> {
@@ -237,6 +239,8 @@ pub async fn migrate(
         JobOutcome::Running => Ok(migrating(plan)),
         JobOutcome::Complete => {
             record.images.migrated = Some(plan.image.clone());
+            // In one write with it: the first pods follow.
+            record.handed = urls;
             claim::store(record, &plan.tenant.name, ctx).await?;
             Ok(migrated(plan, record).unwrap_or_else(|| migrating(plan)))
         }

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use albatross_crds::Tenant;
 
 use crate::context::Context;
+use crate::context::handed::HandedUrls;
 use crate::context::record::TenantRecord;
 use crate::context::runtime::{AnsweredAdmin, Desired};
 use crate::context::token::fingerprint;
@@ -78,6 +79,20 @@ pub async fn store(record: &mut TenantRecord, tenant: &str, ctx: &Context) -> Re
     ctx.memory
         .update(tenant, |memory| memory.record = Some(remembered));
     Ok(())
+}
+
+/// Notes by what its pods are about to reach servers.
+pub async fn hand(
+    record: &mut TenantRecord,
+    urls: HandedUrls,
+    tenant: &str,
+    ctx: &Context,
+) -> Result<(), Error> {
+    if record.handed == urls {
+        return Ok(());
+    }
+    record.handed = urls;
+    store(record, tenant, ctx).await
 }
 
 /// A state that differs from the one before gets the next number.

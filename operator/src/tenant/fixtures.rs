@@ -1,6 +1,5 @@
 //! What the tests of the steps start from: one tenant, one configuration, one record, always the same.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use albatross_crds::Tenant;
@@ -99,6 +98,6 @@ pub fn input<'a>(plan: &'a Plan, record: &'a TenantRecord) -> Input<'a> {
         operator_namespace: "albatross-system",
         cache_account: Some(cache_account::own(record)),
         authorities: None,
-        handed: BTreeMap::new(),
+        unproven: Vec::new(),
     }
 }

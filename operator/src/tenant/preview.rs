@@ -30,7 +30,7 @@ pub async fn changes(
             TenantRecord::generate(ctx.entropy.as_ref(), plan.servers.names())
         }
     };
-    let Some(input) = input::read(plan, &record, ctx).await? else {
+    let Some(input) = input::read(plan, &record, ctx).await else {
         return Ok(Vec::new());
     };
     let wanted = &Applicable::new(build::build(&input));

@@ -121,6 +121,41 @@ async fn what_was_sent_on_the_way_is_united_with_what_is_uploaded() {
     assert_eq!(texts, ["line 0", "as it happened", "line 2", "line 3"]);
 }
 
+/// A program that comes back after its flight was finished without it, and decided.
+#[tokio::test]
+async fn what_was_flown_is_kept_though_the_verdict_has_been_given() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let pilot = stack.pilot("amelia").await;
+    let (path, seen) = stack.submitted(&pilot).await;
+    let accept = Call::new("POST", &format!("{path}/accept")).by(&admin);
+    let accept = accept.header("if-match", &seen).json(json!({}));
+    let accepted = stack.ask(accept).await;
+    assert_eq!(accepted.status, 200, "{accepted:?}");
+    let as_decided = || {
+        let read = Call::get(&path).by(&pilot);
+        read.header("albatross-position", &accepted.position())
+    };
+
+    let put = Call::new("PUT", &path).by(&pilot).json(whole(700, 5));
+    let refused = stack.ask(put).await;
+    assert_eq!(refused.status, 409, "{refused:?}");
+    let flight = stack.ask(as_decided()).await;
+    assert_eq!(flight.body["state"], "Accepted");
+    assert_eq!(flight.body["track"]["positions"], 700);
+    let log = Call::get(&format!("{path}/log")).by(&pilot);
+    let log = stack.ask(log).await;
+    assert_eq!(log.body["items"].as_array().map(Vec::len), Some(5));
+
+    // Nobody adds to another's.
+    let stranger = stack.pilot("bessie").await;
+    let more = Call::new("PUT", &path).by(&stranger).json(whole(900, 0));
+    let refused = stack.ask(more).await;
+    assert!(refused.status.is_client_error(), "{refused:?}");
+    let flight = stack.ask(as_decided()).await;
+    assert_eq!(flight.body["track"]["positions"], 700);
+}
+
 #[tokio::test]
 async fn nothing_is_filed_of_a_flight_whose_telemetry_is_refused() {
     let stack = Stack::new().await;

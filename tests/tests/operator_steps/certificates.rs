@@ -19,6 +19,7 @@ use bytes::Bytes;
 use futures::future;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{PodTemplateSpec, Secret};
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use reqwest::Url;
@@ -258,6 +259,18 @@ async fn pods_that_run_stay_as_they_are_until_their_server_answers_by_its_first_
     .await;
     assert_eq!(pods(&platform, NAME).await.1, template);
     assert_eq!(urls().await, before);
+
+    // The operator's own right, without which it can apply nothing there.
+    let bindings: Api<RoleBinding> = Api::namespaced(platform.client.clone(), &home);
+    let parameters = DeleteParams::default();
+    let taken = bindings.delete("albatross-operator", &parameters).await;
+    taken.unwrap();
+    recovered("the operator may apply again", async || {
+        let binding = bindings.get_opt("albatross-operator").await;
+        binding.unwrap().is_some()
+    })
+    .await;
+    assert_eq!(pods(&platform, NAME).await.1, template);
 
     trust(&platform, "sealed-ca", &authority).await;
     platform.ready(NAME).await;

@@ -116,8 +116,9 @@ mod tests {
 
     use super::*;
     use crate::config::Tls;
+    use crate::context::handed::HandedUrls;
     use crate::context::record::TenantRecord;
-    use crate::tenant::build::{job, secret};
+    use crate::tenant::build::{self, job, secret};
     use crate::tenant::fixtures;
     use crate::tenant::validate::Plan;
 
@@ -135,15 +136,14 @@ mod tests {
     {
         let mut plan = fixtures::plan(json!({"worker": {"replicas": 1}}));
         let record = fixtures::record(&plan);
-        let pods = |plan: &Plan, authority: Option<&str>, handed: &[&Secret]| {
+        let pods = |plan: &Plan, authority: Option<&str>, handed: &HandedUrls| {
+            let mut record = record.clone();
+            record.handed = handed.clone();
             let mut input = fixtures::input(plan, &record);
             input.authorities = authority.map(|it| [("postgres.crt", it.to_owned())].into());
-            let names = [names::API_SECRET, names::MIGRATE_SECRET];
-            let handed = names.into_iter().zip(handed).map(|(name, it)| {
-                let url = it.data.as_ref().unwrap()[names::DATABASE_URL].0.clone();
-                ((name, names::DATABASE_URL), String::from_utf8(url).unwrap())
-            });
-            input.handed = handed.collect();
+            if authority.is_none() {
+                input.unproven.push(names::DATABASE_URL);
+            }
             let secret = secret::api(&input);
             let worker = worker(&input, &secret).unwrap();
             let pods = [api(&input, &secret), worker].map(|it| it.spec.unwrap().template);
@@ -156,21 +156,22 @@ mod tests {
             let mut mounts = container.volume_mounts.iter().flatten();
             mounts.any(|it| it.mount_path == "/etc/albatross/ca" && it.name == "albatross-ca")
         };
-        let before = pods(&plan, None, &[]);
+        let none = HandedUrls::default();
+        let before = pods(&plan, None, &none);
         assert!(!before.iter().any(is_mounted));
-        let secrets = |plan: &Plan| {
-            let input = fixtures::input(plan, &record);
-            [secret::api(&input), secret::migrate(&input)]
+        let urls = |plan: &Plan| {
+            let set = build::build(&fixtures::input(plan, &record));
+            secret::urls(&set.foundation.secrets)
         };
-        let first = secrets(&plan);
+        let first = urls(&plan);
         plan.servers.postgres.tls = Tls::VerifyFull;
         plan.servers.postgres.ca_secret = Some("ca".to_owned());
-        assert_eq!(pods(&plan, None, &first.each_ref()), before);
-        let some = pods(&plan, Some("a"), &[]);
+        assert_eq!(pods(&plan, None, &first), before);
+        let some = pods(&plan, Some("a"), &first);
         assert!(some.iter().all(is_mounted));
-        let second = secrets(&plan);
-        assert_eq!(pods(&plan, Some("b"), &[]), some);
-        assert_eq!(pods(&plan, None, &second.each_ref()), some);
+        let second = urls(&plan);
+        assert_eq!(pods(&plan, Some("b"), &first), some);
+        assert_eq!(pods(&plan, None, &second), some);
     }
 
     #[test]

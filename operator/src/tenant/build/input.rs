@@ -19,20 +19,23 @@ pub struct Input<'a> {
     /// Who may have signed its servers' certificates (PEM), by the file in which its pods find it. None while that is not
     /// known of all: what the pods have stays.
     pub authorities: Option<BTreeMap<&'static str, String>>,
-    /// URLs that its pods have of servers that have not answered by what is configured now, by Secret and variable: they stay.
-    pub handed: BTreeMap<(&'static str, &'static str), String>,
+    /// Variables in which its pods find the URL of a server that has not answered by what is configured now: what they were
+    /// handed stays.
+    pub unproven: Vec<&'static str>,
 }
 
 impl Input<'_> {
     /// What a Secret says of the URL of a server.
     pub fn url(
         &self,
-        secret: &'static str,
+        secret: &str,
         variable: &'static str,
         configured: Option<String>,
     ) -> Option<(&'static str, String)> {
-        let handed = self.handed.get(&(secret, variable)).cloned();
-        handed.or(configured).map(|url| (variable, url))
+        let handed = self.record.handed.get(secret, variable);
+        let handed = handed.filter(|_| self.unproven.contains(&variable));
+        let url = handed.map(str::to_owned).or(configured)?;
+        Some((variable, url))
     }
 
     /// Metadata of an object in the tenant's namespace.

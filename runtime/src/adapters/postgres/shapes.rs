@@ -62,14 +62,21 @@ pub async fn keep(pool: &Connections, shapes: &Shapes) -> Result<(), StoreError>
     let mut transaction = begin(pool).await?;
     lane_tables::say_all_used(&mut *transaction, shapes).await?;
     transaction.commit().await?;
+    // One that cannot be dropped, since a view is made of it perhaps, keeps none of the others.
+    let mut looked = Ok(());
     for lane in look.others {
-        let mut transaction = begin(pool).await?;
-        query(LOCK_TIMEOUT).execute(&mut *transaction).await?;
-        let dropped = lane_tables::look_at(&mut *transaction, &lane).await?;
-        transaction.commit().await?;
-        if dropped {
-            lane_tables::tell(&lane);
-        }
+        looked = looked.and(look_at(pool, &lane).await);
+    }
+    looked
+}
+
+async fn look_at(pool: &Connections, lane: &str) -> Result<(), StoreError> {
+    let mut transaction = begin(pool).await?;
+    query(LOCK_TIMEOUT).execute(&mut *transaction).await?;
+    let dropped = lane_tables::look_at(&mut *transaction, lane).await?;
+    transaction.commit().await?;
+    if dropped {
+        lane_tables::tell(lane);
     }
     Ok(())
 }

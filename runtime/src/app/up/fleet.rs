@@ -157,8 +157,11 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
+    use std::time::Duration;
 
     use prometheus_client::registry::Registry;
+    use sqlx::sqlite::SqliteConnectOptions;
+    use sqlx::{ConnectOptions, query_scalar};
     use tokio_util::sync::CancellationToken;
 
     use super::*;
@@ -331,11 +334,23 @@ mod tests {
         stores.read_model.prepare(&[&OTHERS]).await.unwrap();
         let mut fleet = fleet(data.path());
         fleet.apply(&declared(&["."])).await.unwrap();
-        let looks = async || stores.read_model.checkpoint("flights used").await.unwrap();
-        while looks().await.position == 0 {
-            tokio::task::yield_now().await;
-        }
+        let read_model = SqliteConnectOptions::new().filename(data.path().join("skyways/read.db"));
+        let mut read_model = read_model.connect().await.unwrap();
+        let looks =
+            "SELECT count(*) FROM checkpoints WHERE lane LIKE 'flights@% unused' AND position > 0";
+        let looked = async {
+            while query_scalar::<_, i64>(looks)
+                .fetch_one(&mut read_model)
+                .await
+                .unwrap()
+                == 0
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        let looked = tokio::time::timeout(Duration::from_secs(60), looked).await;
         fleet.stop().await;
+        assert!(looked.is_ok(), "nobody looked after the tables");
     }
 
     async fn refusal(data: &Path) -> Option<String> {

@@ -86,7 +86,9 @@ impl Accounts {
                 None => 0,
             },
             registration: self.registration(&order).await?,
-            pilots_reached: self.pilots_reached(&order.command).await?,
+            pilots_reached: self
+                .pilots_reached(&order.command, principal.as_ref())
+                .await?,
         };
         let full = match &order.command {
             UserCommand::Register(new) if !new.machine => limits::full(&self.shared).await,
@@ -162,11 +164,16 @@ impl Accounts {
     }
 
     /// The limit on pilots, if the command brings one more than there may be.
-    async fn pilots_reached(&self, command: &UserCommand) -> Result<Option<u32>, CommandError> {
+    async fn pilots_reached(
+        &self,
+        command: &UserCommand,
+        before: Option<&Credential>,
+    ) -> Result<Option<u32>, CommandError> {
+        let is_pilot = holds(before, Role::Pilot)?;
         let brings = match command {
             UserCommand::Register(new) => !new.machine,
             UserCommand::Approve => true,
-            UserCommand::SetRoles(roles) => roles.contains(Role::Pilot),
+            UserCommand::SetRoles(roles) => roles.contains(Role::Pilot) && !is_pilot,
             _ => false,
         };
         if !brings {
@@ -217,9 +224,7 @@ fn takes_an_admin(
     command: &UserCommand,
     principal: Option<&Credential>,
 ) -> Result<bool, CommandError> {
-    let present = principal.map(Principal::read).transpose();
-    let present = present.map_err(|error| CommandError::Unavailable(error.into()))?;
-    let is_admin = present.is_some_and(|it| it.roles.contains(Role::TenantAdmin));
+    let is_admin = holds(principal, Role::TenantAdmin)?;
     let takes = match command {
         UserCommand::SetRoles(roles) => !roles.contains(Role::TenantAdmin),
         UserCommand::EnsureAdmin(wish) => !wish.roles.contains(Role::TenantAdmin),
@@ -227,6 +232,12 @@ fn takes_an_admin(
         _ => false,
     };
     Ok(is_admin && takes)
+}
+
+fn holds(principal: Option<&Credential>, role: Role) -> Result<bool, CommandError> {
+    let present = principal.map(Principal::read).transpose();
+    let present = present.map_err(|error| CommandError::Unavailable(error.into()))?;
+    Ok(present.is_some_and(|it| it.roles.contains(role)))
 }
 
 fn changes_standing(event: &UserEvent) -> bool {

@@ -54,7 +54,8 @@ async fn file_pirep(
 /// owner may. A flight that was cancelled meanwhile takes what its program measured, and stays cancelled.
 ///
 /// A flight that was flown out of reach is uploaded whole: plan and report with its track and log. What of these was sent
-/// before is not stored again, so that it may be sent again as often as it takes.
+/// before is not stored again, so that it may be sent again as often as it takes. Where the flight takes no other plan and report
+/// any more, after its verdict for instance, the answer is 409, and track and log are stored all the same.
 #[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
     request_body = FilePirep,
     params(("id" = Uuid, Path, description = "A UUID of the client's choice"), Write),
@@ -79,8 +80,14 @@ async fn put_pirep(
     let telemetry = Telemetry::of(&mut value, &known.identity)?;
     let new = value.into_service(known.identity.scopes().is_some());
     let pireps = &state.airline().pireps;
-    let written = pireps.put(&known.identity, flight, new, options).await?;
-    let written = telemetry.store(&state, &known.identity, written).await?;
+    let id = flight.id;
+    let written = match pireps.put(&known.identity, flight, new, options).await {
+        Ok(written) => telemetry.store(&state, &known.identity, written).await?,
+        Err(refused) => {
+            let refused = telemetry.store_beside(&state, &known.identity, id, refused);
+            return Err(refused.await.into());
+        }
+    };
     let written = written.map(Pirep::from);
     let location = format!("/api/v1/pireps/{}", written.entity.id);
     Ok(Entity::written(written).at(location))

@@ -20,7 +20,8 @@ use crate::application::identity::Identity;
 use crate::application::tracks::MAX_WHOLE;
 use crate::application::views::PirepView;
 use crate::application::write::Written;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{PirepId, UserId};
+use crate::domain::refusal::RefusalKind;
 use crate::domain::roles::Scope;
 use crate::http::caller::Caller;
 use crate::http::extract;
@@ -89,6 +90,8 @@ async fn receive(body: Body) -> Result<(Bytes, Option<SemaphorePermit<'static>>)
                 while let Some(Ok(_)) = chunks.next().await {}
             }
             room = Some(granted?);
+            // At once: a buffer that grows takes twice its size while it does.
+            received.reserve(longest as usize - received.len());
         }
         received.extend_from_slice(&chunk);
     }
@@ -153,7 +156,47 @@ impl Telemetry {
         if self.samples.is_empty() && self.lines.is_empty() {
             return Ok(filed);
         }
-        let (airline, id) = (state.airline(), filed.entity.id);
+        let id = filed.entity.id;
+        self.keep(state, identity, id).await?;
+        let entity = state.airline().pireps.current(identity, id).await?;
+        Ok(Written {
+            version: entity.version,
+            position: entity.position,
+            entity,
+            ..filed
+        })
+    }
+
+    /// Stores it with a flight whose plan and report were refused, as they are after a verdict; answers why they were.
+    pub async fn store_beside(
+        self,
+        state: &HttpState,
+        identity: &Identity,
+        id: PirepId,
+        refused: ServiceError,
+    ) -> ServiceError {
+        use RefusalKind as R;
+        let ServiceError::Refused(refusal) = &refused else {
+            return refused;
+        };
+        match refusal.kind {
+            R::IllegalTransition | R::Conflict | R::LimitReached => {}
+            R::Forbidden | R::NotFound | R::Invalid { .. } => return refused,
+        }
+        match self.keep(state, identity, id).await {
+            // It may be another's flight.
+            Ok(()) | Err(ServiceError::Refused(_)) => refused,
+            Err(error) => error,
+        }
+    }
+
+    async fn keep(
+        self,
+        state: &HttpState,
+        identity: &Identity,
+        id: PirepId,
+    ) -> Result<(), ServiceError> {
+        let airline = state.airline();
         if !self.samples.is_empty() {
             let tracks = &airline.tracks;
             tracks.store_whole(identity, id, self.samples).await?;
@@ -162,13 +205,7 @@ impl Telemetry {
             let logs = &airline.flight_logs;
             logs.store_whole(identity, id, self.lines).await?;
         }
-        let entity = airline.pireps.current(identity, id).await?;
-        Ok(Written {
-            version: entity.version,
-            position: entity.position,
-            entity,
-            ..filed
-        })
+        Ok(())
     }
 }
 

@@ -430,7 +430,8 @@ export interface paths {
          *     owner may. A flight that was cancelled meanwhile takes what its program measured, and stays cancelled.
          *
          *     A flight that was flown out of reach is uploaded whole: plan and report with its track and log. What of these was sent
-         *     before is not stored again, so that it may be sent again as often as it takes.
+         *     before is not stored again, so that it may be sent again as often as it takes. Where the flight takes no other plan and report
+         *     any more, after its verdict for instance, the answer is 409, and track and log are stored all the same.
          *
          *     Scope of a key: `pireps:write`.
          */
