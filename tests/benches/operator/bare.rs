@@ -2,7 +2,6 @@
 //!
 //! Its objects carry other labels: the operator does not see them.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use albatross_crds::Tenant;
@@ -190,7 +189,7 @@ impl Bare {
             operator_namespace: NAMESPACE,
             cache_account: Some(cache_account::own(&record)),
             authorities: None,
-            handed: BTreeMap::new(),
+            unproven: Vec::new(),
         };
         let set = Applicable::new(build::build(&input));
         let stored = Wanted::new(&record.to_secret(name, NAMESPACE));
