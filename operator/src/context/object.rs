@@ -126,7 +126,8 @@ fn plain<K: Applicable>(object: &K) -> Value {
 }
 
 fn parsed(value: Value) -> DynamicObject {
-    let Live(object) = serde_json::from_value(value).expect("a Kubernetes object has metadata");
+    let Live(object) = serde_json::from_value(value)
+        .expect("a Kubernetes object is an object, as is its metadata");
     object
 }
 
