@@ -41,7 +41,6 @@ use kube::{Resource, ResourceExt};
 
 use crate::context::Context;
 use crate::names;
-use crate::tenant::build::secret;
 use crate::tenant::claim::Claimed;
 use crate::tenant::dereference::{Record, World};
 use crate::tenant::error::Error;
@@ -178,7 +177,7 @@ async fn work(
         schema = Some(Part::waiting(Reason::Deleting, message));
     } else if let Some(input) = input::read(plan, record, ctx).await {
         let set = build::build(&input);
-        let urls = secret::urls(&set.foundation.secrets);
+        let urls = set.foundation.secrets.urls();
         let set = apply::Applicable::new(set);
         if schema.is_some() {
             claim::hand(record, urls.clone(), name, ctx).await?;

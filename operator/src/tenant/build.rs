@@ -27,8 +27,11 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::ResourceExt;
 
+use crate::context::handed::HandedUrls;
 use crate::context::http_route::HttpRoute;
+use crate::names;
 use crate::tenant::build::input::Input;
 
 /// All objects of a tenant, in the order in which they are applied.
@@ -62,6 +65,23 @@ pub struct Secrets {
     pub authorities: Option<Secret>,
     /// In the operator's namespace.
     pub platform_links: Option<Secret>,
+}
+
+impl Secrets {
+    /// By what whoever has these environments reaches servers.
+    pub fn urls(&self) -> HandedUrls {
+        let mut urls = HandedUrls::default();
+        for secret in [&self.api, &self.migrate] {
+            for variable in [names::DATABASE_URL, names::AMQP_URL, names::REDIS_URL] {
+                let url = secret.data.as_ref().and_then(|data| data.get(variable));
+                let url = url.and_then(|url| String::from_utf8(url.0.clone()).ok());
+                if let Some(url) = url {
+                    urls.insert(&secret.name_any(), variable, url);
+                }
+            }
+        }
+        urls
+    }
 }
 
 /// What serves the airline.

@@ -161,7 +161,7 @@ mod tests {
         assert!(!before.iter().any(is_mounted));
         let urls = |plan: &Plan| {
             let set = build::build(&fixtures::input(plan, &record));
-            secret::urls(&set.foundation.secrets)
+            set.foundation.secrets.urls()
         };
         let first = urls(&plan);
         plan.servers.postgres.tls = Tls::VerifyFull;

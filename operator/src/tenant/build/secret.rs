@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
 use secrecy::ExposeSecret;
 
-use crate::context::handed::HandedUrls;
 use crate::context::record::AdminLink;
 use crate::context::runtime::AdminRole;
 use crate::names;
 use crate::provision::{postgres, rabbitmq, redis};
-use crate::tenant::build::Secrets;
 use crate::tenant::build::input::Input;
 use crate::tenant::build::link_key::link_key;
 use crate::tenant::desired;
@@ -76,21 +73,6 @@ pub fn migrate(input: &Input<'_>) -> Secret {
     );
     environment.extend(input.url(names::MIGRATE_SECRET, names::DATABASE_URL, Some(url)));
     secret(input, names::MIGRATE_SECRET, environment)
-}
-
-/// By what whoever has these environments reaches servers.
-pub fn urls(secrets: &Secrets) -> HandedUrls {
-    let mut urls = HandedUrls::default();
-    for secret in [&secrets.api, &secrets.migrate] {
-        for variable in [names::DATABASE_URL, names::AMQP_URL, names::REDIS_URL] {
-            let url = secret.data.as_ref().and_then(|data| data.get(variable));
-            let url = url.and_then(|url| String::from_utf8(url.0.clone()).ok());
-            if let Some(url) = url {
-                urls.insert(&secret.name_any(), variable, url);
-            }
-        }
-    }
-    urls
 }
 
 /// Whether whoever has this environment checks a server by what is in `authorities`.
