@@ -21,6 +21,7 @@ pub mod queue;
 pub mod record;
 pub mod runtime;
 pub mod servers;
+pub mod strangers;
 pub mod system;
 pub mod tenant_states;
 pub mod token;

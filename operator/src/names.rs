@@ -41,8 +41,8 @@ pub const OPERATOR: &str = "albatross-operator";
 pub const LEASE: &str = "albatross-operator";
 /// ClusterRole that the operator binds to itself in a tenant's namespace: all verbs on the kinds of `build`, Secrets included.
 pub const OPERATOR_TENANT_ROLE: &str = "albatross-operator-tenant";
-/// ClusterRole that the operator binds to itself where ApiKeys of others live: get, create, patch, delete on Secrets, delete on
-/// the binding itself.
+/// ClusterRole that the operator binds to itself where ApiKeys of others live: get, create, update, patch, delete on Secrets,
+/// delete on the binding itself.
 pub const OPERATOR_CLIENT_ROLE: &str = "albatross-operator-client";
 /// ClusterRole that owners of a tenant get in its namespace.
 pub const OWNER_ROLE: &str = "albatross-tenant-owner";

@@ -39,7 +39,7 @@ use albatross_crds::tenant::Mode;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use crate::context::Context;
+use crate::context::{Context, contention};
 use crate::names;
 use crate::tenant::claim::Claimed;
 use crate::tenant::dereference::{Record, World};
@@ -64,9 +64,13 @@ const STARTING: Duration = Duration::from_secs(5);
 enum Outcome {
     Settled,
     Waiting,
+    /// For the moment at which the status may tell of more progress.
+    Unsaid,
     /// For a pod that starts and cannot be told yet.
     Starting,
     Refused,
+    /// For somebody else who changes its objects again and again.
+    Contended,
     /// As it is to be until its turn in the rollout comes.
     Queued,
     Failing,
@@ -79,7 +83,13 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
     let outcome = run(&tenant, &ctx).await;
     let label = match &outcome {
         Ok(Outcome::Settled) => "settled",
-        Ok(Outcome::Waiting | Outcome::Starting | Outcome::Queued) => "waiting",
+        Ok(
+            Outcome::Waiting
+            | Outcome::Unsaid
+            | Outcome::Starting
+            | Outcome::Contended
+            | Outcome::Queued,
+        ) => "waiting",
         Ok(Outcome::Refused) => "refused",
         Ok(Outcome::Failing) => "failing",
         Err(_) => "error",
@@ -94,6 +104,9 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
             ctx.backoff.forget(&key);
             ctx.backoff.spread(match settled {
                 Outcome::Waiting => WAITING,
+                Outcome::Unsaid => status::PROGRESS,
+                // What is gone tells nobody that its time has come.
+                Outcome::Contended => contention::LONGEST,
                 Outcome::Refused | Outcome::Queued => REFUSED,
                 Outcome::Settled | Outcome::Starting | Outcome::Failing => STEADY,
             })
@@ -190,9 +203,10 @@ async fn work(
             apply::prune(plan, &set, schema.is_some(), ctx).await?;
         } else if external.database.is_done() || schema.is_some() {
             let migrated = apply::migrate(plan, record, urls, &set.migration, ctx).await?;
-            // Pods that run keep running, whatever is away; new ones start once everything is there.
+            // What has been before comes back, whatever is away; new pods start once everything is there.
             let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
-            if migrated.is_done() && (runs || external.is_done()) {
+            let was_made = runs || external::was_made(plan, record);
+            if migrated.is_done() && (was_made || external.is_done()) {
                 replicas::hand_over(plan, &set.workloads, ctx).await?;
                 apply::apply(name, &set.workloads, ctx).await?;
                 exposure = expose::expose(set.route.as_ref(), ctx).await?;
@@ -249,11 +263,14 @@ async fn observe(
     facts.hold(runtime::deployment(plan, names::API, ctx).is_some());
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
-    status::write(tenant, ctx, |status| {
+    let is_unsaid = status::write_in_time(tenant, ctx, |status| {
         status::observed(status, &facts, generation, now);
     })
     .await?;
-    Ok(Outcome::Settled)
+    Ok(match is_unsaid {
+        true => Outcome::Unsaid,
+        false => Outcome::Settled,
+    })
 }
 
 /// `schema` and `admins` are none before there was anything to say about them.
@@ -326,7 +343,7 @@ async fn report(
     let concluded = upgrade::conclude(plan, &mut claimed.record, facts, ctx).await?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
-    status::write(tenant, ctx, |status| {
+    let is_unsaid = status::write_in_time(tenant, ctx, |status| {
         status::identity(status, plan, &claimed.record);
         status::observed(status, facts, generation, now);
     })
@@ -335,11 +352,16 @@ async fn report(
         upgrade::call(ctx);
     }
     Ok(match facts.worst() {
+        // What fails is tried again soon enough.
+        worst if is_unsaid && worst != Some(part::State::Failing) => Outcome::Unsaid,
         None if facts.turn.is_some() => Outcome::Queued,
         None => Outcome::Settled,
         Some(part::State::Stalled) => Outcome::Refused,
         Some(part::State::Failing) => Outcome::Failing,
         Some(part::State::Waiting | part::State::Done) if facts.starting => Outcome::Starting,
+        Some(part::State::Waiting | part::State::Done) if !facts.contention.is_done() => {
+            Outcome::Contended
+        }
         Some(part::State::Waiting | part::State::Done) => Outcome::Waiting,
     })
 }

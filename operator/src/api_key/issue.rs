@@ -104,13 +104,15 @@ pub async fn issue(
 fn unregistered(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Option<Issue> {
     let name = &owner.spec.tenant_ref.name;
     let tenant = ctx.caches.tenant(name);
-    // Pods that wake are told before they serve.
     let sleeps = tenant.as_ref().is_some_and(|tenant| rests(tenant)) && !ctx.caches.is_served(name);
     let held = tenant.and_then(|tenant| held(&tenant));
+    let memory = ctx.memory.of(name);
     // What was published was known, even if this process has not asked yet.
-    let asked = ctx.memory.of(name).answer.is_some();
+    let asked = memory.answer.is_some();
+    // Pods that wake are told before they serve, of what they were to know by then.
+    let awaited = ring.published || memory.awaited_keys.contains(&ring.current.id);
     match held {
-        _ if sleeps => None,
+        _ if sleeps && awaited => None,
         Some(why) if !ring.published => Some(Issue::Held(ring.clone(), why)),
         None if asked || !ring.published => Some(Issue::Registering(ring.clone())),
         _ => None,

@@ -114,6 +114,13 @@ impl Caches {
         child.get(key.namespace.as_deref()?, &key.name)
     }
 
+    /// Whether a cache that does not show what was written at `version` has seen its end.
+    pub fn has_seen(&self, kind: &str, version: u64) -> bool {
+        let mut children = self.children.iter();
+        let child = children.find(|child| child.kind.kind == kind);
+        child.is_some_and(|child| child.has_seen(version))
+    }
+
     /// Whether a pod serves the airline, as last seen.
     pub fn is_served(&self, tenant: &str) -> bool {
         let api = self.child(&ObjectKey {
@@ -149,6 +156,7 @@ impl Watches<'_> {
         self.watch(
             Api::all(self.client.clone()),
             watcher::Config::default(),
+            lean_tenant,
             predicates::generation,
             move |tenant: &Tenant| {
                 let name = tenant.name_any();
@@ -163,6 +171,7 @@ impl Watches<'_> {
         self.watch(
             Api::all(self.client.clone()),
             watcher::Config::default(),
+            lean_api_key,
             predicates::generation,
             move |key: &ApiKey| {
                 triggers.api_key(&key.namespace().unwrap_or_default(), &key.name_any());
@@ -176,6 +185,7 @@ impl Watches<'_> {
         self.watch(
             Api::namespaced(self.client.clone(), operator_namespace),
             watcher::Config::default().labels(TENANT_LABEL),
+            unmanaged,
             predicates::resource_version,
             move |secret: &Secret| {
                 if let Some(tenant) = tenant_of(secret) {
@@ -194,6 +204,7 @@ impl Watches<'_> {
         self.watch(
             Api::all(self.client.clone()),
             watcher::Config::default().labels(&format!("{MANAGED_LABEL}=true")),
+            unmanaged,
             predicates::resource_version,
             move |namespace: &Namespace| {
                 if let Some(tenant) = tenant_of(namespace) {
@@ -227,6 +238,7 @@ impl Watches<'_> {
         &self,
         api: Api<K>,
         config: watcher::Config,
+        lean: fn(&mut K),
         changed: fn(&K) -> Option<u64>,
         on_event: impl Fn(&K) + Send + Sync + 'static,
     ) -> Store<K>
@@ -238,7 +250,7 @@ impl Watches<'_> {
         let triggers = Arc::clone(self.triggers);
         let stream = watcher(api, bounded(config))
             .default_backoff()
-            .modify(|object| object.managed_fields_mut().clear())
+            .modify(lean)
             .reflect(writer)
             .inspect_ok(move |event| tell_relisted(event, &triggers))
             .touched_objects()
@@ -260,6 +272,25 @@ impl Watches<'_> {
     }
 }
 
+/// Who owns which field is most of it and of no use here.
+fn unmanaged<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// Its labels may make it a canary.
+fn lean_tenant(tenant: &mut Tenant) {
+    unmanaged(tenant);
+    tenant.metadata.annotations = None;
+}
+
+/// Whoever may declare an ApiKey may write 256 KiB of annotations to it, and labels besides: nothing of that is kept.
+fn lean_api_key(key: &mut ApiKey) {
+    unmanaged(key);
+    key.metadata.annotations = None;
+    key.metadata.labels = None;
+    key.metadata.owner_references = None;
+}
+
 fn bounded(config: watcher::Config) -> watcher::Config {
     let seconds = u32::try_from(WATCH.as_secs()).unwrap_or(u32::MAX);
     config.page_size(PAGE).timeout(seconds)
@@ -278,5 +309,35 @@ fn tenant_of<K: Resource>(object: &K) -> Option<String> {
 fn trigger_keys(store: &Store<ApiKey>, triggers: &Triggers, affected: impl Fn(&ApiKey) -> bool) {
     for key in store.state_filter(affected) {
         triggers.api_key(&key.namespace().unwrap_or_default(), &key.name_any());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_of_an_api_key_is_kept_that_may_be_large_and_is_of_no_use() {
+        let key = |metadata| {
+            let spec = json!({
+                "tenantRef": {"name": "skyways"}, "scopes": ["track:write"], "ttl": "90d", "secretName": "acars",
+            });
+            let key = json!({"metadata": metadata, "spec": spec});
+            serde_json::from_value::<ApiKey>(key).unwrap()
+        };
+        let owner = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"});
+        let mut declared = key(json!({
+            "name": "acars", "namespace": "clients", "uid": "7", "resourceVersion": "1", "generation": 2,
+            "finalizers": ["theirs"], "annotations": {"a": "b"}, "labels": {"a": "b"}, "ownerReferences": [owner],
+            "managedFields": [{"manager": "kubectl"}],
+        }));
+        lean_api_key(&mut declared);
+        let kept = key(json!({
+            "name": "acars", "namespace": "clients", "uid": "7", "resourceVersion": "1", "generation": 2,
+            "finalizers": ["theirs"],
+        }));
+        assert_eq!(json!(declared), json!(kept));
     }
 }

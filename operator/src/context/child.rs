@@ -2,6 +2,7 @@
 //! memory, and one tenant's are looked at now and then. They are kept by namespace, which is what is asked for.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -36,12 +37,15 @@ struct Objects(HashMap<Box<str>, Vec<Arc<Kept>>>);
 pub struct Child {
     pub kind: ApiResource,
     objects: Arc<RwLock<Objects>>,
+    latest: Arc<AtomicU64>,
     ready: watch::Receiver<bool>,
 }
 
 /// Keeps a [`Child`] up to date.
 pub struct Reflection {
     objects: Arc<RwLock<Objects>>,
+    /// The newest version of any object that `objects` shows, or shows no more.
+    latest: Arc<AtomicU64>,
     /// All have been listed once, or there are none because the cluster does not serve them. The watch goes on trying.
     ready: watch::Sender<bool>,
 }
@@ -73,6 +77,12 @@ impl Kept {
 
     pub fn resource_version(&self) -> Option<&str> {
         self.resource_version.as_deref()
+    }
+
+    /// As a number: all of one API server are comparable.
+    fn version(&self) -> u64 {
+        let version = self.resource_version().and_then(|text| text.parse().ok());
+        version.unwrap_or_default()
     }
 }
 
@@ -107,14 +117,17 @@ impl Objects {
 impl Child {
     pub fn new(kind: ApiResource) -> (Self, Reflection) {
         let objects = Arc::<RwLock<Objects>>::default();
+        let latest = Arc::<AtomicU64>::default();
         let (sender, ready) = watch::channel(false);
         let reflection = Reflection {
             objects: Arc::clone(&objects),
+            latest: Arc::clone(&latest),
             ready: sender,
         };
         let child = Self {
             kind,
             objects,
+            latest,
             ready,
         };
         (child, reflection)
@@ -129,6 +142,11 @@ impl Child {
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Kept>> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
         objects.get(namespace, name).cloned()
+    }
+
+    /// Whether what was written at `version` must show here, or is gone again.
+    pub fn has_seen(&self, version: u64) -> bool {
+        self.latest.load(Ordering::Acquire) >= version
     }
 
     /// All that carry the tenant's label in its namespace.
@@ -150,19 +168,21 @@ impl Reflection {
     ) {
         let mut events = std::pin::pin!(events);
         let (mut listed, mut news) = (Objects::default(), Vec::new());
+        let mut newest = 0;
         while let Some(event) = events.next().await {
             match event {
                 // They are seen when the list is whole.
                 Ok(Event::Init) => (listed, news) = (Objects::default(), Vec::new()),
                 Ok(Event::InitApply(object)) => {
                     let (namespace, kept) = seen(object);
+                    newest = newest.max(kept.version());
                     if !self.knows(&namespace, &kept) {
                         news.extend(kept.tenant.clone());
                     }
                     listed.insert(namespace, kept);
                 }
                 Ok(Event::InitDone) => {
-                    self.change(|objects| *objects = std::mem::take(&mut listed));
+                    self.change(newest, |objects| *objects = std::mem::take(&mut listed));
                     self.ready.send_replace(true);
                     news.drain(..).for_each(|tenant: Box<str>| changed(&tenant));
                 }
@@ -170,12 +190,18 @@ impl Reflection {
                     let (namespace, kept) = seen(object);
                     let tenant = kept.tenant.clone();
                     let is_known = self.knows(&namespace, &kept);
-                    self.change(|objects| objects.insert(namespace, kept));
-                    tenant.filter(|_| !is_known).inspect(|it| changed(it));
+                    // It may carry the label no more.
+                    let before = self.tenant_of(&namespace, &kept.name);
+                    let before = before.filter(|before| Some(before) != tenant.as_ref());
+                    self.change(kept.version(), |objects| objects.insert(namespace, kept));
+                    let told = tenant.filter(|_| !is_known).into_iter().chain(before);
+                    told.for_each(|it| changed(&it));
                 }
                 Ok(Event::Delete(object)) => {
                     let (namespace, kept) = seen(object);
-                    self.change(|objects| objects.remove(&namespace, &kept.name));
+                    self.change(kept.version(), |objects| {
+                        objects.remove(&namespace, &kept.name);
+                    });
                     kept.tenant.inspect(|it| changed(it));
                 }
                 Err(cause) if is_not_served(&cause) => {
@@ -196,9 +222,16 @@ impl Reflection {
         known.is_some_and(|known| known.resource_version == kept.resource_version)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Objects)) {
+    fn tenant_of(&self, namespace: &str, name: &str) -> Option<Box<str>> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.get(namespace, name)?.tenant.clone()
+    }
+
+    /// `version`: what shows then.
+    fn change(&self, version: u64, change: impl FnOnce(&mut Objects)) {
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut objects);
+        self.latest.fetch_max(version, Ordering::Release);
     }
 }
 
@@ -294,6 +327,47 @@ mod tests {
         );
         let unfinished = vec![Event::Init, Event::InitApply(service("1"))];
         assert_eq!(after(unfinished).await, (0, None));
+    }
+
+    #[tokio::test]
+    async fn whose_label_was_taken_away_is_told() {
+        let Live(mut stripped) = service("2");
+        stripped.metadata.labels = None;
+        let events = vec![Event::Apply(service("1")), Event::Apply(Live(stripped))];
+        let (child, reflection) = Child::new(ApiResource::erase::<Service>(&()));
+        let told = RefCell::new(Vec::new());
+        let changed = |tenant: &str| told.borrow_mut().push(tenant.to_owned());
+        reflection
+            .run(stream::iter(events.into_iter().map(Ok)), changed)
+            .await;
+        assert_eq!(told.into_inner(), ["skyways", "skyways"]);
+        assert!(child.of("skyways", "albatross-skyways").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_is_known_to_have_been_there() {
+        for (events, seen) in [
+            (vec![Event::Apply(service("3"))], 3),
+            (
+                vec![Event::Apply(service("3")), Event::Delete(service("5"))],
+                5,
+            ),
+            (
+                vec![
+                    Event::Init,
+                    Event::InitApply(named("other")),
+                    Event::InitDone,
+                ],
+                1,
+            ),
+            (vec![Event::Init, Event::InitApply(service("3"))], 0),
+        ] {
+            let (child, reflection) = Child::new(ApiResource::erase::<Service>(&()));
+            reflection
+                .run(stream::iter(events.into_iter().map(Ok)), |_| ())
+                .await;
+            assert!(child.has_seen(seen) && !child.has_seen(seen + 1), "{seen}");
+        }
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::context::object::ObjectKey;
 /// So many times in a row an object is put right at once.
 const PATIENCE: u32 = 5;
 /// The longest pause between two repairs.
-const LONGEST: Duration = Duration::from_secs(10);
+pub const LONGEST: Duration = Duration::from_secs(10);
 /// An object that needed no repair for so long is no longer fought over.
 const PEACE: Duration = Duration::from_secs(30);
 
@@ -41,7 +41,7 @@ impl Repairs {
 }
 
 impl Contention {
-    /// Whether an object that differs from what was applied may be put right at `now`; if so, that is counted.
+    /// Whether an object that differs from what was applied, or is not there any more, may be put right at `now`; if so, that is counted.
     pub fn may_repair(&self, key: &ObjectKey, now: Instant) -> bool {
         let mut repairs = self.recent(now);
         let entry = repairs.entry(key.clone()).or_insert(Repairs {
@@ -59,10 +59,9 @@ impl Contention {
     /// What is fought over in a namespace, or the namespace itself, as `Kind name`.
     pub fn fought_over(&self, namespace: &str, now: Instant) -> Vec<String> {
         let repairs = self.recent(now);
-        let there = repairs.iter().filter(|(key, repairs)| {
-            let within = key.namespace.as_deref().unwrap_or(&key.name) == namespace;
-            within && repairs.is_fought_over()
-        });
+        let there = repairs
+            .iter()
+            .filter(|(key, repairs)| key.is_of(namespace) && repairs.is_fought_over());
         let mut objects: Vec<String> = there
             .map(|(key, _)| format!("{} {}", key.kind, key.name))
             .collect();

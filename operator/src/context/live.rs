@@ -4,17 +4,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use kube::Resource;
 use kube::api::{ApiResource, DynamicObject, TypeMeta};
 use kube::core::DynamicResourceScope;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
-};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// As it is, but for who owns which field, which is most of it and of no use here.
+use crate::context::strangers::Owner;
+
+/// As it is, but for who owns which field, which is most of it: who states what is not theirs to state is kept by name alone.
 #[derive(Debug, Clone)]
 pub struct Live(pub DynamicObject);
 
@@ -69,35 +69,46 @@ impl<'de> Deserialize<'de> for Metadata {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Metadata, A::Error> {
-                let unmanaged = MapAccessDeserializer::new(Unmanaged(fields));
-                ObjectMeta::deserialize(unmanaged).map(Metadata)
+                let mut strangers = Vec::new();
+                let unmanaged = MapAccessDeserializer::new(Unmanaged {
+                    fields,
+                    strangers: &mut strangers,
+                });
+                let mut metadata = ObjectMeta::deserialize(unmanaged)?;
+                metadata.managed_fields = (!strangers.is_empty()).then_some(strangers);
+                Ok(Metadata(metadata))
             }
         }
         deserializer.deserialize_map(Fields)
     }
 }
 
-/// Passes over `managedFields` without keeping any of it.
-struct Unmanaged<A>(A);
+/// Passes over `managedFields`, and keeps the strangers among them.
+struct Unmanaged<'a, A> {
+    fields: A,
+    strangers: &'a mut Vec<ManagedFieldsEntry>,
+}
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Unmanaged<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Unmanaged<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        while let Some(name) = self.0.next_key::<String>()? {
+        while let Some(name) = self.fields.next_key::<String>()? {
             if name != "managedFields" {
                 return seed.deserialize(name.into_deserializer()).map(Some);
             }
-            self.0.next_value::<IgnoredAny>()?;
+            let owners = self.fields.next_value::<Option<Vec<Owner>>>()?;
+            let owners = owners.into_iter().flatten();
+            self.strangers.extend(owners.filter_map(Owner::stranger));
         }
         Ok(None)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.0.next_value_seed(seed)
+        self.fields.next_value_seed(seed)
     }
 }
 
@@ -135,6 +146,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::context::strangers::strangers;
 
     #[test]
     fn reads_what_a_dynamic_object_reads() {
@@ -163,14 +175,19 @@ mod tests {
     }
 
     #[test]
-    fn who_owns_which_field_is_passed_over() {
-        let object = json!({"metadata": {
-            "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
-            "resourceVersion": "7",
-        }});
-        let Live(object) = serde_json::from_value(object).unwrap();
+    fn who_owns_which_field_is_passed_over_but_for_the_names_of_strangers() {
+        let owners = |fields: Value| {
+            let owner = json!({"manager": "kubectl", "operation": "Update", "fieldsV1": fields});
+            json!({"metadata": {"managedFields": [owner], "resourceVersion": "7"}})
+        };
+        let Live(object) = serde_json::from_value(owners(json!({"f:metadata": {}}))).unwrap();
         assert_eq!(object.metadata.managed_fields, None);
         assert_eq!(object.metadata.resource_version.as_deref(), Some("7"));
+        let Live(object) = serde_json::from_value(owners(json!({"f:data": {}}))).unwrap();
+        assert_eq!(strangers(&object).collect::<Vec<_>>(), ["kubectl"]);
+        // As it is kept, and read again.
+        let Live(again) = serde_json::from_str(&json!(object).to_string()).unwrap();
+        assert_eq!(again, object);
     }
 
     #[test]

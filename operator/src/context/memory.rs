@@ -1,6 +1,6 @@
 //! What this process remembers of its own doing, so that it need not do it again. Losing it costs work, nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use albatross_crds::tenant::DeletionPolicy;
@@ -22,8 +22,12 @@ pub struct TenantMemory {
     pub provisioned: HashMap<&'static str, Provisioned>,
     /// Whose deletion (a UID) has seen to what was outside the cluster, and by which policy.
     pub settled: Option<(String, DeletionPolicy)>,
+    /// Ids of the API keys in the state that the next pod must know before it is ready, while no pod serves.
+    pub awaited_keys: Arc<BTreeSet<String>>,
     /// What the runtime last said.
     pub answer: Option<Arc<Result<Answer, RuntimeError>>>,
+    /// When its status was last written.
+    pub reported: Option<Timestamp>,
     /// Digest of each Secret copy, and when it was last seen to be so.
     pub copies: HashMap<String, (String, Timestamp)>,
     /// The record as last written; caches may lag behind it.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::context::kinds::Applicable;
 use crate::context::live::Live;
+use crate::context::strangers::strangers;
 use crate::context::token::fingerprint;
 use crate::names;
 
@@ -26,6 +27,13 @@ pub struct ObjectKey {
     pub kind: String,
     pub namespace: Option<String>,
     pub name: String,
+}
+
+impl ObjectKey {
+    /// Whether it is in a namespace, or the namespace itself.
+    pub fn is_of(&self, namespace: &str) -> bool {
+        self.namespace.as_deref().unwrap_or(&self.name) == namespace
+    }
 }
 
 /// An object as it is to be applied.
@@ -62,12 +70,14 @@ impl Wanted {
         self.resource.kind == Secret::kind(&())
     }
 
-    /// Whether every field that is wanted is in `live`.
+    /// Whether every field that is wanted is in `live`, and nobody else has added any that are not theirs to add.
     pub fn is_met_by(&self, live: &DynamicObject) -> bool {
-        covers(&labelling(&self.object), &labelling(live)) && covers(&self.object.data, &live.data)
+        covers(&labelling(&self.object), &labelling(live))
+            && covers(&self.object.data, &live.data)
+            && strangers(live).next().is_none()
     }
 
-    /// Paths of the fields that are wanted and not so in `live`; the digest of all of them aside.
+    /// Paths of the fields that are wanted and not so in `live`, the digest of all of them aside; and who has added others.
     pub fn differences(&self, live: &DynamicObject) -> Vec<String> {
         let mut paths = Vec::new();
         let (wanted, is) = (labelling(&self.object), labelling(live));
@@ -75,6 +85,8 @@ impl Wanted {
         let digest = format!("metadata.annotations.{}", names::DIGEST_ANNOTATION);
         paths.retain(|path| *path != digest);
         differences("", &self.object.data, &live.data, &mut paths);
+        let others = strangers(live).map(|name| format!("metadata.managedFields of {name}"));
+        paths.extend(others);
         paths
     }
 }

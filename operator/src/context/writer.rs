@@ -18,6 +18,7 @@ use crate::context::contention::Contention;
 use crate::context::lease::Leadership;
 use crate::context::metrics::Metrics;
 use crate::context::object::{ObjectKey, Wanted, key_of};
+use crate::context::strangers::{self, strangers};
 use crate::names::{FIELD_MANAGER, FINALIZER};
 
 /// Applies, patches and deletes, and remembers what it has applied until the caches have caught up.
@@ -67,6 +68,9 @@ impl Writer {
         if is_repair && !self.contention.may_repair(&key, Instant::now()) {
             return Ok(false);
         }
+        if live.is_some_and(|live| strangers(live).next().is_some()) {
+            self.take_over(wanted).await?;
+        }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         let patch = Patch::Apply(&wanted.object);
         self.about_to("apply", &key.kind);
@@ -92,6 +96,32 @@ impl Writer {
         };
         self.applied().insert(key, applied);
         Ok(true)
+    }
+
+    /// Makes what others state in an object the operator's, so that applying it, where that is not stated, takes it away.
+    async fn take_over(&self, wanted: &Wanted) -> Result<(), kube::Error> {
+        let key = wanted.key();
+        let api = self.api(&wanted.resource, key.namespace.as_deref());
+        // No cache says who owns which field.
+        let Some(live) = api.get_opt(&key.name).await? else {
+            return Ok(());
+        };
+        self.about_to("take over", &key.kind);
+        tracing::info!(
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            "what others have added is taken away"
+        );
+        let patch = serde_json::from_value(strangers::take_over(&live));
+        let patch = Patch::<()>::Json(patch.map_err(kube::Error::SerdeError)?);
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let at = at(&wanted.resource, key.namespace.as_deref());
+        self.send(at.patch(&key.name, &parameters, &patch)).await?;
+        Ok(())
     }
 
     /// Server-side apply of a part of an object under another manager's name. Unless `forced`, it fails when somebody
@@ -252,6 +282,27 @@ impl Writer {
         self.applied().get(key).is_some_and(|applied| {
             version(live.metadata.resource_version.as_deref()) < applied.resource_version
         })
+    }
+
+    /// Whether an object that no cache shows may be made. One that was made before is gone, or hidden, by somebody's hand once a
+    /// cache `has_seen` what was written then: to make it again is a repair like any other.
+    pub fn may_make(
+        &self,
+        key: &ObjectKey,
+        wanted: &Wanted,
+        has_seen: impl FnOnce(u64) -> bool,
+    ) -> bool {
+        let made = {
+            let applied = self.applied();
+            let last = applied.get(key).filter(|it| it.digest == wanted.digest);
+            last.and_then(|applied| applied.resource_version)
+        };
+        !made.is_some_and(has_seen) || self.contention.may_repair(key, Instant::now())
+    }
+
+    /// Nothing of a namespace that is gone is remembered.
+    pub fn forget_namespace(&self, namespace: &str) {
+        self.applied().retain(|key, _| !key.is_of(namespace));
     }
 
     /// What of a namespace somebody else changes again and again, as `Kind name`.

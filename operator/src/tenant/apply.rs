@@ -17,6 +17,7 @@ use kube::{Api, Resource, ResourceExt};
 use crate::context::Context;
 use crate::context::child::Kept;
 use crate::context::handed::HandedUrls;
+use crate::context::live::Live;
 use crate::context::object::{ObjectKey, Wanted, dynamic, key_of};
 use crate::context::record::TenantRecord;
 use crate::names;
@@ -91,7 +92,7 @@ fn of_foundation(foundation: Foundation) -> Vec<Wanted> {
     wanted.extend(network_policies.iter().map(Wanted::new));
     wanted.extend(owners_binding.iter().map(Wanted::new));
     wanted.push(Wanted::new(&service_account));
-    wanted.extend(resource_quota.iter().map(Wanted::new));
+    wanted.push(Wanted::new(&resource_quota));
     wanted.push(Wanted::new(&limit_range));
     wanted.extend([&api, &migrate, &admin_links].map(Wanted::new));
     let others = erased.iter().chain(&authorities).chain(&platform_links);
@@ -158,7 +159,7 @@ async fn apply_one(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<bool,
             return Ok(false);
         }
         let live = kept.map(|kept| kept.object());
-        return Ok(ctx.writer.apply(wanted, live.as_ref()).await?);
+        return Ok(apply_watched(wanted, live.as_ref(), ctx).await?);
     }
     let live = ctx.caches.namespace(&wanted.object.name_any());
     let live = live.map(|live| dynamic(&*live));
@@ -168,6 +169,21 @@ async fn apply_one(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<bool,
         ctx.memory.update(tenant, |memory| memory.copies.clear());
     }
     Ok(written)
+}
+
+/// Applies an object of a kind that is watched, unless somebody takes it away so often that it has to wait. Says whether it
+/// wrote.
+pub async fn apply_watched(
+    wanted: &Wanted,
+    live: Option<&DynamicObject>,
+    ctx: &Context,
+) -> Result<bool, kube::Error> {
+    let key = wanted.key();
+    let has_seen = |version| ctx.caches.has_seen(&key.kind, version);
+    if live.is_none() && !ctx.writer.may_make(&key, wanted, has_seen) {
+        return Ok(false);
+    }
+    ctx.writer.apply(wanted, live).await
 }
 
 /// Copies are not watched: one is read again when its content changes, and once in a while.
@@ -186,8 +202,8 @@ async fn apply_copy(tenant: &str, wanted: &Wanted, ctx: &Context) -> Result<bool
         cached.map(|cached| dynamic(&*cached))
     } else {
         let client = ctx.client.clone();
-        let api = Api::<DynamicObject>::namespaced_with(client, &namespace, &wanted.resource);
-        api.get_opt(&name).await?
+        let api = Api::<Live>::namespaced_with(client, &namespace, &wanted.resource);
+        api.get_opt(&name).await?.map(|Live(live)| live)
     };
     if live.as_ref().is_some_and(|live| is_altered(wanted, live)) {
         tell_altered(tenant, &name, ctx).await;
@@ -232,7 +248,7 @@ pub async fn migrate(
     }
     let Some(live) = ctx.caches.live(job) else {
         // A Job cannot be applied again once it is there, and the cache may not show it yet.
-        ctx.writer.apply(job, None).await?;
+        apply_watched(job, None, ctx).await?;
         return Ok(migrating(plan));
     };
     match outcome(&live) {
@@ -269,7 +285,7 @@ pub fn contention(plan: &Plan, ctx: &Context) -> Part {
     Part::waiting(
         Reason::Contended,
         format!(
-            "somebody else changes {} in namespace {} again and again; what is put right is changed again",
+            "somebody else changes or deletes {} in namespace {} again and again; what is put right does not stay so",
             objects.join(", "),
             plan.namespace
         ),

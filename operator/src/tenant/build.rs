@@ -49,7 +49,7 @@ pub struct Foundation {
     pub operator_binding: RoleBinding,
     pub owners_binding: Option<RoleBinding>,
     pub service_account: ServiceAccount,
-    pub resource_quota: Option<ResourceQuota>,
+    pub resource_quota: ResourceQuota,
     pub limit_range: LimitRange,
     pub network_policies: Vec<NetworkPolicy>,
     pub secrets: Secrets,

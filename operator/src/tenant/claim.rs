@@ -1,9 +1,11 @@
 //! Brings the tenant's record up to date before anything is done in its name: identity, names, links, and the number
 //! of the state that its runtime is to be in.
 
-use kube::ResourceExt;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use albatross_crds::Tenant;
+use kube::ResourceExt;
 
 use crate::context::Context;
 use crate::context::handed::HandedUrls;
@@ -67,7 +69,23 @@ pub async fn claim(
     if is_new {
         tracing::info!(tenant = tenant.name_any(), id = %record.tenant_id, "claimed");
     }
+    note_awaited(&plan.tenant.name, &desired, serves, ctx);
     Ok(Claimed { record, desired })
+}
+
+/// Keys of a tenant without pods may be published once it is on record that no pod is ready without knowing them.
+fn note_awaited(tenant: &str, desired: &Desired, serves: bool, ctx: &Context) {
+    let ids = desired.state.api_keys.iter().map(|key| key.key_id.clone());
+    let awaited: BTreeSet<String> = ids.filter(|_| !serves).collect();
+    if *ctx.memory.of(tenant).awaited_keys == awaited {
+        return;
+    }
+    ctx.memory
+        .update(tenant, |memory| memory.awaited_keys = Arc::new(awaited));
+    for key in ctx.caches.api_keys_of(tenant) {
+        ctx.triggers
+            .api_key(&key.namespace().unwrap_or_default(), &key.name_any());
+    }
 }
 
 /// Stores the record and remembers it until the cache shows it.
@@ -75,7 +93,7 @@ pub async fn store(record: &mut TenantRecord, tenant: &str, ctx: &Context) -> Re
     let secret = record.to_secret(tenant, &ctx.namespace);
     let stored = ctx.writer.store(&secret).await?;
     record.resource_version = stored.metadata.resource_version;
-    let remembered = std::sync::Arc::new(record.clone());
+    let remembered = Arc::new(record.clone());
     ctx.memory
         .update(tenant, |memory| memory.record = Some(remembered));
     Ok(())

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::context::Context;
 use crate::context::object::Wanted;
+use crate::tenant::apply;
 use crate::tenant::error::Error;
 use crate::tenant::part::Part;
 
@@ -16,7 +17,7 @@ pub async fn expose(route: Option<&Wanted>, ctx: &Context) -> Result<Part, Error
         return Ok(unexposed());
     };
     let live = ctx.caches.live(route);
-    match ctx.writer.apply(route, live.as_ref()).await {
+    match apply::apply_watched(route, live.as_ref(), ctx).await {
         Err(kube::Error::Api(status)) if status.code == 404 && status.details.is_none() => {
             Ok(Part::stalled(
                 Reason::GatewayApiMissing,

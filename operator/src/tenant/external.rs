@@ -82,6 +82,13 @@ async fn note(plan: &Plan, record: &mut TenantRecord, ctx: &Context) -> Result<(
     }
 }
 
+/// Whether everything was once seen to be there, by the record: of what has been before, nothing waits for a server's word.
+pub fn was_made(plan: &Plan, record: &TenantRecord) -> bool {
+    let systems = [System::Database, System::Broker, System::Cache].into_iter();
+    let mut used = systems.filter(|system| system.server(&plan.servers).is_some());
+    used.all(|system| record.provisioned.contains_key(system.key()))
+}
+
 /// How the servers are doing, changing nothing.
 pub async fn observe(plan: &Plan, record: &Record, ctx: &Context) -> External {
     let look = async |system: System| {

@@ -82,6 +82,7 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     remove_secrets(tenant, record.is_some(), ctx).await?;
     // Before the last call, whose answer may get lost: another tenant of the name begins without memories.
     ctx.writer.forget(tenant.uid().as_deref());
+    ctx.writer.forget_namespace(&tenant_namespace(&name));
     ctx.memory.forget(&name);
     ctx.writer.finalizer(tenant, false).await?;
     Ok(Progress::Finished)

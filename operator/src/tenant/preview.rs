@@ -5,6 +5,7 @@ use kube::api::DynamicObject;
 use kube::{Api, ResourceExt};
 
 use crate::context::Context;
+use crate::context::live::Live;
 use crate::context::object::{Wanted, dynamic};
 use crate::context::record::TenantRecord;
 use crate::tenant::apply::{self, Applicable};
@@ -68,8 +69,8 @@ async fn live(wanted: &Wanted, ctx: &Context) -> Result<Option<DynamicObject>, E
         return Ok(None);
     }
     let client = ctx.client.clone();
-    let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &wanted.resource);
-    Ok(api.get_opt(&name).await?)
+    let api: Api<Live> = Api::namespaced_with(client, &namespace, &wanted.resource);
+    Ok(api.get_opt(&name).await?.map(|Live(live)| live))
 }
 
 /// What is to be done to one object; nothing if it is as wanted.

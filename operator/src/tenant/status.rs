@@ -1,10 +1,13 @@
 //! The status that follows from how the parts are doing: pure, but for the writing of it.
 
+use std::time::Duration;
+
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, ConditionUpdate, Reason};
 use albatross_crds::tenant::{
     ApiStatus, ExternalResource, ExternalResourceKind, PlannedChange, Tenant, TenantStatus,
 };
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::config::Acl;
 use crate::context::Context;
@@ -18,6 +21,9 @@ use crate::tenant::preview;
 use crate::tenant::refusal::Refusal;
 use crate::tenant::transitions;
 use crate::tenant::validate::Plan;
+
+/// Progress is told so often at most: each pod of a rollout would be a write, or two.
+pub const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Everything that the status of a running tenant says.
 #[derive(Debug, Clone)]
@@ -353,21 +359,59 @@ fn resources(plan: &Plan, record: &TenantRecord) -> Vec<ExternalResource> {
 }
 
 /// Writes the status if it differs, and an event if readiness has changed.
-#[tracing::instrument(name = "status", level = "debug", skip_all)]
 pub async fn write(
     tenant: &Tenant,
     ctx: &Context,
     change: impl FnOnce(&mut TenantStatus),
 ) -> Result<(), Error> {
+    patch(tenant, Duration::ZERO, ctx, change).await.map(drop)
+}
+
+/// The same, but for progress that follows a write too soon. Says whether any is left to be told.
+pub async fn write_in_time(
+    tenant: &Tenant,
+    ctx: &Context,
+    change: impl FnOnce(&mut TenantStatus),
+) -> Result<bool, Error> {
+    patch(tenant, PROGRESS, ctx, change).await
+}
+
+#[tracing::instrument(name = "status", level = "debug", skip_all)]
+async fn patch(
+    tenant: &Tenant,
+    pause: Duration,
+    ctx: &Context,
+    change: impl FnOnce(&mut TenantStatus),
+) -> Result<bool, Error> {
     let before = ctx.writer.status_of(tenant, tenant.status.as_ref());
     let mut after = before.clone();
     change(&mut after);
     if before == after {
-        return Ok(());
+        return Ok(false);
+    }
+    let (name, now) = (tenant.name_any(), ctx.clock.now());
+    let reported = ctx.memory.of(&name).reported;
+    let is_soon = reported.is_some_and(|at| now.duration_since(at).unsigned_abs() < pause);
+    if is_soon && is_progress(&before, &after) {
+        return Ok(true);
     }
     ctx.writer.status(tenant, &after).await?;
+    ctx.memory
+        .update(&name, |memory| memory.reported = Some(now));
     transitions::tell(tenant, &before, &after, ctx).await;
-    Ok(())
+    Ok(false)
+}
+
+/// Whether nothing but numbers of pods and messages differ: every condition is as it was, and so is what it is said of.
+fn is_progress(before: &TenantStatus, after: &TenantStatus) -> bool {
+    let essence = |status: &TenantStatus| {
+        let mut status = status.clone();
+        status.api = None;
+        let conditions = status.conditions.iter_mut();
+        conditions.for_each(|condition| condition.message.clear());
+        status
+    };
+    essence(before) == essence(after)
 }
 
 #[cfg(test)]
@@ -410,6 +454,23 @@ mod tests {
         let mut status = TenantStatus::default();
         observed(&mut status, facts, 2, fixtures::NOW.parse().unwrap());
         status
+    }
+
+    #[test]
+    fn progress_is_what_changes_no_condition() {
+        let mut rolling = facts();
+        let waiting = |message: &str| Part::waiting(Reason::RollingOut, message);
+        rolling.rollout = waiting("1 of 2 pods are up to date");
+        let before = after(&rolling);
+        rolling.rollout = waiting("2 of 2 pods are up to date");
+        rolling.api.replicas = 2;
+        assert!(is_progress(&before, &after(&rolling)));
+        assert!(!is_progress(&before, &after(&facts())));
+        let mut of_another = before.clone();
+        of_another.observed_generation = Some(3);
+        assert!(!is_progress(&before, &of_another));
+        rolling.available = waiting("no pod is ready yet");
+        assert!(!is_progress(&before, &after(&rolling)));
     }
 
     fn ready(status: &TenantStatus) -> (String, String) {

@@ -24,8 +24,8 @@ pub async fn measure(table: &mut Table, fleet: &mut Fleet<'_>, bare: &Bare, roun
     transition(table, fleet).await;
 }
 
-/// From Available to RollingOut; the second pod is made, which the scale subresource tells; and back.
-const TRANSITIONS: f64 = 3.0;
+/// From Available to RollingOut and back.
+const TRANSITIONS: f64 = 2.0;
 
 /// One pod more: the tenant is not Ready, and is again.
 async fn transition(table: &mut Table, fleet: &mut Fleet<'_>) {

@@ -147,6 +147,9 @@ async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     airline.change(json!({"hibernate": "Never"}));
     airline.is_ready("Available").await;
     load.goes_on("hibernating and waking").await;
+    // Every node has heard of the pods by now.
+    load.may(Patience::Retry);
+    load.goes_on("being awake").await;
 
     load.ends(&caller(&next)).await;
     airline.remove();

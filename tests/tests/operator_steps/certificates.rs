@@ -208,6 +208,68 @@ async fn an_airline_is_given_what_its_server_answers_by_and_everything_else_mean
 }
 
 #[tokio::test]
+async fn what_one_server_does_not_answer_by_keeps_nothing_of_another_back() {
+    const NAME: &str = "apart";
+    let postgres = PrivateServer::postgres().await;
+    let (authority, other) = (Authority::new(), Authority::new());
+    postgres.speak_tls(&authority.sign("IP:127.0.0.1")).await;
+    let platform = Platform::new().await;
+    let cache = Sealed::before(&platform.servers.redis_url, &authority).await;
+    let port = postgres.database_url().parse::<Url>().unwrap().port();
+    let server = json!({
+        "name": "sealed", "host": "127.0.0.1", "port": port, "adminSecret": "sealed",
+        "connectionBudget": 1000, "tls": "require",
+    });
+    add(&platform, "postgres", server);
+    let server = json!({
+        "name": "sealed", "url": cache.url("rediss"), "adminSecret": "redis", "caSecret": "cache-ca",
+    });
+    add(&platform, "redis", server);
+    platform
+        .create_account("sealed", postgres.database_url())
+        .await;
+    trust(&platform, "cache-ca", &authority).await;
+    let operator = platform.operator().await;
+    let placed =
+        json!({"placement": {"postgres": "sealed", "redis": "sealed"}, "deletionPolicy": "Retain"});
+    platform.airline(NAME, placed).await;
+    let home = tenant_namespace(NAME);
+    let environment = async || platform.secret(&home, "albatross-api").await.unwrap();
+    let before = environment().await;
+    operator.stop().await;
+
+    // Of the cache nobody knows any more, while the database is to be checked from now on.
+    trust(&platform, "cache-ca", &other).await;
+    trust(&platform, "postgres-ca", &authority).await;
+    platform.configure(|configuration| {
+        let servers = configuration["servers"]["postgres"].as_array_mut();
+        let mut servers = servers.unwrap().iter_mut();
+        let sealed = servers.find(|it| it["name"] == "sealed").unwrap();
+        sealed["tls"] = json!("verify-full");
+        sealed["caSecret"] = json!("postgres-ca");
+    });
+    let operator = platform.operator().await;
+    says(&platform, NAME, "CacheReady", UNKNOWN).await;
+    recovered("its pods check the database", async || {
+        environment().await["DATABASE_URL"].contains("sslmode=verify-full")
+    })
+    .await;
+    assert_eq!(environment().await["REDIS_URL"], before["REDIS_URL"]);
+    let copies = platform.secret(&home, "albatross-ca").await.unwrap();
+    for file in ["postgres.crt", "redis.crt"] {
+        assert_eq!(
+            copies[file].trim(),
+            authority.certificate().trim(),
+            "{file}"
+        );
+    }
+    trust(&platform, "cache-ca", &authority).await;
+    platform.ready(NAME).await;
+    platform.remove(NAME).await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn pods_that_run_stay_as_they_are_until_their_server_answers_by_its_first_certificates() {
     const NAME: &str = "first-authority";
     let postgres = PrivateServer::postgres().await;

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Platform, condition};
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service};
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client};
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -58,6 +59,72 @@ impl Storm {
         })
         .await;
     }
+}
+
+/// Takes the Service away, or from the operator's sight, each time that it is there.
+fn take_away(client: &Client, hides: bool) -> AbortOnDropHandle<()> {
+    let services: Api<Service> = Api::namespaced(client.clone(), HOME);
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let unlabelled = json!({"metadata": {"labels": {"app.kubernetes.io/managed-by": null}}});
+        loop {
+            let found = services.get_opt("api").await.unwrap();
+            let is_seen = |service: &Service| {
+                service.metadata.deletion_timestamp.is_none()
+                    && service
+                        .labels()
+                        .contains_key("app.kubernetes.io/managed-by")
+            };
+            if found.as_ref().is_some_and(is_seen) {
+                // It may be gone before, with its namespace.
+                let parameters = PatchParams::default();
+                let _taken = match hides {
+                    true => services
+                        .patch("api", &parameters, &Patch::Merge(&unlabelled))
+                        .await
+                        .is_ok(),
+                    false => services
+                        .delete("api", &DeleteParams::default())
+                        .await
+                        .is_ok(),
+                };
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }))
+}
+
+#[tokio::test]
+async fn who_takes_an_object_away_again_and_again_is_told_of_and_answered_ever_more_rarely() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("stormy", json!({})).await;
+    let services: Api<Service> = Api::namespaced(platform.client.clone(), HOME);
+    for hides in [false, true] {
+        let taken = take_away(&platform.client, hides);
+        let told = platform
+            .comes_to("stormy", "Reconciling", "True", "Contended")
+            .await;
+        let message = condition(&told, "Ready").unwrap().message;
+        assert!(message.contains("Service api"), "{message}");
+        let before = writes(&platform).len();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let written = writes(&platform).split_off(before);
+        let of_it = written
+            .iter()
+            .filter(|write| write.path.ends_with("/services/api"));
+        // One for each time that it was taken away would be dozens.
+        assert!(of_it.count() <= 5, "{written:#?}");
+        drop(taken);
+        recovered("the Service is there, and the operator's", async || {
+            let service = services.get_opt("api").await.unwrap();
+            let label = service.as_ref().map(Service::labels);
+            label.is_some_and(|labels| labels.contains_key("app.kubernetes.io/managed-by"))
+        })
+        .await;
+        platform.ready("stormy").await;
+    }
+    platform.remove("stormy").await;
+    operator.stop().await;
 }
 
 #[tokio::test]

@@ -80,6 +80,98 @@ fn changes() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
+/// Kind, name and what somebody adds that the operator does not declare.
+fn additions() -> Vec<(&'static str, &'static str, Value)> {
+    let pods = |spec: Value| json!({"spec": {"template": {"spec": spec}}});
+    let api = |more: Value| {
+        let mut container = more;
+        container["name"] = json!("api");
+        pods(json!({"containers": [container]}))
+    };
+    vec![
+        ("Deployment", "api", api(json!({"command": ["/bin/sh"]}))),
+        (
+            "Deployment",
+            "api",
+            api(json!({"env": [{"name": "DATABASE_URL", "value": "postgres://mallory.example"}]})),
+        ),
+        (
+            "Deployment",
+            "api",
+            pods(json!({"containers": [{"name": "miner", "image": "miner.example/miner"}]})),
+        ),
+        (
+            "Deployment",
+            "worker",
+            pods(json!({"initContainers": [{"name": "miner", "image": "miner.example/miner"}]})),
+        ),
+        ("Deployment", "api", pods(json!({"hostNetwork": true}))),
+        ("Deployment", "api", json!({"spec": {"paused": true}})),
+        (
+            "Service",
+            "api",
+            json!({"spec": {"externalIPs": ["192.0.2.7"]}}),
+        ),
+        ("Service", "api", json!({"spec": {"type": "NodePort"}})),
+        (
+            "Ingress",
+            "api",
+            json!({"spec": {"defaultBackend": {"service": {"name": "mallory", "port": {"number": 80}}}}}),
+        ),
+        (
+            "ResourceQuota",
+            "albatross",
+            json!({"spec": {"hard": {"services": "0"}}}),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn what_somebody_added_is_taken_away_but_for_labels_and_annotations() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("drifting", everything()).await;
+    for (kind, name, addition) in additions() {
+        let objects = objects(&platform, HOME, kind);
+        let before = objects.get(name).await.unwrap();
+        let patch = Patch::Strategic(&addition);
+        let changed = objects.patch(name, &PatchParams::default(), &patch).await;
+        assert_ne!(declared(&changed.unwrap()), declared(&before), "{kind}");
+        until(&format!("{addition} is gone"), async || {
+            declared(&objects.get(name).await.unwrap()) == declared(&before)
+        })
+        .await;
+    }
+    platform.ready("drifting").await;
+
+    // As `kubectl rollout restart` does, and somebody who keeps an inventory.
+    let deployments = objects(&platform, HOME, "Deployment");
+    let note = json!({"tests.example/noted": "yes"});
+    let noted = json!({
+        "metadata": {"labels": note, "annotations": note},
+        "spec": {"template": {"metadata": {"annotations": note}}},
+    });
+    let noted = deployments
+        .patch("api", &PatchParams::default(), &Patch::Strategic(&noted))
+        .await;
+    let noted = declared(&noted.unwrap());
+    // Something else that is put right, by which it is known that all was looked at.
+    let scaled = json!({"spec": {"replicas": 5}});
+    let worker = declared(&deployments.get("worker").await.unwrap());
+    deployments
+        .patch("worker", &PatchParams::default(), &Patch::Merge(&scaled))
+        .await
+        .unwrap();
+    until("the other one is as it was", async || {
+        declared(&deployments.get("worker").await.unwrap()) == worker
+    })
+    .await;
+    assert_eq!(declared(&deployments.get("api").await.unwrap()), noted);
+    platform.ready("drifting").await;
+    platform.remove("drifting").await;
+    operator.stop().await;
+}
+
 #[tokio::test]
 async fn what_was_changed_or_deleted_by_hand_comes_back() {
     let platform = Platform::new().await;

@@ -8,7 +8,7 @@ use albatross_tests::can_i::may;
 use albatross_tests::platform::{Platform, condition};
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, ResourceQuota, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -172,6 +172,49 @@ async fn copies(platform: &Platform) -> Vec<BTreeMap<String, String>> {
         all.push(platform.secret(OWN, name).await.unwrap());
     }
     all
+}
+
+#[tokio::test]
+async fn an_owner_who_declares_keys_without_end_is_refused_by_the_api_server_from_some_number_on() {
+    const BOUND: &str = "count/apikeys.albatross.aero";
+    let platform = neighbours().await;
+    // Who reckons what there is: without it, the API server holds nobody to a quota.
+    let reckoning = platform.api_server.controller("resourcequota-controller");
+    let operator = platform.operator().await;
+    platform.ready("mallorys").await;
+    let quotas: Api<ResourceQuota> = Api::namespaced(platform.client.clone(), OWN);
+    recovered("it is known that there is none", async || {
+        let quota = quotas.get_opt("albatross").await.unwrap();
+        let used = quota.and_then(|quota| quota.status?.used);
+        used.is_some_and(|used| used.get(BOUND).is_some_and(|used| used.0 == "0"))
+    })
+    .await;
+    let mallory = platform.api_server.client_as("mallory");
+    let keys: Api<ApiKey> = Api::namespaced(mallory, OWN);
+    let (mut made, mut refused) = (0, None);
+    while refused.is_none() && made < 300 {
+        // Such as are not even admitted.
+        let spec = json!({
+            "tenantRef": {"name": "neighbours"}, "scopes": ["pireps:write"], "ttl": "90d", "secretName": "flood",
+        });
+        let key = ApiKey::new(
+            &format!("flood-{made}"),
+            serde_json::from_value(spec).unwrap(),
+        );
+        match keys.create(&PostParams::default(), &key).await {
+            Ok(_) => made += 1,
+            Err(cause) => refused = Some(cause.to_string()),
+        }
+    }
+    let refused = refused.unwrap();
+    assert!(refused.contains("exceeded quota: albatross"), "{refused}");
+    assert_eq!(made, 100);
+    for tenant in ["mallorys", "neighbours"] {
+        platform.ready(tenant).await;
+        platform.remove(tenant).await;
+    }
+    operator.stop().await;
+    drop(reckoning);
 }
 
 /// Such as a cluster administrator, or a person whom one gave every right in that namespace.

@@ -130,9 +130,46 @@ async fn what_runs_runs_on_while_its_server_is_away_and_is_ready_again_by_itself
 }
 
 async fn deployment(platform: &Platform, tenant: &str) -> Deployment {
+    deployments(platform, tenant).get("api").await.unwrap()
+}
+
+fn deployments(platform: &Platform, tenant: &str) -> Api<Deployment> {
     let namespace = format!("albatross-{tenant}");
-    let api: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
-    api.get("api").await.unwrap()
+    Api::namespaced(platform.client.clone(), &namespace)
+}
+
+#[tokio::test]
+async fn what_somebody_deletes_comes_back_while_its_server_is_away() {
+    let (shaky, platform) = platform().await;
+    let operator = platform.operator().await;
+    for (name, spec, ..) in tenants() {
+        platform.airline(name, spec).await;
+    }
+    shaky.set(Mode::Refuse);
+    for (name, _, kind, reason) in tenants() {
+        platform.comes_to(name, kind, "False", reason).await;
+        let before = deployment(&platform, name).await;
+        let api = deployments(&platform, name);
+        api.delete("api", &DeleteParams::default()).await.unwrap();
+        until(&format!("{name} has its pods again"), async || {
+            let now = api.get_opt("api").await.unwrap();
+            now.is_some_and(|now| {
+                now.metadata.uid != before.metadata.uid
+                    && now.spec == before.spec
+                    && now
+                        .status
+                        .is_some_and(|it| it.available_replicas == Some(1))
+            })
+        })
+        .await;
+        platform.comes_to(name, "Ready", "False", reason).await;
+    }
+    shaky.set(Mode::Pass);
+    for (name, ..) in tenants() {
+        platform.ready(name).await;
+        platform.remove(name).await;
+    }
+    operator.stop().await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use albatross::adapters::migrate;
 use albatross_operator::names;
-use albatross_tests::platform::Platform;
+use albatross_tests::platform::{CLIENTS, Platform};
 use albatross_tests::servers::servers;
 use albatross_tests::wait::until;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
@@ -117,6 +117,49 @@ async fn a_pod_that_wakes_is_not_ready_before_it_knows_what_was_declared_meanwhi
     platform.ready("woken").await;
     assert_eq!(woken.named().await, missed);
     assert_eq!(woken.template().await, template);
+    platform.remove_key(key).await;
+    platform.remove("woken").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_first_key_is_handed_out_once_the_next_pod_must_know_it() {
+    let woken = Woken::new().await;
+    let platform = &woken.platform;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline("woken", json!({})).await;
+    platform.change("woken", json!({"hibernate": "Now"})).await;
+    platform
+        .comes_to("woken", "Ready", "True", "Hibernated")
+        .await;
+    // Nothing is written for whom nothing is changed: were it woken now, its pods would not wait for a key.
+    platform.change("woken", json!({"suspend": true})).await;
+    platform
+        .comes_to("woken", "Suspended", "True", "Suspended")
+        .await;
+    let required = async || {
+        let record = platform.record("woken").await;
+        record["requiredDesired"].parse::<u64>().unwrap()
+    };
+    let before = required().await;
+    let key = "woken-first";
+    platform.declare_key(key, "woken", json!({})).await;
+    platform
+        .key_comes_to(key, "False", "WaitingForTenant")
+        .await;
+    assert_eq!(platform.secret(CLIENTS, key).await, None);
+    assert_eq!(required().await, before);
+
+    platform.change("woken", json!({"suspend": false})).await;
+    platform.key_comes_to(key, "True", "Available").await;
+    assert!(required().await > before);
+    platform
+        .change("woken", json!({"hibernate": "Never"}))
+        .await;
+    platform.ready("woken").await;
+    let id = platform.client_secret(key).await["keyId"].clone();
+    assert_eq!(platform.runtimes.of("woken").live_keys(), [id.as_str()]);
     platform.remove_key(key).await;
     platform.remove("woken").await;
     operator.stop().await;

@@ -17,7 +17,7 @@ pub struct Input<'a> {
     /// The account of the tenant's pods on its Redis server, if it is on one.
     pub cache_account: Option<Credentials>,
     /// Who may have signed its servers' certificates (PEM), by the file in which its pods find it. None while that is not
-    /// known of all: what the pods have stays.
+    /// known: what the pods have stays.
     pub authorities: Option<BTreeMap<&'static str, String>>,
     /// Variables in which its pods find the URL of a server that has not answered by what is configured now: what they were
     /// handed stays.
