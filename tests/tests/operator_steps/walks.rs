@@ -463,6 +463,13 @@ async fn a_first_key_is_handed_out_while_its_tenant_sleeps_and_has_failed_while_
     ];
     for (field, left_alone, goes_on, why) in cases {
         platform.change(TENANT, json!({ field: left_alone })).await;
+        // What is declared next would else be known before.
+        let told = if field == "mode" {
+            "Observing"
+        } else {
+            "Suspended"
+        };
+        platform.comes_to(TENANT, "Suspended", "True", told).await;
         let recording = recorded(platform.api_keys(), field).await;
         platform.declare_key(field, TENANT, json!({})).await;
         let held = platform
