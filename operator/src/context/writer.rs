@@ -68,7 +68,10 @@ impl Writer {
         if is_repair && !self.contention.may_repair(&key, Instant::now()) {
             return Ok(false);
         }
-        if live.is_some_and(|live| strangers(live).next().is_some()) {
+        // A binding of other rights is nobody's to change, and is made anew below.
+        let may_change =
+            |live: &DynamicObject| live.data.get("roleRef") == wanted.object.data.get("roleRef");
+        if live.is_some_and(|live| strangers(live).next().is_some() && may_change(live)) {
             self.take_over(wanted).await?;
         }
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
