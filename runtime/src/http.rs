@@ -8,6 +8,7 @@ pub mod authorisation;
 pub mod caller;
 pub mod catalogue;
 pub mod client_address;
+pub mod deadline;
 pub mod docs;
 pub mod envelope;
 pub mod error;
@@ -26,9 +27,12 @@ pub mod preconditions;
 pub mod probes;
 pub mod problem;
 pub mod rate_limit;
+pub mod receive;
 pub mod respond;
+pub mod room;
 pub mod rules;
 pub mod schemas;
+pub mod send;
 pub mod settings;
 pub mod site;
 pub mod state;
@@ -42,14 +46,12 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::middleware::{from_fn, from_fn_with_state};
-use http::StatusCode;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, SET_COOKIE};
 use serde_json::Value;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::sensitive_headers::SetSensitiveHeadersLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 use utoipa_axum::router::OpenApiRouter;
@@ -77,10 +79,7 @@ pub fn router(state: HttpState) -> Router {
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(from_fn_with_state(state.clone(), metrics::measure))
         .layer(CatchPanicLayer::custom(problem::panicked))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::GATEWAY_TIMEOUT,
-            extract::TIMEOUT,
-        ))
+        .layer(from_fn(deadline::in_time))
         .layer(from_fn(extract::one_host))
         .layer(from_fn(extract::acceptable))
         .layer(DefaultBodyLimit::max(extract::MAX_BODY_BYTES));

@@ -38,6 +38,7 @@ use crate::application::tracks::Tracks;
 use crate::application::users::Users;
 use crate::application::views::TenantView;
 use crate::domain::catalogue::{Aircraft, ScheduledFlight};
+use crate::domain::ids::TenantId;
 use crate::domain::pirep::PirepState;
 use crate::ports::read_model::{Filter, Value};
 use crate::ports::supervisor::Supervisor;
@@ -106,6 +107,10 @@ impl Airline {
             readiness: Readiness::default(),
             shared,
         }
+    }
+
+    pub fn id(&self) -> TenantId {
+        self.shared.tenant
     }
 
     /// The name that it is declared under.

@@ -12,7 +12,7 @@ use crate::application::pirep_queries::is_party;
 use crate::application::shared::Shared;
 use crate::application::telemetry;
 use crate::codec::{KeyRing, open_log_line, seal_log_line};
-use crate::domain::ids::UserId;
+use crate::domain::ids::{PirepId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::refusal::Faults;
 use crate::domain::text;
@@ -22,12 +22,21 @@ use crate::ports::track_store::LogLine;
 pub const MAX_BATCH: usize = 500;
 /// Most lines that are uploaded with a whole flight.
 pub const MAX_WHOLE: usize = 1_000;
+/// Most lines that are read at once.
+pub const PAGE: usize = 100;
 /// Most lines of one flight, numbered from 0.
 const MAX_LINES: usize = 5_000;
 const MAX_LINE_CHARS: usize = 500;
 
 pub struct FlightLogs {
     shared: Arc<Shared>,
+}
+
+/// The log of one flight, for somebody who may read it.
+pub struct FlightLog {
+    shared: Arc<Shared>,
+    flight: PirepId,
+    pilot: UserId,
 }
 
 /// One line of a log.
@@ -84,7 +93,7 @@ impl FlightLogs {
         lines: Vec<Line>,
     ) -> Result<LinesStored, ServiceError> {
         let flight = telemetry::admit(&self.shared, identity, flight).await?;
-        let keys = self.keys(identity.user()).await?;
+        let keys = keys(&self.shared, identity.user()).await?;
         let received = lines.len();
         let lines = lines.into_iter().map(|line| {
             let text = line.text.text().unwrap_or_default();
@@ -104,18 +113,28 @@ impl FlightLogs {
         })
     }
 
-    /// The whole log of a flight, in order of sequence; nothing of it for anybody but its pilot and staff.
-    pub async fn lines(
+    /// The log of a flight, to be read; nothing of it for anybody but its pilot and staff.
+    pub async fn open(
         &self,
         identity: &Identity,
         flight: impl Into<Flight>,
-    ) -> Result<Vec<Line>, ServiceError> {
+    ) -> Result<FlightLog, ServiceError> {
         let flight = self.shared.read_flight(flight).await?;
         let owner = flight.owner().filter(|it| is_party(identity, it.pilot));
-        let pilot = owner.ok_or_else(|| ServiceError::not_found("PIREP"))?.pilot;
-        let id = flight.id.0;
-        let stored = self.shared.tracks.log(id, None, MAX_LINES).await?;
-        let keys = self.keys(pilot).await?;
+        Ok(FlightLog {
+            shared: self.shared.clone(),
+            flight: flight.id,
+            pilot: owner.ok_or_else(|| ServiceError::not_found("PIREP"))?.pilot,
+        })
+    }
+}
+
+impl FlightLog {
+    /// Its lines after a sequence number, in order of that: a page, or all the rest.
+    pub async fn lines(&self, after: Option<i32>) -> Result<Vec<Line>, ServiceError> {
+        let (id, pilot) = (self.flight.0, self.pilot);
+        let stored = self.shared.tracks.log(id, after, PAGE).await?;
+        let keys = keys(&self.shared, pilot).await?;
         let lines = stored.into_iter().map(|line| {
             let text = open_log_line(id, line.sequence, pilot, &line.sealed, &keys);
             Ok(Line {
@@ -126,20 +145,15 @@ impl FlightLogs {
         });
         lines.collect()
     }
+}
 
-    /// The pilot's key, unless it was erased: by this process or, a moment ago, by another.
-    async fn keys(&self, pilot: UserId) -> Result<KeyRing, ServiceError> {
-        if self
-            .shared
-            .events
-            .subject_keys(&[pilot.0])
-            .await?
-            .is_empty()
-        {
-            return Ok(KeyRing::default());
-        }
-        Ok(self.shared.keys.load(&BTreeSet::from([pilot])).await?)
+/// The pilot's key, unless it was erased: by this process or, a moment ago, by another.
+async fn keys(shared: &Shared, pilot: UserId) -> Result<KeyRing, ServiceError> {
+    let known = shared.events.subject_keys(&[pilot.0]).await?;
+    if known.is_empty() {
+        return Ok(KeyRing::default());
     }
+    Ok(shared.keys.load(&BTreeSet::from([pilot])).await?)
 }
 
 /// Faults of lines that stand at `pointer` of a request.

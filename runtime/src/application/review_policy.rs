@@ -84,7 +84,8 @@ impl ReviewPolicy {
             } else {
                 None
             };
-            let inputs = pirep.inputs(track_facts::inputs(&track), pilot);
+            let counted_from = track_facts::counted_from(&track);
+            let inputs = pirep.inputs(track_facts::inputs(&track), counted_from, pilot);
             let command = PirepCommand::Review(Box::new(rules.review(&inputs)));
             let facts = PirepFacts::default();
             let order = Order::<Pirep>::new(id, command, Actor::System(POLICY), facts)
@@ -134,7 +135,11 @@ impl ReviewPolicy {
         }
         let extents = self.shared.tracks.extents(&[id]).await?;
         let positions = extents.get(&id).map_or(0, |extent| extent.count);
-        let is_whole = positions > i64::from(last);
+        let tracks = &self.tracks;
+        let from = tracks
+            .counted_from(id.into(), positions, Some(last))
+            .await?;
+        let is_whole = positions > i64::from(last - from);
         Ok((!is_whole).then(|| later(now, LOOK_EVERY).min(deadline)))
     }
 }

@@ -10,6 +10,7 @@ use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::projections::entities::document;
+use crate::application::projections::lane::Lane;
 use crate::application::projections::tables::PIREPS;
 use crate::application::shared::Shared;
 use crate::application::track_facts;
@@ -105,7 +106,7 @@ impl ReviewRules {
     /// What these rules would have made of the flights that were submitted last. Writes nothing.
     ///
     /// # Errors
-    /// When a rule is not valid, or a store is unavailable.
+    /// When a rule is not valid, a store is unavailable, or the list of flights is not as far as the log.
     pub async fn try_out(
         &self,
         rules: Vec<Rule>,
@@ -121,6 +122,12 @@ impl ReviewRules {
         faults.finish()?;
         let version = airline.rules.version + 1;
         let rules = Rules { version, rules };
+        // A list that lags would show a pilot with too few hours.
+        let head = self.shared.events.head().await?;
+        let projections = &self.shared.projections;
+        projections
+            .wait_for(&[Lane::Flights], head.position)
+            .await?;
         let last = self.last_submitted(flights).await?;
         let ids: Vec<_> = last.iter().map(|flight| flight.id.0).collect();
         let extents = self.shared.tracks.extents(&ids).await?;
@@ -129,6 +136,9 @@ impl ReviewRules {
         for flight in last {
             let extent = extents.get(&flight.id.0).copied().unwrap_or_default();
             let track = self.track_of(&flight, extent, &rules).await?;
+            let last = flight.entity.last_sequence;
+            let from = self.tracks.counted_from(flight.id, extent.count, last);
+            let from = from.await?;
             let pirep = flight.entity;
             if rules.read_pilot() && !careers.contains_key(&pirep.pilot) {
                 let career = Career::of(&self.shared, pirep.pilot).await?;
@@ -138,7 +148,7 @@ impl ReviewRules {
             let pilot = career.map(|it| it.before(pirep.submitted_at, &airline.ranks));
             tried.push(TriedFlight {
                 id: flight.id,
-                review: rules.review(&pirep.inputs(track, pilot)),
+                review: rules.review(&pirep.inputs(track, from, pilot)),
                 flight_number: pirep.plan.flight_number,
                 submitted_at: pirep.submitted_at,
                 state: pirep.state,

@@ -63,6 +63,11 @@ pub fn finished(samples: &[Sample]) -> Report {
     }
 }
 
+/// The number from which the client counts: 1 if that is its first, else 0.
+pub fn counted_from(samples: &[Sample]) -> i32 {
+    i32::from(samples.first().is_some_and(|first| first.sequence == 1))
+}
+
 /// When the flight passed its milestones, by the phases that its client named.
 pub fn milestones(samples: &[Sample]) -> Milestones {
     let mut passed = Passed::default();

@@ -17,7 +17,7 @@ use crate::application::projections::entities::document;
 use crate::application::projections::tables::PIREPS;
 use crate::application::shared::Shared;
 use crate::application::telemetry;
-use crate::application::track_facts::Passed;
+use crate::application::track_facts::{self, Passed};
 use crate::application::views::StoredPirep;
 use crate::domain::ids::PirepId;
 use crate::domain::pirep::{Milestone, Milestones, Pirep, PirepCommand, PirepFacts, PirepState};
@@ -28,7 +28,7 @@ use crate::ports::track_store::{Extent, Sample, Stored};
 pub const MAX_BATCH: usize = 500;
 /// Most samples that are uploaded at once: seven hours at one a second.
 pub const MAX_WHOLE: usize = 25_200;
-/// Most samples of one flight, numbered from 0: a day at one a second.
+/// Most samples of one flight, whose numbers are less: a day at one a second.
 pub const MAX_SAMPLES: usize = 86_400;
 const MAX_PHASE_CHARS: usize = 16;
 /// So many flights under way are remembered.
@@ -151,14 +151,13 @@ impl Tracks {
         Ok(certain)
     }
 
-    /// The whole track of a PIREP that the caller may read, in order.
-    pub async fn samples(
+    /// How much has arrived of the track of a PIREP that the caller may read.
+    pub async fn visible(
         &self,
         identity: &Identity,
         pirep: PirepId,
-    ) -> Result<Vec<Sample>, ServiceError> {
-        let visible = self.queries.get(identity, pirep).await?;
-        self.all(visible.id).await
+    ) -> Result<Extent, ServiceError> {
+        Ok(self.queries.get(identity, pirep).await?.track)
     }
 
     /// The whole track, in order.
@@ -171,6 +170,20 @@ impl Tracks {
     pub async fn extent(&self, pirep: PirepId) -> Result<Extent, ServiceError> {
         let extents = self.shared.tracks.extents(&[pirep.0]).await?;
         Ok(extents.get(&pirep.0).copied().unwrap_or_default())
+    }
+
+    /// The number from which the client counts, 0 or 1. It is looked up where it tells whether the track is whole.
+    pub async fn counted_from(
+        &self,
+        pirep: PirepId,
+        positions: i64,
+        last_sequence: Option<i32>,
+    ) -> Result<i32, ServiceError> {
+        if last_sequence.is_none_or(|last| positions > i64::from(last)) {
+            return Ok(0);
+        }
+        let first = self.shared.tracks.samples(pirep.0, None, 1).await?;
+        Ok(track_facts::counted_from(&first))
     }
 
     /// Packs the tracks of decided flights; answers how many. One that cannot be packed stays as it is.

@@ -37,20 +37,18 @@ impl Aggregate for Pirep {
         context: &Context<PirepFacts>,
     ) -> Result<Vec<PirepEvent>, Refusal> {
         use PirepCommand as C;
-        let pirep = match (command, state) {
-            (C::File(new), None) => return rules::file(new, context),
-            (C::File(_), Some(_)) => {
-                return Err(Refusal::conflict(
-                    "already-filed",
-                    "There is such a PIREP already.",
-                ));
-            }
-            (_, None) => return Err(Refusal::not_found(Self::NAME)),
-            (_, Some(pirep)) => pirep,
+        let Some(pirep) = state else {
+            return match command {
+                C::File(new) => rules::file(new, context),
+                _ => Err(Refusal::not_found(Self::NAME)),
+            };
         };
         let permit = |action| permission::permit(pirep, action, context);
         match command {
-            C::File(_) => Ok(Vec::new()),
+            C::File(_) => Err(Refusal::conflict(
+                "already-filed",
+                "There is such a PIREP already.",
+            )),
             C::Merge {
                 plan,
                 report,

@@ -15,7 +15,7 @@ use crate::application::flight::Flight;
 use crate::application::identity::Identity;
 use crate::application::write::{Idempotency, WriteOptions};
 use crate::domain::actor::Actor;
-use crate::domain::ids::PirepId;
+use crate::domain::ids::{PirepId, TenantId};
 use crate::http::authorisation::decision::Reach;
 use crate::http::envelope::RequestId;
 use crate::http::extract::Path;
@@ -26,6 +26,8 @@ use crate::http::state::HttpState;
 /// A caller whom the gate let through.
 #[derive(Clone, Debug)]
 pub struct Caller {
+    /// Whose API is called.
+    pub airline: TenantId,
     /// None where nobody needs to be known.
     pub identity: Option<Identity>,
     /// How far the caller's right reaches on this route.

@@ -1,7 +1,5 @@
 //! What handlers take from a request: body, path and query, with every mistake named by its pointer.
 
-use std::time::Duration;
-
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::middleware::Next;
@@ -13,13 +11,21 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::http::caller::Caller;
 use crate::http::problem::{FieldError, Problem, kind};
+use crate::http::receive::{Limits, incomplete, receive};
+use crate::http::room::{FREE, Room};
 use crate::http::strict::Strict;
 
-/// The longest that a request may take until the head of its answer.
-pub const TIMEOUT: Duration = Duration::from_secs(30);
-/// Largest body that is read, in bytes.
+/// Largest body that is read, in bytes, but for whole flights.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// What those take that are no whole flights.
+static ROOM: Room = Room::new(32 * MAX_BODY_BYTES, 16 * MAX_BODY_BYTES);
+const USUAL: Limits = Limits {
+    free: FREE,
+    most: MAX_BODY_BYTES,
+    room: &ROOM,
+};
 /// How much of a member's name an answer repeats.
 const MAX_NAME_CHARS: usize = 64;
 /// The same for what is said of a value, which may repeat the value.
@@ -74,9 +80,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let typed = content_type(request.headers())?;
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(unreadable)?;
+        let bytes = received(request, state).await?;
         let bytes = match (typed, bytes.is_empty()) {
             (false, true) => Bytes::from_static(b"{}"),
             (false, false) => return Err(kind::UNSUPPORTED_MEDIA_TYPE.into()),
@@ -86,6 +90,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             value: from_json(&bytes)?,
             bytes,
         })
+    }
+}
+
+/// A body that was received before its handler was called.
+#[derive(Clone)]
+pub struct Received(pub Bytes);
+
+async fn received<S: Send + Sync>(mut request: Request, state: &S) -> Result<Bytes, Problem> {
+    if let Some(Received(bytes)) = request.extensions_mut().remove() {
+        return Ok(bytes);
+    }
+    match request.extensions().get::<Caller>() {
+        Some(caller) => receive(caller.airline, request.into_body(), &USUAL).await,
+        // The operator, on a port of its own.
+        None => {
+            let bytes = Bytes::from_request(request, state).await;
+            bytes.map_err(unreadable)
+        }
     }
 }
 
@@ -117,10 +139,6 @@ fn unreadable(rejection: BytesRejection) -> Problem {
     } else {
         incomplete()
     }
-}
-
-pub fn incomplete() -> Problem {
-    Problem::new(kind::INVALID_REQUEST).detail("the body ended before it was complete")
 }
 
 /// Reads JSON; the depth is limited to serde_json's 128 levels.

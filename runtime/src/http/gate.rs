@@ -67,6 +67,7 @@ async fn admit(state: &HttpState, request: &mut Request) -> Result<Headers, Prob
     }
     let (reach, flight) = authorised?;
     request.extensions_mut().insert(Caller {
+        airline: state.airline().id(),
         identity,
         reach,
         flight,

@@ -21,8 +21,9 @@ use crate::application::airline::Airline;
 use crate::application::desired::DesiredError;
 use crate::application::desired::model::{DesiredReport, DesiredState};
 use crate::application::erased::ErasedPage;
+use crate::http::deadline::TIMEOUT;
 use crate::http::envelope::{MakeId, envelope};
-use crate::http::extract::{Body, Query, TIMEOUT};
+use crate::http::extract::{Body, Query};
 use crate::http::problem::{Problem, kind, panicked};
 
 /// A state with thousands of keys still fits.

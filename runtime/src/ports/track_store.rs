@@ -11,7 +11,7 @@ use crate::ports::event_store::StoreError;
 /// One position report of a flight. Integers throughout: what was received is what is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The client's own number, from 0; unique within a flight.
+    /// The client's own number, from 0 or from 1; unique within a flight.
     pub sequence: i32,
     /// To the microsecond.
     pub time: Timestamp,

@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -62,12 +64,64 @@ async fn seven_hours_at_one_position_a_second_are_filed_in_one_request() {
     assert_eq!(lines.len(), 300);
     assert_eq!(lines[299]["text"], "line 299");
 
+    let read = Call::get(&path).by(&pilot);
+    let read = read.header("albatross-position", &filed.position());
+    assert_eq!(stack.ask(read).await.status, 200);
+    let track = Call::get(&format!("{path}/track")).by(&pilot);
+    let track = stack.ask(track).await;
+    assert_eq!(track.headers["content-type"], "application/geo+json");
+    let line = &track.body["features"][0];
+    let coordinates = line["geometry"]["coordinates"].as_array();
+    assert_eq!(coordinates.map(Vec::len), Some(25_200));
+    assert_eq!(line["properties"]["fuelsKg"][25_199], 61_000 - 25_199);
+
     let submit = Call::new("POST", &format!("{path}/submit")).by(&pilot);
     let submit = submit.named().json(json!({"lastSequence": 25_199}));
     let submitted = stack.ask(submit).await;
     assert_eq!(submitted.status, 200, "{submitted:?}");
     assert_eq!(submitted.body["report"]["fuelUsedKg"], 25_199);
     assert_eq!(submitted.body["warnings"], json!([]));
+}
+
+#[tokio::test]
+async fn a_log_reads_whole_however_many_pages_it_has() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    for lines in [0, 1, 100, 101, 250] {
+        let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+        let put = Call::new("PUT", &path).by(&pilot).json(whole(1, lines));
+        assert_eq!(stack.ask(put).await.status, 201);
+        let log = Call::get(&format!("{path}/log")).by(&pilot);
+        let log = stack.ask(log).await;
+        assert_eq!(log.headers["content-type"], "application/json");
+        let read = log.body["items"].as_array().unwrap().iter();
+        let read: Vec<_> = read
+            .map(|line| line["sequence"].as_i64().unwrap())
+            .collect();
+        assert_eq!(read, (0..lines.into()).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_a_track_is_cut_off() {
+    let stack = Stack::new().await;
+    let pilot = stack.pilot("amelia").await;
+    let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+    let put = Call::new("PUT", &path).by(&pilot).json(whole(5_000, 0));
+    let filed = stack.ask(put).await;
+    let read = Call::get(&path).by(&pilot);
+    let read = read.header("albatross-position", &filed.position());
+    assert_eq!(stack.ask(read).await.status, 200);
+    let track = || Call::get(&format!("{path}/track")).by(&pilot);
+    let mut answer = track().respond(&stack.public).await;
+    assert_eq!(answer.status(), 200);
+    answer.body_mut().frame().await.unwrap().unwrap();
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    assert!(answer.into_body().collect().await.is_err());
+    let whole = track().respond(&stack.public).await;
+    assert!(whole.into_body().collect().await.is_ok());
 }
 
 /// As long as a position can sensibly be: with every member, and degrees to the centimetre; and a line of many signs.

@@ -59,7 +59,7 @@ async fn a_recorded_flight_arrives_whole_in_any_order() {
     let miles = report.distance_centi_nmi.unwrap() / 100;
     assert!((1_750..1_950).contains(&miles), "{miles}");
     stage.airline.catch_up().await.unwrap();
-    assert_eq!(stage.airline.tracks.samples(&bob, id).await.unwrap(), track);
+    assert_eq!(stage.airline.tracks.all(id).await.unwrap(), track);
     let again = stage
         .airline
         .tracks

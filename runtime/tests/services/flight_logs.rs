@@ -30,6 +30,12 @@ async fn send(
     logs.store(who, id, lines).await
 }
 
+/// As much of it as is read at once.
+async fn read(stage: &Stage, who: &Identity, id: PirepId) -> Result<Vec<Line>, ServiceError> {
+    let log = stage.airline.flight_logs.open(who, id).await?;
+    log.lines(None).await
+}
+
 #[tokio::test]
 async fn lines_come_in_any_order_and_the_first_of_each_number_stays() {
     let stage = Stage::new().await;
@@ -52,9 +58,8 @@ async fn lines_come_in_any_order_and_the_first_of_each_number_stays() {
         line(2, "Flaps 5"),
         line(3, "Bob says hello"),
     ];
-    let logs = &stage.airline.flight_logs;
     for who in [&bob, &rita] {
-        assert_eq!(logs.lines(who, id).await.unwrap(), expected);
+        assert_eq!(read(&stage, who, id).await.unwrap(), expected);
     }
     let stored = stage.stores.tracks.log(id.0, None, 10).await.unwrap();
     let plain = stored.iter().any(|line| {
@@ -75,8 +80,8 @@ async fn nobody_else_reads_or_writes_it() {
         let refused_line = send(&stage, who, id, vec![line(0, "not mine")]).await;
         assert_eq!(refused(refused_line).1, RefusalKind::Forbidden);
     }
-    let logs = &stage.airline.flight_logs;
-    assert_eq!(refused(logs.lines(&eve, id).await).1, RefusalKind::NotFound);
+    let hidden = read(&stage, &eve, id).await;
+    assert_eq!(refused(hidden).1, RefusalKind::NotFound);
     for lines in [
         vec![],
         vec![line(-1, "x")],
@@ -92,7 +97,7 @@ async fn nobody_else_reads_or_writes_it() {
         let invalid = send(&stage, &bob, id, lines).await;
         assert!(matches!(refused(invalid).1, RefusalKind::Invalid { .. }));
     }
-    assert_eq!(logs.lines(&bob, id).await.unwrap(), []);
+    assert_eq!(read(&stage, &bob, id).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -106,14 +111,13 @@ async fn a_log_is_erased_with_its_pilot() {
         .unwrap();
     // Another process has just read it, and does not hear of the erasure.
     let other = Stage::over(stage.stores.clone(), stage.stores.events.clone()).await;
-    let read = other.airline.flight_logs.lines(&ada, id).await.unwrap();
-    assert_ne!(read[0].text, Personal::Erased);
+    let known = read(&other, &ada, id).await.unwrap();
+    assert_ne!(known[0].text, Personal::Erased);
     let erasure = &stage.airline.erasure;
     let erased = erasure.erase(&ada, bob.user(), WriteOptions::default());
     erased.await.unwrap();
     for stage in [&stage, &other] {
-        let logs = &stage.airline.flight_logs;
-        let lines = logs.lines(&ada, id).await.unwrap();
+        let lines = read(stage, &ada, id).await.unwrap();
         assert_eq!(lines.len(), 1, "that there was one stays known");
         assert_eq!(lines[0].text, Personal::Erased);
     }

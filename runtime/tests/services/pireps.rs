@@ -350,7 +350,7 @@ async fn a_submitted_report_is_completed_from_the_track() {
             block_time_min: Some(7),
             ..Report::default()
         }),
-        last_sequence: Some(8),
+        last_sequence: Some(9),
         ..Submit::default()
     };
     let pireps = &stage.airline.pireps;
@@ -574,10 +574,10 @@ async fn positions_are_the_owners_and_a_batch_is_stored_once() {
     wrong.latitude_e7 = 900_000_001;
     let wrong = tracks.store(&bob, id, Uuid::new_v4(), vec![wrong]).await;
     assert!(matches!(refused(wrong).1, RefusalKind::Invalid { .. }));
-    assert_eq!(tracks.samples(&bob, id).await.unwrap(), one);
+    assert_eq!(tracks.all(id).await.unwrap(), one);
     // An unfinished flight is nobody else's business.
     assert_eq!(
-        refused(tracks.samples(&eve, id).await).1,
+        refused(tracks.visible(&eve, id).await).1,
         RefusalKind::NotFound
     );
 }

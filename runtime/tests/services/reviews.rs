@@ -17,6 +17,7 @@ use albatross::domain::roles::Role;
 use albatross::ports::read_model::{Change, Row, Value};
 use albatross::ports::track_store::Sample;
 use jiff::SignedDuration;
+use rstest::rstest;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -308,6 +309,42 @@ async fn rules_wait_for_the_whole_track() {
     assert_eq!(scene.reviews(id).await, 1);
 }
 
+#[rstest]
+#[case::from_0(0)]
+#[case::from_1(1)]
+#[tokio::test]
+async fn a_track_is_whole_from_whichever_number_its_client_counts(#[case] first: i32) {
+    let scene = Scene::with(vec![Rule::AutoAccept]).await;
+    let id = scene.submit(-200, Some(9)).await;
+    scene.stage.positions(&scene.bob, id, flown(first..5)).await;
+    scene.stage.positions(&scene.bob, id, flown(6..10)).await;
+    scene.settle().await;
+    assert_eq!(scene.reviews(id).await, 0, "5 is missing");
+    scene.stage.clock.advance(SignedDuration::from_secs(15));
+    scene.stage.positions(&scene.bob, id, flown(5..6)).await;
+    scene.settle().await;
+    assert_eq!(scene.state(id).await, PirepState::Accepted);
+    let service = &scene.stage.airline.rules;
+    let tried = service.try_out(vec![Rule::AutoAccept], 1).await.unwrap();
+    assert_eq!(tried[0].review.answer, Answer::Accept);
+}
+
+#[rstest]
+#[case::from_0(0)]
+#[case::from_1(1)]
+#[tokio::test]
+async fn a_flight_that_is_finished_from_its_track_needs_no_more_of_it(#[case] first: i32) {
+    let scene = Scene::with(vec![Rule::AutoAccept]).await;
+    let id = scene.stage.prefiled(&scene.bob).await.entity.id;
+    scene.stage.positions(&scene.bob, id, flown(first..9)).await;
+    scene.stage.clock.advance(SignedDuration::from_hours(13));
+    let pireps = &scene.stage.airline.pireps;
+    let finished = pireps.finish(&scene.bob, id, WriteOptions::default());
+    finished.await.unwrap();
+    scene.settle().await;
+    assert_eq!(scene.state(id).await, PirepState::Accepted);
+}
+
 #[tokio::test]
 async fn rules_wait_for_fifteen_minutes_at_most_and_accept_no_part_of_a_track() {
     let scene = Scene::with(vec![Rule::AutoAccept]).await;
@@ -488,4 +525,22 @@ async fn a_dry_run_judges_what_was_flown_and_writes_nothing() {
     assert_eq!(scene.stage.stores.events.head().await.unwrap(), head);
     let stands = service.get().await.unwrap();
     assert_eq!((stands.version, stands.rules), (2, vec![]));
+}
+
+#[tokio::test]
+async fn a_dry_run_waits_until_what_was_decided_is_listed() {
+    let scene = Scene::with(vec![Rule::AutoAccept]).await;
+    let first = scene.submit(-200, None).await;
+    scene.settle().await;
+    scene.set(vec![]).await;
+    let late = scene.submit(-200, None).await;
+    let airline = &scene.stage.airline;
+    let tried = airline.rules.try_out(vec![Rule::AutoAccept], 500);
+    let (tried, caught_up) = tokio::join!(tried, airline.catch_up());
+    caught_up.unwrap();
+    let mut tried: Vec<_> = tried.unwrap().iter().map(|it| it.id).collect();
+    tried.sort();
+    let mut expected = [first, late];
+    expected.sort();
+    assert_eq!(tried, expected);
 }

@@ -62,15 +62,12 @@ async fn tracks_are_packed_once_their_flights_are_decided() {
     // The owner's telemetry is accepted in every state.
     for flight in [&airborne, &cancelled, &accepted, &submitted] {
         let id = flight.entity.id;
-        assert_eq!(tracks.samples(&bob, id).await.unwrap(), flown(0..50));
+        assert_eq!(tracks.all(id).await.unwrap(), flown(0..50));
         stage.positions(&bob, id, flown(30..80)).await;
-        assert_eq!(tracks.samples(&bob, id).await.unwrap(), flown(0..80));
+        assert_eq!(tracks.all(id).await.unwrap(), flown(0..80));
     }
     assert_eq!(tracks.pack_decided().await.unwrap(), 2);
-    assert_eq!(
-        tracks.samples(&bob, accepted.entity.id).await.unwrap(),
-        flown(0..80)
-    );
+    assert_eq!(tracks.all(accepted.entity.id).await.unwrap(), flown(0..80));
 }
 
 #[tokio::test]
@@ -95,5 +92,5 @@ async fn times_are_kept_to_the_microsecond_and_begin_in_1970() {
         .store(&bob, id, Uuid::new_v4(), at(1_234_567))
         .await
         .unwrap();
-    assert_eq!(tracks.samples(&bob, id).await.unwrap(), at(1_234_000));
+    assert_eq!(tracks.all(id).await.unwrap(), at(1_234_000));
 }

@@ -226,7 +226,7 @@ impl Cast {
         self.other.catch_up().await.unwrap();
         let pirep = self.other.pireps.get(&self.pilot, self.draft).await;
         assert_eq!(pirep.unwrap().pirep.state, PirepState::Draft);
-        let track = self.other.tracks.samples(&self.pilot, self.draft).await;
+        let track = self.other.tracks.all(self.draft).await;
         assert_eq!(track.unwrap(), [sample()]);
     }
 }

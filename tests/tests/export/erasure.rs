@@ -45,7 +45,8 @@ async fn exports_before_and_after_an_erasure_bring_nobody_back(
         let flight = airline.pireps.get(&host, lived.accepted).await.unwrap();
         assert_eq!(flight.pirep.state, PirepState::Accepted);
         assert_eq!((flight.pilot_name, flight.pirep.remarks), (None, None));
-        let lines = airline.flight_logs.lines(&host, lived.accepted).await;
+        let log = airline.flight_logs.open(&host, lived.accepted).await;
+        let lines = log.unwrap().lines(None).await;
         let mut lines = lines.unwrap().into_iter();
         assert!(lines.all(|line| line.text == Personal::Erased));
         let again = airline

@@ -1,6 +1,7 @@
 //! An airline goes on where its export ends, on whatever storage, and nobody's credentials go with it.
 
 use albatross::adapters::chain;
+use albatross::application::flight_logs::Line;
 use albatross::application::write::WriteOptions;
 use albatross::domain::pirep::{PirepCommand, PirepState};
 use albatross::domain::roles::Role;
@@ -85,8 +86,17 @@ async fn an_airline_goes_on_where_its_export_ends(
     for id in [lived.accepted, lived.airborne] {
         let expected = lived.airline.pireps.get(bob, id).await.unwrap();
         assert_eq!(airline.pireps.get(bob, id).await.unwrap(), expected);
-        assert_eq!(airline.tracks.samples(bob, id).await.unwrap(), track());
-        let logged = airline.flight_logs.lines(bob, id).await.unwrap();
+        assert_eq!(airline.tracks.all(id).await.unwrap(), track());
+        let opened = airline.flight_logs.open(bob, id).await.unwrap();
+        let mut logged = Vec::new();
+        loop {
+            let last = logged.last().map(|line: &Line| line.sequence);
+            let more = opened.lines(last).await.unwrap();
+            if more.is_empty() {
+                break;
+            }
+            logged.extend(more);
+        }
         let count = if id == lived.accepted { 12 } else { 1_500 };
         assert_eq!(logged, lines(0..count));
         let history = airline.history.of(rita, id).await.unwrap();

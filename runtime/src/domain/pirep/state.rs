@@ -144,14 +144,19 @@ impl Pirep {
         }
     }
 
-    /// What rules look at.
-    pub fn inputs(&self, track: TrackInputs, pilot: Option<PilotInputs>) -> Inputs {
+    /// What rules look at, of a flight whose client counts its positions from this number.
+    pub fn inputs(
+        &self,
+        track: TrackInputs,
+        counted_from: i32,
+        pilot: Option<PilotInputs>,
+    ) -> Inputs {
         Inputs {
             aircraft_type: self.plan.aircraft_type.clone(),
             block_time_min: self.report.block_time_min,
             landing_rate_fpm: self.report.landing_rate_fpm,
             distance_centi_nmi: self.report.distance_centi_nmi,
-            last_sequence: self.last_sequence,
+            last_sequence: self.last_sequence.map(|last| last - counted_from),
             track,
             held: self.held,
             pilot,

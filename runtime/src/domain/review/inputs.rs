@@ -15,7 +15,7 @@ pub struct Inputs {
     pub landing_rate_fpm: Option<i32>,
     /// Hundredths of a nautical mile.
     pub distance_centi_nmi: Option<i32>,
-    /// The last sequence number that the client named.
+    /// The last sequence number that the client named, counted from 0: one less of those who count from 1.
     pub last_sequence: Option<i32>,
     pub track: TrackInputs,
     /// Submitted while the pilot was suspended.
@@ -47,7 +47,7 @@ pub struct TrackInputs {
 }
 
 impl TrackInputs {
-    /// Whether every position has arrived up to the number that the client named, from 0.
+    /// Whether every position has arrived up to the number that the client named, counted from 0.
     pub fn is_whole(&self, last_sequence: Option<i32>) -> bool {
         last_sequence.is_none_or(|last| self.positions > i64::from(last))
     }

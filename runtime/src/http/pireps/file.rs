@@ -24,7 +24,8 @@ pub fn routes() -> OpenApiRouter<HttpState> {
 
 /// File a PIREP
 ///
-/// A draft, or the prefile of a flight that is about to be flown.
+/// A draft, or the prefile of a flight that is about to be flown. Its body may be as large, and take as long to come, as that
+/// of `PUT /pireps/{id}`.
 #[utoipa::path(post, path = "/pireps", operation_id = "filePirep", tag = "pireps",
     request_body = FilePirep,
     params(Named),
@@ -56,6 +57,9 @@ async fn file_pirep(
 /// A flight that was flown out of reach is uploaded whole: plan and report with its track and log. What of these was sent
 /// before is not stored again, so that it may be sent again as often as it takes. Where the flight takes no other plan and report
 /// any more, after its verdict for instance, the answer is 409, and track and log are stored all the same.
+///
+/// A body has up to 8 MiB. One of more than 1 MiB may take ten minutes to come, as long as no 30 seconds pass without any of
+/// it: else the answer is 408. While others take all the room for such bodies it is 503.
 #[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
     request_body = FilePirep,
     params(("id" = Uuid, Path, description = "A UUID of the client's choice"), Write),

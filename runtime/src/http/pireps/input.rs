@@ -183,7 +183,7 @@ pub struct PositionBatch {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Position {
-    /// The client's own number, from 0; unique within a flight.
+    /// The client's own number, from 0 or from 1 and without gaps; unique within a flight.
     #[schema(minimum = 0, maximum = 86399, example = 17)]
     pub sequence: i32,
     pub time: Timestamp,

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -11,7 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use crate::application::error::ServiceError;
 use crate::application::pirep_queries::{PirepFilter, PirepSort};
+use crate::application::tracks::MAX_SAMPLES;
 use crate::domain::pirep::PirepState;
 use crate::http::caller::Known;
 use crate::http::error::of_query;
@@ -22,8 +23,18 @@ use crate::http::pireps::history::{History, HistoryEntry};
 use crate::http::pireps::track::Track;
 use crate::http::problem::{FieldError, Problem, kind};
 use crate::http::respond::Entity;
+use crate::http::room::Room;
+use crate::http::send;
 use crate::http::state::HttpState;
 use crate::http::visible::Visible;
+
+/// What a position takes at most while it is read and written as JSON; once it is written, a quarter of that.
+const POSITION_BYTES: usize = 400;
+/// What all tracks take in this process until they are sent. An airline may have one of the longest read at a time.
+static TRACKS: Room = Room::new(
+    2 * MAX_SAMPLES * POSITION_BYTES,
+    MAX_SAMPLES * POSITION_BYTES,
+);
 
 pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
@@ -170,7 +181,8 @@ async fn get_pirep_history(
 
 /// Read a flight's track
 ///
-/// One GeoJSON line; each of its properties has one value per position.
+/// One GeoJSON line; each of its properties has one value per position. An answer that is not read for 30 seconds breaks off,
+/// and while others take all the room for tracks it is 503.
 #[utoipa::path(get, path = "/pireps/{id}/track", operation_id = "getPirepTrack", tag = "pireps",
     params(("id" = Uuid, Path, description = "Id of the PIREP")),
     responses((status = 200, description = "The track", body = Track, content_type = "application/geo+json")))]
@@ -179,15 +191,15 @@ async fn get_pirep_track(
     known: Known,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let samples = state
-        .airline()
-        .tracks
-        .samples(&known.identity, id.into())
-        .await?;
-    let mut response = Json(Track::from(samples)).into_response();
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/geo+json"),
-    );
-    Ok(response)
+    let (airline, id) = (state.airline(), id.into());
+    let extent = airline.tracks.visible(&known.identity, id).await?;
+    let positions = usize::try_from(extent.count).unwrap_or(usize::MAX);
+    let size = positions.saturating_mul(POSITION_BYTES);
+    let mut room = TRACKS.take(airline.id(), size).await?;
+    let track = Track::from(airline.tracks.all(id).await?);
+    let json = serde_json::to_vec(&track);
+    let json = json.map_err(|error| ServiceError::Corrupt(error.to_string()))?;
+    room.keep(json.len());
+    let body = send::whole(json.into(), room);
+    Ok(([(CONTENT_TYPE, "application/geo+json")], body).into_response())
 }

@@ -1,16 +1,13 @@
 //! Whole flights, uploaded at once: what was measured on the way, and how much of them is received and read at a time.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, HttpBody};
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -24,95 +21,64 @@ use crate::domain::ids::{PirepId, UserId};
 use crate::domain::refusal::RefusalKind;
 use crate::domain::roles::Scope;
 use crate::http::caller::Caller;
-use crate::http::extract;
+use crate::http::deadline::{Deadline, TIMEOUT};
+use crate::http::extract::{self, Received};
 use crate::http::pireps::input::FilePirep;
 use crate::http::pireps::sample::samples;
 use crate::http::problem::{Problem, kind};
+use crate::http::receive::{Limits, receive};
+use crate::http::room::{Each, Room, turn};
 use crate::http::state::HttpState;
 use crate::ports::track_store::Sample;
 
 /// Seven hours at one position a second take 6 MiB, with every member written out; 1,000 lines of a log 2 MiB.
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
-/// What all of them together take in this process before they are read, in bytes.
-static ROOM: Semaphore = Semaphore::const_new(6 * MAX_BODY_BYTES);
+/// What all of them together take in this process before they are read, and those of one airline.
+static ROOM: Room = Room::new(6 * MAX_BODY_BYTES, 2 * MAX_BODY_BYTES);
+const LIMITS: Limits = Limits {
+    free: extract::MAX_BODY_BYTES,
+    most: MAX_BODY_BYTES,
+    room: &ROOM,
+};
 /// So many are read at a time in this process: each takes up to four times its size while it is.
 static READ: Semaphore = Semaphore::const_new(4);
-/// Who uploads one: of each user one is received at a time, so that nobody keeps others waiting, however slow they send.
-static RECEIVED: Mutex<BTreeMap<UserId, Arc<Semaphore>>> = Mutex::new(BTreeMap::new());
-/// Whoever has no turn by then is told to ask again.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Of each user one is received at a time, so that nobody keeps others waiting, however slow they send.
+static RECEIVED: Each<UserId> = Each::new(1);
+/// One that takes longer to come is not waited for, over however slow a line.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 /// Lets these routes take the body of a whole flight.
 pub fn takes_whole_flights(routes: OpenApiRouter<HttpState>) -> OpenApiRouter<HttpState> {
-    routes
-        .layer(from_fn(by_turns))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+    routes.layer(from_fn(by_turns))
 }
 
 /// A body of the usual size waits for nobody, and of a larger one all is there before it has a turn.
-async fn by_turns(caller: Caller, request: Request, next: Next) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
+async fn by_turns(
+    caller: Caller,
+    Extension(deadline): Extension<Deadline>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
     let usual = extract::MAX_BODY_BYTES as u64;
     if body.size_hint().exact().is_some_and(|size| size <= usual) {
         return Ok(next.run(Request::from_parts(parts, body)).await);
     }
-    let of_user = caller.identity.map(|it| receives(it.user()));
-    let _receives = match &of_user {
-        Some(turns) => Some(turn(turns, 1).await?),
+    let _receives = match caller.identity {
+        Some(it) => Some(turn(RECEIVED.of(it.user()).acquire_owned()).await?),
         None => None,
     };
-    let (body, _room) = receive(body).await?;
+    deadline.set(LONGEST + TIMEOUT);
+    let received = timeout(LONGEST, receive(caller.airline, body, &LIMITS)).await;
+    let body = received.unwrap_or_else(|_| Err(kind::BODY_STALLED.into()))?;
+    deadline.set(TIMEOUT);
     let _reads = match body.len() > extract::MAX_BODY_BYTES {
-        true => Some(turn(&READ, 1).await?),
+        true => Some(turn(READ.acquire()).await?),
         false => None,
     };
-    let request = Request::from_parts(parts, Body::from(body));
+    parts.extensions.insert(Received(body));
+    let request = Request::from_parts(parts, Body::empty());
     Ok(next.run(request).await)
-}
-
-/// The whole body, and the room that it takes. Who has sent no more than a usual body takes none; who has, takes all at
-/// once: of many who had a part each, none would come to an end.
-async fn receive(body: Body) -> Result<(Bytes, Option<SemaphorePermit<'static>>), Problem> {
-    let longest = body.size_hint().upper().unwrap_or(u64::MAX);
-    let longest = longest.min(MAX_BODY_BYTES as u64) as u32;
-    let mut chunks = body.into_data_stream();
-    let (mut received, mut room) = (BytesMut::new(), None);
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| extract::incomplete())?;
-        let size = received.len() + chunk.len();
-        if size > MAX_BODY_BYTES {
-            return Err(kind::BODY_TOO_LARGE.into());
-        }
-        if size > extract::MAX_BODY_BYTES && room.is_none() {
-            let granted = turn(&ROOM, longest).await;
-            if granted.is_err() {
-                // Whoever is cut off in the middle of sending may not read why.
-                while let Some(Ok(_)) = chunks.next().await {}
-            }
-            room = Some(granted?);
-            // At once: a buffer that grows takes twice its size while it does.
-            received.reserve(longest as usize - received.len());
-        }
-        received.extend_from_slice(&chunk);
-    }
-    Ok((received.freeze(), room))
-}
-
-async fn turn(turns: &Semaphore, permits: u32) -> Result<SemaphorePermit<'_>, ServiceError> {
-    match timeout(PATIENCE, turns.acquire_many(permits)).await {
-        Ok(Ok(turn)) => Ok(turn),
-        _ => Err(ServiceError::Busy {
-            retry_after: PATIENCE,
-        }),
-    }
-}
-
-/// The user's turns; those of others are forgotten with their requests.
-fn receives(user: UserId) -> Arc<Semaphore> {
-    let mut users = RECEIVED.lock().unwrap_or_else(PoisonError::into_inner);
-    users.retain(|_, turns| Arc::strong_count(turns) > 1);
-    let turns = users.entry(user);
-    turns.or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
 }
 
 /// What was measured in a flight, as it was uploaded with its report.
@@ -211,34 +177,98 @@ impl Telemetry {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use axum::Router;
     use axum::routing::post;
+    use bytes::Bytes;
+    use futures::StreamExt;
+    use futures::stream::{iter, pending};
     use http::StatusCode;
+    use tokio::time::{Instant, sleep};
     use tower::ServiceExt;
+    use uuid::Uuid;
 
     use super::*;
+    use crate::domain::ids::TenantId;
     use crate::http::authorisation::decision::Reach;
+    use crate::http::deadline::in_time;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_large_body_waits_while_so_many_are_read_and_others_do_not() {
+    const USUAL: usize = extract::MAX_BODY_BYTES;
+    const LARGE: usize = USUAL + 1;
+
+    async fn send(airline: u128, body: Body) -> StatusCode {
         let caller = Caller {
+            airline: TenantId(Uuid::from_u128(airline)),
             identity: None,
             reach: Reach::Own,
             flight: None,
         };
         let routes = Router::new().route("/", post(|| async {}));
-        let routes = routes.layer(from_fn(by_turns));
-        let routes = routes.layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-        let send = async |size: usize| {
-            let request = Request::post("/").extension(caller.clone());
-            let request = request.body(Body::from(vec![b' '; size])).unwrap();
-            routes.clone().oneshot(request).await.unwrap().status()
-        };
+        let routes = routes.layer(from_fn(by_turns)).layer(from_fn(in_time));
+        let request = Request::post("/").extension(caller).body(body).unwrap();
+        routes.oneshot(request).await.unwrap().status()
+    }
+
+    fn spaces(size: usize) -> Body {
+        Body::from(vec![b' '; size])
+    }
+
+    /// Every so often some more, up to this size.
+    fn slow(every: Duration, part: usize, size: usize) -> Body {
+        let parts = iter(0..size.div_ceil(part)).then(move |_| async move {
+            sleep(every).await;
+            Ok::<_, Infallible>(Bytes::from(vec![b' '; part]))
+        });
+        Body::from_stream(parts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_waits_while_so_many_are_read_and_others_do_not() {
         let all = READ.acquire_many(4).await.unwrap();
-        let (usual, large) = (extract::MAX_BODY_BYTES, extract::MAX_BODY_BYTES + 1);
-        assert_eq!(send(usual).await, StatusCode::OK);
-        assert_eq!(send(large).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(send(1, spaces(USUAL)).await, StatusCode::OK);
+        assert_eq!(
+            send(1, spaces(LARGE)).await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         drop(all);
-        assert_eq!(send(large).await, StatusCode::OK);
+        assert_eq!(send(1, spaces(LARGE)).await, StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_airline_whose_own_room_is_taken_keeps_no_other_waiting() {
+        let airline = TenantId(Uuid::from_u128(2));
+        let held = ROOM.take(airline, 2 * MAX_BODY_BYTES).await;
+        let held = held.map_err(|_| "no room").unwrap();
+        assert_eq!(
+            send(2, spaces(LARGE)).await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
+        assert_eq!(send(3, spaces(LARGE)).await, StatusCode::OK);
+        drop(held);
+        assert_eq!(send(2, spaces(LARGE)).await, StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_has_ten_minutes_and_a_silent_one_half_of_one() {
+        let (second, begun) = (Duration::from_secs(1), Instant::now());
+        // 6 MiB at half a megabit a second.
+        let phone = slow(second, 64 * 1024, 6 << 20);
+        assert_eq!(send(4, phone).await, StatusCode::OK);
+        assert!(begun.elapsed() > Duration::from_secs(90));
+
+        let begun = Instant::now();
+        let trickles = slow(second * 29, 1, LARGE);
+        assert_eq!(send(4, trickles).await, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(begun.elapsed().as_secs(), 600);
+
+        let begun = Instant::now();
+        let falls_silent = iter([Ok::<_, Infallible>(Bytes::from(vec![b' '; LARGE]))]);
+        let falls_silent = Body::from_stream(falls_silent.chain(pending()));
+        assert_eq!(send(4, falls_silent).await, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(begun.elapsed().as_secs(), 30);
+        // Neither holds any room.
+        let airline = TenantId(Uuid::from_u128(4));
+        assert!(ROOM.take(airline, 2 * MAX_BODY_BYTES).await.is_ok());
     }
 }

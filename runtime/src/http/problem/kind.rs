@@ -52,6 +52,8 @@ kinds! {
         "This address exists, but not for this method. The Allow header lists the methods.";
     NOT_ACCEPTABLE = NOT_ACCEPTABLE "not-acceptable" "No acceptable representation"
         "The API answers in JSON. Accept application/json, or leave the Accept header out.";
+    BODY_STALLED = REQUEST_TIMEOUT "body-stalled" "The body did not come"
+        "Nothing more of the body came for 30 seconds, or not all of it in ten minutes. Send it again, over a better line.";
     CONFLICT = CONFLICT "conflict" "In conflict with what is there"
         "Something that must be unique or unchanged is not. The detail says what.";
     ILLEGAL_TRANSITION = CONFLICT "illegal-transition" "Not possible in this state"
@@ -103,7 +105,8 @@ pub fn by_status(status: StatusCode) -> Kind {
         StatusCode::FORBIDDEN => FORBIDDEN,
         StatusCode::NOT_FOUND => NOT_FOUND,
         StatusCode::METHOD_NOT_ALLOWED => METHOD_NOT_ALLOWED,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => TIMEOUT,
+        StatusCode::REQUEST_TIMEOUT => BODY_STALLED,
+        StatusCode::GATEWAY_TIMEOUT => TIMEOUT,
         StatusCode::PAYLOAD_TOO_LARGE => BODY_TOO_LARGE,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => UNSUPPORTED_MEDIA_TYPE,
         StatusCode::TOO_MANY_REQUESTS => RATE_LIMITED,

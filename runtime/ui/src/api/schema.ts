@@ -400,7 +400,8 @@ export interface paths {
         put?: never;
         /**
          * File a PIREP
-         * @description A draft, or the prefile of a flight that is about to be flown.
+         * @description A draft, or the prefile of a flight that is about to be flown. Its body may be as large, and take as long to come, as that
+         *     of `PUT /pireps/{id}`.
          *
          *     Scope of a key: `pireps:write`.
          */
@@ -432,6 +433,9 @@ export interface paths {
          *     A flight that was flown out of reach is uploaded whole: plan and report with its track and log. What of these was sent
          *     before is not stored again, so that it may be sent again as often as it takes. Where the flight takes no other plan and report
          *     any more, after its verdict for instance, the answer is 409, and track and log are stored all the same.
+         *
+         *     A body has up to 8 MiB. One of more than 1 MiB may take ten minutes to come, as long as no 30 seconds pass without any of
+         *     it: else the answer is 408. While others take all the room for such bodies it is 503.
          *
          *     Scope of a key: `pireps:write`.
          */
@@ -642,7 +646,7 @@ export interface paths {
         };
         /**
          * Read a flight's log
-         * @description For its pilot and staff.
+         * @description For its pilot and staff. An answer that is not read for 30 seconds breaks off.
          *
          *     Scope of a key: `pireps:read`.
          */
@@ -819,7 +823,8 @@ export interface paths {
         };
         /**
          * Read a flight's track
-         * @description One GeoJSON line; each of its properties has one value per position.
+         * @description One GeoJSON line; each of its properties has one value per position. An answer that is not read for 30 seconds breaks off,
+         *     and while others take all the room for tracks it is 503.
          *
          *     Scope of a key: `pireps:read`.
          */
@@ -1834,7 +1839,7 @@ export interface components {
             phase?: string | null;
             /**
              * Format: int32
-             * @description The client's own number, from 0; unique within a flight.
+             * @description The client's own number, from 0 or from 1 and without gaps; unique within a flight.
              * @example 17
              */
             sequence: number;
