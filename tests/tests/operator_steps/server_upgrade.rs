@@ -32,9 +32,13 @@ impl Moving {
         environment["DATABASE_URL"].parse().unwrap()
     }
 
-    /// The accounts of the one before are there too.
-    async fn moves_to(&mut self, port: u16) {
+    /// With all that it has, and its accounts.
+    async fn moves_to(&mut self, server: &PrivateServer) {
         let written = dump_of_roles_and_databases(&self.superuser).await;
+        let password = self.superuser.password().unwrap();
+        let same = format!("ALTER ROLE postgres PASSWORD '{password}'");
+        as_superuser(&server.superuser_url(), same).await;
+        let port = port(server);
         self.superuser.set_port(Some(port)).unwrap();
         restore(&self.superuser, &written).await;
         self.platform.configure(|configuration| {
@@ -43,14 +47,6 @@ impl Moving {
             let moving = servers.find(|it| it["name"] == "moving");
             moving.unwrap()["port"] = json!(port);
         });
-    }
-
-    async fn as_superuser(&self, statement: String) {
-        let mut connection = PgConnection::connect(self.superuser.as_str())
-            .await
-            .unwrap();
-        let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection);
-        done.await.unwrap();
     }
 
     /// How many connections a role may hold; none if it is not there.
@@ -64,11 +60,20 @@ impl Moving {
     }
 }
 
+async fn as_superuser(superuser: &str, statement: String) {
+    let mut connection = PgConnection::connect(superuser).await.unwrap();
+    let done = sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection);
+    done.await.unwrap();
+}
+
 /// As the newer version's pg_dumpall writes it, which PostgreSQL says to use: it names no grantor of a server before 16, where
 /// who granted a role may not have been permitted to.
 async fn dump_of_roles_and_databases(superuser: &Url) -> String {
-    let mut dump = Command::new("pg_dumpall");
-    let dumped = dump.arg("--dbname").arg(superuser.as_str()).output();
+    // What it starts for each database is not handed the password.
+    let dumped = Command::new("pg_dumpall")
+        .args(["--dbname", superuser.as_str()])
+        .env("PGPASSWORD", superuser.password().unwrap())
+        .output();
     let dumped = dumped.await.unwrap();
     let complaints = String::from_utf8_lossy(&dumped.stderr);
     assert!(dumped.status.success(), "{complaints}");
@@ -94,7 +99,9 @@ async fn restore(superuser: &Url, dump: &str) {
     let fed = async move { input.write_all(dump.as_bytes()).await };
     let (fed, done) = tokio::join!(fed, psql.wait_with_output());
     fed.unwrap();
-    let complaints = String::from_utf8(done.unwrap().stderr).unwrap();
+    let done = done.unwrap();
+    let complaints = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{complaints}");
     // The accounts of whoever administers it were there before.
     let mut others = complaints.lines().filter(|line| line.contains("ERROR"));
     assert!(
@@ -166,13 +173,13 @@ async fn an_airline_goes_on_and_is_administered_to_its_end_on_a_newer_postgresql
     stores.close().await;
     operator.stop().await;
 
-    moving.moves_to(port(&after)).await;
+    moving.moves_to(&after).await;
     let record = moving.platform.record(NAME).await;
     let (app, migrates) = (&record["appRole"], &record["migrateRole"]);
     // What only the operator puts right.
     for role in [app, migrates] {
         let other = format!("ALTER ROLE {role} PASSWORD 'other' CONNECTION LIMIT 0");
-        moving.as_superuser(other).await;
+        as_superuser(moving.superuser.as_str(), other).await;
     }
     let operator = moving.platform.operator().await;
     recovered("its pods are let in", async || {
