@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::faults::{Call, Fault, SHARED};
 use albatross_tests::wait::until_in;
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -60,30 +60,23 @@ async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
         plans.len()
     );
 
-    let mut unmet = Vec::new();
-    for (group, plans) in plans.chunks(NEIGHBOURS).enumerate() {
-        let names: Vec<String> = (0..plans.len())
-            .map(|i| format!("life-{group:02}-{i:02}"))
-            .collect();
-        let mut planned = Vec::new();
-        for (name, (cache, plan)) in names.iter().zip(plans) {
-            for (call, fault) in plan {
-                world.journal.plan(name, call.clone(), *fault);
-            }
-            planned.push((
-                name.as_str(),
-                *cache,
-                plan.iter().map(|(call, _)| call.phase.as_str()).collect(),
-            ));
+    let mut planned = Vec::new();
+    for (number, (cache, plan)) in plans.iter().enumerate() {
+        let name = format!("life-{number:03}");
+        for (call, fault) in plan {
+            world.journal.plan(&name, call.clone(), *fault);
         }
-        let began = Instant::now();
-        world.run(async |world| lives(world, &planned).await).await;
-        println!("{} lives in {:.0?}", plans.len(), began.elapsed());
-        for (name, (cache, _)) in names.iter().zip(plans) {
-            let left = world.journal.left(name).into_iter();
-            unmet.extend(left.map(|(call, fault)| ((*cache, call), fault)));
-        }
+        let phases = plan.iter().map(|(call, _)| call.phase.as_str());
+        planned.push((name, *cache, phases.collect()));
     }
+    let began = Instant::now();
+    world.run(async |world| lives(world, &planned).await).await;
+    println!("{} lives in {:.0?}", planned.len(), began.elapsed());
+    let unmet = planned.iter().flat_map(|(name, cache, _)| {
+        let left = world.journal.left(name).into_iter();
+        left.map(|(call, fault)| ((*cache, call), fault))
+    });
+    let unmet: Vec<_> = unmet.collect();
     // Some calls are made in a race only, so that another life may do without them; most are made in every life.
     let left: BTreeSet<_> = unmet.iter().map(|(call, _)| call).collect();
     let made = calls.len() - left.len();
@@ -103,7 +96,7 @@ async fn plans(world: &mut World, seed: u64) -> Vec<(Cache, Vec<(Call, Fault)>)>
         ("quiet-3", Cache::External),
         ("quiet-4", Cache::Shared),
     ];
-    let whole = quiet.map(|(name, cache)| (name, cache, cache.stages().to_vec()));
+    let whole = quiet.map(|(name, cache)| (name.to_owned(), cache, cache.stages().to_vec()));
     world.run(async |world| lives(world, &whole).await).await;
     let mut known = BTreeSet::new();
     let mut plans = Vec::new();
@@ -182,11 +175,15 @@ fn worth_a_fault(calls: BTreeSet<Call>, between: &[&str], seed: u64) -> BTreeSet
     one_each.collect()
 }
 
-/// Names, caches, and what each goes through.
-async fn lives(world: &World, all: &[(&str, Cache, Vec<&str>)]) {
-    let lives = all.iter();
-    let lives = lives.map(|(name, cache, stages)| life::live(world, name, *cache, stages));
-    join_all(lives).await;
+/// Names, caches, and what each goes through. Whoever has come to its end makes room for the next.
+async fn lives(world: &World, all: &[(String, Cache, Vec<&str>)]) {
+    let lives =
+        stream::iter(all).for_each_concurrent(NEIGHBOURS, |(name, cache, stages)| async move {
+            let began = Instant::now();
+            life::live(world, name, *cache, stages).await;
+            println!("{name}: {} stages in {:.0?}", stages.len(), began.elapsed());
+        });
+    lives.await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,6 +84,17 @@ impl Life<'_> {
             seen == self.model
         })
         .await;
+        self.comes_true("its pods can check whom they talk to", async || {
+            let home = albatross_crds::tenant_namespace(self.name);
+            let copies = platform.secret(&home, "albatross-ca").await;
+            let certificate = self.world.certificate.trim();
+            copies.is_some_and(|copies| {
+                let files = ["postgres.crt", "rabbitmq.crt", "redis.crt"];
+                let mut found = files.iter().map(|file| copies.get(*file));
+                found.all(|it| it.is_some_and(|it| it.trim() == certificate))
+            })
+        })
+        .await;
         self.comes_true("its key is published", async || {
             let secret = platform.secret(CLIENTS, &self.key).await;
             secret.is_some_and(|secret| {

@@ -32,6 +32,8 @@ pub struct World {
     /// As they are now; asking the API server again and again would keep it busy.
     pub tenants: Store<Tenant>,
     pub api_keys: Store<ApiKey>,
+    /// Of whoever has signed the servers' (PEM).
+    pub certificate: String,
     dying: UnboundedReceiver<()>,
     kubernetes: HttpGate,
     _others: (HttpGate, HttpGate, TcpGate, TcpGate),
@@ -89,6 +91,7 @@ impl World {
             journal,
             tenants,
             api_keys,
+            certificate: authority.certificate(),
             dying,
             kubernetes,
             _others: (runtimes, rabbitmq, postgres, redis),
