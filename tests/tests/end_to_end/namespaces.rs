@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::airline::{Airline, CLIENTS};
 
 const OWNER: &str = "mallory";
-const TEAM: &str = "skyways-operations";
+const TEAM: &str = "operations";
 
 /// What the owner is told who declares such a pod, or nothing.
 fn refusal(airline: &Airline, pod: &Value, container: &Value) -> Option<String> {
