@@ -1,6 +1,6 @@
 //! The cluster as its users see it: through `kubectl`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 use base64::Engine;
@@ -31,6 +31,26 @@ pub fn attempt(arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("kubectl is needed (make test brings it): {error}"))
+}
+
+/// The same with an object that is handed over, as in `kubectl create --filename -`.
+///
+/// # Panics
+/// When there is no `kubectl`, or it does not read the object.
+pub fn attempt_with(object: &Value, arguments: &[&str]) -> Output {
+    let process = Command::new("kubectl")
+        .args(arguments)
+        .args(["--filename", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut process = process.expect("kubectl runs");
+    let mut stdin = process.stdin.take().expect("piped");
+    let text = object.to_string();
+    stdin.write_all(text.as_bytes()).expect("kubectl reads");
+    drop(stdin);
+    process.wait_with_output().expect("kubectl ends")
 }
 
 /// An object of the cluster as JSON; `name` is `kind/name`.

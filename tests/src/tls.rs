@@ -13,7 +13,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -109,7 +109,7 @@ impl Sealed {
         Self::at(Ipv4Addr::LOCALHOST, url, authority).await
     }
 
-    /// The same at another address of this machine.
+    /// The same at another address of this machine. Clients of a PostgreSQL ask for TLS in its own way.
     ///
     /// # Panics
     /// When there is no free port, or `url` names no host and port.
@@ -117,6 +117,7 @@ impl Sealed {
         let url = Url::parse(url).expect("a server has a URL");
         let host = url.host_str().expect("a server has a host").to_owned();
         let port = url.port().expect("a server has a port");
+        let asks_first = url.scheme().starts_with("postgres");
         let acceptor = acceptor(&authority.sign(&format!("IP:{own}")));
         let listener = TcpListener::bind((own, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
@@ -124,10 +125,14 @@ impl Sealed {
         let seen = believers.clone();
         let serve = async move {
             let mut connections = JoinSet::new();
-            while let Ok((client, peer)) = listener.accept().await {
+            while let Ok((mut client, peer)) = listener.accept().await {
                 let (acceptor, server) = (acceptor.clone(), (host.clone(), port));
                 let seen = seen.clone();
                 connections.spawn(async move {
+                    if asks_first {
+                        client.read_exact(&mut [0; 8]).await?;
+                        client.write_all(b"S").await?;
+                    }
                     // Who does not trust the certificate goes away.
                     let mut client = acceptor.accept(client).await?;
                     lock(&seen).insert(peer.ip());

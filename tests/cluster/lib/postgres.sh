@@ -1,4 +1,4 @@
-# Sourced: a private PostgreSQL. Expects $dir and the settings.
+# Sourced: a private PostgreSQL. Expects $dir and the settings; with POSTGRES_VERSION it is one of newer-postgres.
 # shellcheck shell=bash
 
 postgres_bin() { # NAME: the newest one installed
@@ -6,6 +6,11 @@ postgres_bin() { # NAME: the newest one installed
   found=$(ls -d /usr/lib/postgresql/*/bin/"$1" 2> /dev/null | sort -V | tail -n 1)
   [[ -n $found ]] || fail "PostgreSQL is missing: run install-packages servers"
   echo "$found"
+}
+
+# Of the version that runs. A newer one was copied: its user may not enter the cache.
+server_bin() { # NAME
+  if [[ -n ${POSTGRES_VERSION:-} ]]; then echo "$dir/postgres/program/bin/$1"; else postgres_bin "$1"; fi
 }
 
 # PostgreSQL refuses to run as root. Both take their process over, so that its id is the server's.
@@ -17,10 +22,11 @@ create_postgres_cluster() {
   [[ ! -f $home/complete ]] || return 0
   rm -rf "$home"
   mkdir -p "$home"
-  [[ $EUID -ne 0 ]] || chown postgres: "$home"
+  [[ -z ${POSTGRES_VERSION:-} ]] || cp --recursive "$("$here/newer-postgres" "$POSTGRES_VERSION")" "$home/program"
+  [[ $EUID -ne 0 ]] || chown --recursive postgres: "$home"
   as_postgres test -x "$home" || fail "the user postgres cannot enter $home: choose another ALBATROSS_SERVERS_DIR"
   as_postgres tee "$home/password" <<< "$POSTGRES_SUPERUSER_PASSWORD" > /dev/null
-  as_postgres "$(postgres_bin initdb)" --pgdata "$home/data" --username postgres --pwfile "$home/password" \
+  as_postgres "$(server_bin initdb)" --pgdata "$home/data" --username postgres --pwfile "$home/password" \
     --auth scram-sha-256 --encoding UTF8 --locale C.UTF-8 > /dev/null
   rm "$home/password"
   as_postgres tee -a "$home/data/pg_hba.conf" <<< "host all all 10.244.0.0/16 scram-sha-256" > /dev/null
@@ -39,7 +45,7 @@ remove_stale_lock() {
 
 start_postgres() {
   alive "$dir/postgres.pid" || remove_stale_lock
-  start "$dir" postgres "${AS_POSTGRES[@]}" "$(postgres_bin postgres)" -D "$dir/postgres/data" -p "$POSTGRES_PORT" \
+  start "$dir" postgres "${AS_POSTGRES[@]}" "$(server_bin postgres)" -D "$dir/postgres/data" -p "$POSTGRES_PORT" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 -c password_encryption=scram-sha-256
 }
 

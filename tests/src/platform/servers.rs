@@ -21,6 +21,8 @@ pub struct Ways {
     pub postgres_account: &'static str,
     /// Connections that tenants may hold to the PostgreSQL server.
     pub budget: u32,
+    /// Secret with whoever has signed their certificates, where all of them speak TLS.
+    pub authority: Option<&'static str>,
 }
 
 impl Ways {
@@ -31,6 +33,7 @@ impl Ways {
             redis: servers.redis_url.clone(),
             postgres_account: "postgres",
             budget: 100_000,
+            authority: None,
         }
     }
 }
@@ -72,21 +75,34 @@ impl Platform {
 
 pub fn postgres(name: &str, ways: &Ways) -> Value {
     let url = parsed(&ways.postgres);
-    json!({
+    let tls = ways.authority.map_or("disable", |_| "verify-full");
+    let server = json!({
         "name": name, "host": url.host_str(), "port": url.port(), "adminSecret": ways.postgres_account,
-        "connectionBudget": ways.budget, "egress": egress(),
-    })
+        "connectionBudget": ways.budget, "tls": tls, "egress": egress(),
+    });
+    believed(server, ways)
 }
 
 pub fn rabbitmq(name: &str, ways: &Ways) -> Value {
-    json!({
-        "name": name, "amqp": "amqp://192.0.2.1:5672", "management": bare(&ways.rabbitmq),
+    let scheme = ways.authority.map_or("amqp", |_| "amqps");
+    let server = json!({
+        "name": name, "amqp": format!("{scheme}://192.0.2.1:5672"), "management": bare(&ways.rabbitmq),
         "adminSecret": "rabbitmq", "egress": egress(),
-    })
+    });
+    believed(server, ways)
 }
 
 pub fn redis(name: &str, ways: &Ways) -> Value {
-    json!({"name": name, "url": bare(&ways.redis), "adminSecret": "redis", "egress": egress()})
+    let url = bare(&ways.redis);
+    let server = json!({"name": name, "url": url, "adminSecret": "redis", "egress": egress()});
+    believed(server, ways)
+}
+
+fn believed(mut server: Value, ways: &Ways) -> Value {
+    if let Some(authority) = ways.authority {
+        server["caSecret"] = json!(authority);
+    }
+    server
 }
 
 /// There are no pods that would need one.

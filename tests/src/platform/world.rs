@@ -137,14 +137,15 @@ async fn redis(url: &str) -> redis::RedisResult<MultiplexedConnection> {
         .await
 }
 
-/// `url`, whatever stands before its server.
+/// Account and place of `url`, whatever stands before its server, be it TLS.
 fn straight(url: &str, server: &str) -> String {
-    let (mut url, server) = (parsed(url), parsed(server));
-    url.set_host(server.host_str())
-        .expect("a server's URL can name another host");
-    url.set_port(server.port())
-        .expect("a server's URL can name another port");
-    url.into()
+    let (url, mut server) = (parsed(url), parsed(server));
+    server
+        .set_username(url.username())
+        .and_then(|()| server.set_password(url.password()))
+        .expect("a server's URL can name another account");
+    server.set_path(url.path());
+    server.into()
 }
 
 /// What a tenant has on the servers.

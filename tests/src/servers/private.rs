@@ -30,7 +30,15 @@ impl PrivateServer {
     /// # Panics
     /// When it cannot be started.
     pub async fn postgres() -> Self {
-        Self::start("postgres").await
+        Self::start("postgres", None).await
+    }
+
+    /// One that Debian does not have, beside one of Debian's. `version` is `16` or `18`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub async fn newer_postgres(version: &'static str) -> Self {
+        Self::start("postgres", Some(version)).await
     }
 
     /// The same.
@@ -38,7 +46,7 @@ impl PrivateServer {
     /// # Panics
     /// When it cannot be started.
     pub async fn rabbitmq() -> Self {
-        Self::start("rabbitmq").await
+        Self::start("rabbitmq", None).await
     }
 
     /// The same.
@@ -46,11 +54,11 @@ impl PrivateServer {
     /// # Panics
     /// When it cannot be started.
     pub async fn redis() -> Self {
-        Self::start("redis").await
+        Self::start("redis", None).await
     }
 
-    async fn start(name: &'static str) -> Self {
-        let started = tokio::task::spawn_blocking(move || start_alone(name)).await;
+    async fn start(name: &'static str, version: Option<&'static str>) -> Self {
+        let started = tokio::task::spawn_blocking(move || start_alone(name, version)).await;
         started
             .expect("starting does not panic")
             .unwrap_or_else(|error| panic!("the test needs a {name} of its own: {error}"))
@@ -222,11 +230,12 @@ impl Drop for PrivateServer {
     }
 }
 
-fn start_alone(name: &'static str) -> Result<PrivateServer, String> {
-    let directory = start::directory().with_extension(format!("private-{name}"));
+fn start_alone(name: &'static str, version: Option<&'static str>) -> Result<PrivateServer, String> {
+    let kind = format!("{name}{}", version.unwrap_or_default());
+    let directory = start::directory().with_extension(format!("private-{kind}"));
     let alone = lock(&directory)?;
     start::run(&directory, &["down"])?;
-    start::run(&directory, &["up", name])?;
+    start::run_version(&directory, &["up", name], version)?;
     Ok(PrivateServer {
         name,
         addresses: start::told(&directory)?,

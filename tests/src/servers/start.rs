@@ -95,9 +95,19 @@ fn hold(directory: &Path) -> Result<File, String> {
 }
 
 pub fn run(directory: &Path, task: &[&str]) -> Result<String, String> {
+    run_version(directory, task, None)
+}
+
+/// `postgres`: the version of one that does not exist yet; Debian's, or the one of the environment, if none.
+pub fn run_version(
+    directory: &Path,
+    task: &[&str],
+    postgres: Option<&str>,
+) -> Result<String, String> {
     let output = Command::new(SCRIPT)
         .args(task)
         .env("ALBATROSS_SERVERS_DIR", directory)
+        .envs(postgres.map(|version| ("ALBATROSS_POSTGRES", version)))
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("{SCRIPT}: {error}"))?;

@@ -72,10 +72,14 @@ impl Airline {
 
     /// As an example is, but for its name and what is replaced.
     pub fn declared(tenant: &str, replacements: &[(&str, &str)]) -> Self {
-        let name = unique(tenant);
+        Self::named(tenant, &unique(tenant), replacements)
+    }
+
+    /// The same under this name.
+    pub fn named(tenant: &str, name: &str, replacements: &[(&str, &str)]) -> Self {
         kubectl(&["apply", "--filename", &example("00-namespace.yaml")]);
         let number = if tenant == "skyways" { 0 } else { 1 };
-        let renamed = (tenant, name.as_str());
+        let renamed = (tenant, name);
         let changed = [replacements, &[renamed]].concat();
         apply_changed(&format!("1{number}-{tenant}.yaml"), &changed);
         apply_changed(&format!("2{number}-{tenant}-acars.yaml"), &[renamed]);
@@ -89,8 +93,13 @@ impl Airline {
             forward: PortForward::to(&namespace, "service/api", 8080),
             key: entry(&secret(CLIENTS, &format!("{name}-acars")), "key"),
             namespace,
-            name,
+            name: name.to_owned(),
         }
+    }
+
+    /// Whoever asks from now on asks a pod that runs: a forwarded port ends with its pod.
+    pub fn finds_a_pod(&mut self) {
+        self.forward = PortForward::to(&self.namespace, "service/api", 8080);
     }
 
     pub fn remove(self) {
@@ -158,7 +167,12 @@ impl Airline {
     }
 
     pub fn client(&self) -> Caller {
-        Caller::with_key(&self.address(), &self.host(), &self.key)
+        self.caller(&self.key)
+    }
+
+    /// Whoever has that key.
+    pub fn caller(&self, key: &str) -> Caller {
+        Caller::with_key(&self.address(), &self.host(), key)
     }
 
     /// The first administrator, by the one-time link of the tenant's Secret.
@@ -177,5 +191,19 @@ impl Airline {
         assert!(output.status.success(), "the flight was not filed: {said}");
         let url = String::from_utf8_lossy(&output.stdout);
         url.trim().rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// What there is to lose of a flight that was filed, once it is seen to be submitted.
+    pub async fn kept(&self, id: &str) -> Value {
+        let (pilot, path) = (self.client(), format!("/pireps/{id}"));
+        let mut pirep = Value::Null;
+        recovered("the flight is submitted", async || {
+            pirep = pilot.get(&path).await;
+            pirep["state"] == "Submitted"
+        })
+        .await;
+        assert_eq!(pirep["track"]["positions"], 2_110);
+        let track = pilot.get(&format!("{path}/track")).await;
+        json!({"plan": pirep["plan"], "pilot": pirep["pilot"], "submittedAt": pirep["submittedAt"], "track": track})
     }
 }

@@ -12,6 +12,8 @@ use crate::load::{Load, Patience};
 
 /// `tests/cluster/make-cluster` gives the cluster an image of this version beside the one that its chart names.
 const NEXT_VERSION: &str = "9.0.0";
+/// What an airline cannot go back to from there.
+const OLDER_VERSION: &str = "8.9.9";
 
 /// Through the Eviction API, as a drained node does; returns once another pod serves in its place.
 async fn evict(airline: &Airline, pod: &str) {
@@ -97,6 +99,19 @@ async fn upgrade(airline: &Airline) {
     );
 }
 
+/// Its database has been migrated: pods of before are not begun, and those that run run on.
+async fn stays_where_it_is(airline: &Airline) {
+    let pods = airline.pods();
+    airline.change(json!({"version": OLDER_VERSION}));
+    airline
+        .comes_to("Stalled", "True", "DowngradeRefused")
+        .await;
+    assert_eq!(airline.pods(), pods);
+    airline.change(json!({"version": NEXT_VERSION}));
+    airline.is_ready("Available").await;
+    assert_eq!(airline.pods(), pods);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
     let airline = Airline::declared_like("skyways");
@@ -134,6 +149,10 @@ async fn nothing_that_replaces_pods_or_keys_costs_a_request() {
 
     upgrade(&airline).await;
     load.goes_on("upgrading to another image").await;
+    load.may(Patience::None);
+    stays_where_it_is(&airline).await;
+    load.goes_on("refusing to go back").await;
+    load.may(Patience::Retry);
 
     for pod in airline.pods() {
         evict(&airline, &pod).await;

@@ -3,15 +3,20 @@
 #![allow(clippy::disallowed_methods)] // Names of their own keep runs apart.
 
 mod admins;
+mod adoption;
 mod airline;
+mod api_key;
 mod autoscaling;
 mod certificates;
 mod downtime;
+mod keys;
+mod limits;
 mod load;
 mod namespaces;
 mod observe;
 mod operator;
 mod routes;
+mod suspension;
 
 use albatross_tests::airline::Caller;
 use albatross_tests::chart::helm;

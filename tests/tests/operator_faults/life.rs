@@ -13,29 +13,19 @@ use kube::{Api, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::cache::Cache;
 use crate::model::{Life, Model, PATIENCE};
 use crate::world::World;
 
-/// What may come between creation and end, in this order.
-pub const STAGES: [&str; 9] = [
-    "lose",
-    "rotate",
-    "change",
-    "hand-over",
-    "route",
-    "sleep",
-    "wake",
-    "retain",
-    "adopt",
-];
 /// What it calls here it has called before, but the order is what these promise: each of their calls goes wrong too.
-pub const IN_ORDER: [&str; 5] = ["rotate", "hand-over", "route", "sleep", "wake"];
+pub const IN_ORDER: [&str; 6] = ["rotate", "hand-over", "route", "sleep", "wake", "renew"];
 
 /// Created, led through some stages, and deleted for good.
-pub async fn live(world: &World, name: &str, stages: &[&str]) {
+pub async fn live(world: &World, name: &str, cache: Cache, stages: &[&str]) {
     let mut life = Life {
         world,
         name,
+        cache,
         key: format!("{name}-acars"),
         model: Model::PLAIN,
     };
@@ -61,6 +51,9 @@ pub async fn live(world: &World, name: &str, stages: &[&str]) {
         life.sleep_when_landed_and_wake().await;
         life.sleep_now_and_wake_scaled().await;
     }
+    if leads_through(&["renew"]) {
+        life.renew().await;
+    }
     if leads_through(&["retain", "adopt"]) {
         life.retain_and_adopt().await;
     }
@@ -76,8 +69,11 @@ impl Life<'_> {
         let platform = &self.world.platform;
         let key = platform.declare_key(&self.key, self.name, json!({})).await;
         self.world.journal.learn(&key.uid().unwrap(), self.name);
-        let keep = json!({"deletionPolicy": "Retain"});
+        let keep = json!({"deletionPolicy": "Retain", "placement": self.placement()});
         platform.declare(self.name, keep).await;
+        if self.cache == Cache::External {
+            self.world.give_account(self.name, &self.users()[0]).await;
+        }
         self.is_well(None).await;
         platform.leave_a_mark(self.name).await;
     }
@@ -214,20 +210,42 @@ impl Life<'_> {
         self.is_well(None).await;
     }
 
+    /// Somebody gives it another account, and takes the first one away once it is well.
+    async fn renew(&self) {
+        self.world.journal.enter(self.name, "renew");
+        let [_, next] = self.users();
+        self.world.give_account(self.name, &next).await;
+        self.comes_true("its pods have the next account", async || {
+            let home = albatross_crds::tenant_namespace(self.name);
+            let given = self.world.platform.secret(&home, "albatross-api").await;
+            given.is_some_and(|given| given["REDIS_URL"].contains(&next))
+        })
+        .await;
+        self.is_well(None).await;
+    }
+
+    /// Those that others make for it, one after the other.
+    fn users(&self) -> [String; 2] {
+        ["first", "next"].map(|which| format!("{}-{which}", self.name))
+    }
+
+    fn placement(&self) -> Value {
+        json!({"postgres": "main", "rabbitmq": "main", "redis": self.cache.server()})
+    }
+
     async fn retain_and_adopt(&mut self) {
         let platform = &self.world.platform;
         self.world.journal.enter(self.name, "retain");
         let record = platform.record(self.name).await;
         let key = platform.client_secret(&self.key).await;
         self.delete_tenant().await;
-        assert_eq!(
-            platform.outside(&record).await,
-            Outside::ALL,
-            "{}",
-            self.name
-        );
+        let outside = platform.outside(&record).await;
+        assert_eq!(outside, self.cache.outside(), "{}", self.name);
         self.world.journal.enter(self.name, "adopt");
-        let adopt = json!({"bootstrap": {"adopt": record["tenantId"]}, "deletionPolicy": "Delete"});
+        let adopt = json!({
+            "bootstrap": {"adopt": record["tenantId"]}, "deletionPolicy": "Delete",
+            "placement": self.placement(),
+        });
         platform.declare(self.name, adopt).await;
         self.model = Model::PLAIN;
         self.is_well(None).await;
@@ -273,6 +291,10 @@ impl Life<'_> {
             assert!(left.is_none(), "{secret} is left");
         }
         assert!(platform.secret(CLIENTS, &self.key).await.is_none());
+        if self.cache == Cache::External {
+            let users = self.users();
+            self.world.take_accounts(self.name, &users).await;
+        }
     }
 
     async fn delete_tenant(&self) {

@@ -2,6 +2,7 @@
 //! nothing had happened. One kind of fault per call, chosen by a seed; every kind with `ALBATROSS_SOAK=1`.
 #![allow(clippy::unwrap_used, reason = "a test fails where it panics")]
 
+mod cache;
 mod life;
 mod lost_answer;
 mod model;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::faults::{Call, Fault, SHARED};
 use albatross_tests::wait::until_in;
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -26,7 +27,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::life::{IN_ORDER, STAGES};
+use crate::cache::Cache;
+use crate::life::IN_ORDER;
 use crate::model::PATIENCE;
 use crate::settings::{seed, soak};
 use crate::world::World;
@@ -38,24 +40,16 @@ const NEIGHBOURS: usize = 12;
 async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
     let seed = seed();
     let mut world = World::new().await;
-    let quiet = ["quiet-1", "quiet-2"];
-    let whole: Vec<_> = quiet.iter().map(|name| (*name, STAGES.to_vec())).collect();
-    world.run(async |world| lives(world, &whole).await).await;
-    let calls = quiet.iter().flat_map(|name| world.journal.calls(name));
-    let calls = worth_a_fault(calls.collect(), seed);
+    world.add_caches();
+    let mut plans = plans(&mut world, seed).await;
+    let calls: BTreeSet<_> = plans
+        .iter()
+        .flat_map(|(cache, plan)| plan.iter().map(|(call, _)| (*cache, call.clone())))
+        .collect();
     assert!(
         calls.len() > 60,
         "hardly any call goes through the gates: {calls:?}"
     );
-    for stage in STAGES {
-        let calls = calls.iter().filter(|call| call.phase == stage).count();
-        println!("{stage}: {calls} calls to go wrong");
-        assert!(
-            calls > 0 || !IN_ORDER.contains(&stage),
-            "{stage} makes no call"
-        );
-    }
-    let mut plans = side_by_side(faults(&calls, seed));
     if soak() {
         // What is stopped early has then seen something of everything.
         plans.shuffle(&mut StdRng::seed_from_u64(seed));
@@ -66,26 +60,23 @@ async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
         plans.len()
     );
 
-    let mut unmet = Vec::new();
-    for (group, plans) in plans.chunks(NEIGHBOURS).enumerate() {
-        let names: Vec<String> = (0..plans.len())
-            .map(|i| format!("life-{group:02}-{i:02}"))
-            .collect();
-        let mut planned = Vec::new();
-        for (name, plan) in names.iter().zip(plans) {
-            for (call, fault) in plan {
-                world.journal.plan(name, call.clone(), *fault);
-            }
-            planned.push((
-                name.as_str(),
-                plan.iter().map(|(call, _)| call.phase.as_str()).collect(),
-            ));
+    let mut planned = Vec::new();
+    for (number, (cache, plan)) in plans.iter().enumerate() {
+        let name = format!("life-{number:03}");
+        for (call, fault) in plan {
+            world.journal.plan(&name, call.clone(), *fault);
         }
-        let began = Instant::now();
-        world.run(async |world| lives(world, &planned).await).await;
-        println!("{} lives in {:.0?}", plans.len(), began.elapsed());
-        unmet.extend(names.iter().flat_map(|name| world.journal.left(name)));
+        let phases = plan.iter().map(|(call, _)| call.phase.as_str());
+        planned.push((name, *cache, phases.collect()));
     }
+    let began = Instant::now();
+    world.run(async |world| lives(world, &planned).await).await;
+    println!("{} lives in {:.0?}", planned.len(), began.elapsed());
+    let unmet = planned.iter().flat_map(|(name, cache, _)| {
+        let left = world.journal.left(name).into_iter();
+        left.map(|(call, fault)| ((*cache, call), fault))
+    });
+    let unmet: Vec<_> = unmet.collect();
     // Some calls are made in a race only, so that another life may do without them; most are made in every life.
     let left: BTreeSet<_> = unmet.iter().map(|(call, _)| call).collect();
     let made = calls.len() - left.len();
@@ -95,6 +86,51 @@ async fn a_tenant_lives_through_a_fault_at_any_call_of_its_life() {
         "hardly any of the planned faults came about: {made} of {}",
         calls.len()
     );
+}
+
+/// What lives without a fault call, to go wrong in others of their kind. What they share is to go wrong in one kind.
+async fn plans(world: &mut World, seed: u64) -> Vec<(Cache, Vec<(Call, Fault)>)> {
+    let quiet = [
+        ("quiet-1", Cache::Managed),
+        ("quiet-2", Cache::Managed),
+        ("quiet-3", Cache::External),
+        ("quiet-4", Cache::Shared),
+    ];
+    let whole = quiet.map(|(name, cache)| (name.to_owned(), cache, cache.stages().to_vec()));
+    world.run(async |world| lives(world, &whole).await).await;
+    let mut known = BTreeSet::new();
+    let mut plans = Vec::new();
+    for cache in Cache::ALL {
+        let of_cache = quiet.iter().filter(|(_, of)| *of == cache);
+        let calls = of_cache.flat_map(|(name, _)| world.journal.calls(name));
+        let calls: BTreeSet<_> = calls.filter(|call| is_new(call, &known)).collect();
+        known.extend(calls.iter().map(kind));
+        let calls = worth_a_fault(calls, cache.stages(), seed);
+        for stage in cache.stages() {
+            let calls = calls.iter().filter(|call| call.phase == *stage).count();
+            println!("{cache:?}, {stage}: {calls} calls to go wrong");
+            assert!(
+                calls > 0 || !IN_ORDER.contains(stage),
+                "{stage} makes no call"
+            );
+        }
+        let lives = side_by_side(faults(&calls, seed)).into_iter();
+        plans.extend(lives.map(|plan| (cache, plan)));
+    }
+    plans
+}
+
+/// What is called, and when.
+fn kind(call: &Call) -> (String, String) {
+    (call.phase.clone(), call.what.clone())
+}
+
+/// Whether no other kind of life makes it, or not in the same order.
+fn is_new(call: &Call, known: &BTreeSet<(String, String)>) -> bool {
+    match IN_ORDER.contains(&&*call.phase) {
+        true => !known.contains(&kind(call)),
+        false => known.iter().all(|(_, what)| *what != call.what),
+    }
 }
 
 /// Lives with one fault in each phase: all is well at its end, so that the next begins anew.
@@ -114,13 +150,14 @@ fn side_by_side(faults: Vec<(Call, Fault)>) -> Vec<Vec<(Call, Fault)>> {
 
 /// Each call at the first stage that makes it, and at each where the order matters, and one of its repetitions there: they
 /// are done in the same way. All of them in the soak.
-fn worth_a_fault(calls: BTreeSet<Call>, seed: u64) -> BTreeSet<Call> {
+fn worth_a_fault(calls: BTreeSet<Call>, between: &[&str], seed: u64) -> BTreeSet<Call> {
     if soak() {
         return calls;
     }
     let mut chance = StdRng::seed_from_u64(seed);
     let mut known: BTreeMap<(String, Option<&str>), Vec<Call>> = BTreeMap::new();
-    let stages = ["create"].into_iter().chain(STAGES).chain(["drop"]);
+    let between = between.iter().copied();
+    let stages = ["create"].into_iter().chain(between).chain(["drop"]);
     for stage in stages {
         for call in calls.iter().filter(|call| call.phase == stage) {
             let in_order = IN_ORDER.contains(&stage).then_some(stage);
@@ -138,13 +175,15 @@ fn worth_a_fault(calls: BTreeSet<Call>, seed: u64) -> BTreeSet<Call> {
     one_each.collect()
 }
 
-/// Names, and what each goes through.
-async fn lives(world: &World, all: &[(&str, Vec<&str>)]) {
-    join_all(
-        all.iter()
-            .map(|(name, stages)| life::live(world, name, stages)),
-    )
-    .await;
+/// Names, caches, and what each goes through. Whoever has come to its end makes room for the next.
+async fn lives(world: &World, all: &[(String, Cache, Vec<&str>)]) {
+    let lives =
+        stream::iter(all).for_each_concurrent(NEIGHBOURS, |(name, cache, stages)| async move {
+            let began = Instant::now();
+            life::live(world, name, *cache, stages).await;
+            println!("{name}: {} stages in {:.0?}", stages.len(), began.elapsed());
+        });
+    lives.await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use albatross_operator::context::http_route::HttpRoute;
 use albatross_operator::context::token;
-use albatross_tests::platform::{CLIENTS, Key, Outside};
+use albatross_tests::platform::{CLIENTS, Key};
 use albatross_tests::wait::until_in;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -18,6 +18,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use secrecy::SecretString;
 
+use crate::cache::Cache;
 use crate::world::World;
 
 /// Faults add up when the operator dies with its neighbours, and it waits longer after each.
@@ -59,6 +60,7 @@ impl Model {
 pub struct Life<'a> {
     pub world: &'a World,
     pub name: &'a str,
+    pub cache: Cache,
     /// Of its ApiKey and the Secret of that.
     pub key: String,
     pub model: Model,
@@ -80,6 +82,17 @@ impl Life<'_> {
                 last = Some(seen.clone());
             }
             seen == self.model
+        })
+        .await;
+        self.comes_true("its pods can check whom they talk to", async || {
+            let home = albatross_crds::tenant_namespace(self.name);
+            let copies = platform.secret(&home, "albatross-ca").await;
+            let certificate = self.world.certificate.trim();
+            copies.is_some_and(|copies| {
+                let files = ["postgres.crt", "rabbitmq.crt", "redis.crt"];
+                let mut found = files.iter().map(|file| copies.get(*file));
+                found.all(|it| it.is_some_and(|it| it.trim() == certificate))
+            })
         })
         .await;
         self.comes_true("its key is published", async || {
@@ -107,12 +120,8 @@ impl Life<'_> {
         let digest = token::api_key_digest(&pepper, &SecretString::from(secret["key"].clone()));
         let known = &platform.runtimes.of(self.name).keys[&secret["keyId"]];
         assert_eq!(known.digest, digest, "{}", self.name);
-        assert_eq!(
-            platform.outside(&record).await,
-            Outside::ALL,
-            "{}",
-            self.name
-        );
+        let outside = platform.outside(&record).await;
+        assert_eq!(outside, self.cache.outside(), "{}", self.name);
         platform.lets_in(self.name).await;
     }
 

@@ -9,6 +9,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::NEIGHBOURS;
+use crate::cache::Cache;
 use crate::life::bounds;
 use crate::model::{Life, Model, PATIENCE};
 use crate::settings::{seed, soak};
@@ -50,6 +51,7 @@ async fn wander(world: &World, name: &str, mut random: StdRng) {
     let mut life = Life {
         world,
         name,
+        cache: Cache::Managed,
         key: format!("{name}-acars"),
         model: Model::PLAIN,
     };

@@ -3,18 +3,28 @@
 use std::sync::Arc;
 
 use albatross_crds::{ApiKey, Tenant};
+use albatross_tests::chart::NAMESPACE;
 use albatross_tests::faults::{HttpGate, Journal, TcpGate};
 use albatross_tests::platform::{Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
+use albatross_tests::tls::{Authority, Sealed};
 use albatross_tests::wait::until;
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
+use redis::AsyncCommands;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::cache::Cache;
+
+/// Secret with whoever has signed the servers' certificates.
+const AUTHORITY: &str = "authority";
 
 pub struct World {
     pub platform: Platform,
@@ -22,9 +32,12 @@ pub struct World {
     /// As they are now; asking the API server again and again would keep it busy.
     pub tenants: Store<Tenant>,
     pub api_keys: Store<ApiKey>,
+    /// Of whoever has signed the servers' (PEM).
+    pub certificate: String,
     dying: UnboundedReceiver<()>,
     kubernetes: HttpGate,
     _others: (HttpGate, HttpGate, TcpGate, TcpGate),
+    _sealed: [Sealed; 3],
     _watches: [AbortOnDropHandle<()>; 2],
 }
 
@@ -48,14 +61,27 @@ impl World {
         let postgres = TcpGate::before(&servers.database_url, "postgres", &journal).await;
         let redis = TcpGate::before(&servers.redis_url, "redis", &journal).await;
         setting.runtimes_url = runtimes.url();
+        // The gates hear what is said before it is sealed.
+        let authority = Authority::new();
+        let sealed = [
+            Sealed::before(&postgres.url(&servers.database_url), &authority).await,
+            Sealed::before(&rabbitmq.url(), &authority).await,
+            Sealed::before(&redis.url(&servers.redis_url), &authority).await,
+        ];
         let ways = Ways {
-            postgres: postgres.url(&servers.database_url),
-            rabbitmq: rabbitmq.url(),
-            redis: redis.url(&servers.redis_url),
+            postgres: sealed[0].url("postgres"),
+            rabbitmq: sealed[1].url("https"),
+            redis: sealed[2].url("rediss"),
+            authority: Some(AUTHORITY),
             ..Ways::straight(servers)
         };
         setting.ways = vec![("main", ways)];
         let platform = Platform::with(setting).await;
+        let certificates = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": AUTHORITY},
+            "stringData": {"ca.crt": authority.certificate()},
+        });
+        put(&platform, AUTHORITY, &certificates).await;
         platform.client_namespace().await;
         platform.install_the_gateway_api().await;
         let (tenants, watched_tenants) = watch(&platform.client);
@@ -65,11 +91,57 @@ impl World {
             journal,
             tenants,
             api_keys,
+            certificate: authority.certificate(),
             dying,
             kubernetes,
             _others: (runtimes, rabbitmq, postgres, redis),
+            _sealed: sealed,
             _watches: [watched_tenants, watched_keys],
         }
+    }
+
+    /// Beside the Redis whose users the operator makes it finds one whose users others make, and one that has none.
+    pub fn add_caches(&self) {
+        self.platform.configure(|configuration| {
+            let servers = configuration["servers"]["redis"].as_array_mut().unwrap();
+            for cache in [Cache::External, Cache::Shared] {
+                let mut server = servers[0].clone();
+                server["name"] = json!(cache.server());
+                server["acl"] = json!(cache.acl());
+                if cache == Cache::External {
+                    server["adminSecret"] = Value::Null;
+                }
+                servers.push(server);
+            }
+        });
+    }
+
+    /// What whoever makes the users of a Redis does for a tenant: a user, and a Secret with its account.
+    pub async fn give_account(&self, tenant: &str, user: &str) {
+        let client = redis::Client::open(&*self.platform.servers.redis_url).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let rules = ["reset", "on", ">password", "-@all", "+ping"];
+        let mut set = redis::cmd("ACL");
+        let set = set.arg("SETUSER").arg(user).arg(&rules);
+        set.exec_async(&mut connection).await.unwrap();
+        let secret = account_secret(tenant);
+        let account = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": secret, "labels": {"albatross.aero/tenant": tenant}},
+            "stringData": {"username": user, "password": "password"},
+        });
+        put(&self.platform, &secret, &account).await;
+    }
+
+    /// And takes both away again, with every user that it ever had.
+    pub async fn take_accounts(&self, tenant: &str, users: &[String]) {
+        let client = redis::Client::open(&*self.platform.servers.redis_url).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let _: usize = connection.acl_deluser(users).await.unwrap();
+        let secrets: Api<Secret> = Api::namespaced(self.platform.client.clone(), NAMESPACE);
+        let name = account_secret(tenant);
+        let deleted = secrets.delete(&name, &DeleteParams::default()).await;
+        deleted.unwrap();
     }
 
     /// Changes members of a tenant's spec, and waits until `tenants` shows it.
@@ -117,6 +189,20 @@ impl World {
             }
         }
     }
+}
+
+fn account_secret(tenant: &str) -> String {
+    format!("redis-account-{tenant}")
+}
+
+/// A Secret of the platform team's, beside the operator.
+async fn put(platform: &Platform, name: &str, secret: &Value) {
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let parameters = PatchParams::apply("platform-team");
+    let applied = secrets
+        .patch(name, &parameters, &Patch::Apply(secret))
+        .await;
+    applied.unwrap();
 }
 
 async fn ended(operator: &mut albatross_tests::platform::Operator) {

@@ -46,6 +46,7 @@ mod restarts;
 mod rollout;
 mod rotation;
 mod runtime;
+mod server_upgrade;
 mod serving;
 mod stampede;
 mod suspension;
