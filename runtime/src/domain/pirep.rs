@@ -39,18 +39,15 @@ impl Aggregate for Pirep {
         use PirepCommand as C;
         let pirep = match (command, state) {
             (C::File(new), None) => return rules::file(new, context),
-            (C::File(_), Some(_)) => {
-                return Err(Refusal::conflict(
-                    "already-filed",
-                    "There is such a PIREP already.",
-                ));
-            }
             (_, None) => return Err(Refusal::not_found(Self::NAME)),
             (_, Some(pirep)) => pirep,
         };
         let permit = |action| permission::permit(pirep, action, context);
         match command {
-            C::File(_) => Ok(Vec::new()),
+            C::File(_) => Err(Refusal::conflict(
+                "already-filed",
+                "There is such a PIREP already.",
+            )),
             C::Merge {
                 plan,
                 report,
