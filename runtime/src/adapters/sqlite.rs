@@ -63,11 +63,11 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
         .await
         .map_err(writable)?;
     let file = |name| directory.join(name);
-    let log = Database::open(&file(LOG_FILE), &LOG, SqliteSynchronous::Full).await?;
+    let log = open_durable(&file(LOG_FILE), &LOG).await?;
     let read = open_read_model(&file(READ_FILE)).await?;
     let noticed = restored::notice(&log, &read).await;
     noticed.map_err(OpenError::Unreadable)?;
-    let track = Database::open(&file(TRACK_FILE), &TRACK, SqliteSynchronous::Full).await?;
+    let track = open_durable(&file(TRACK_FILE), &TRACK).await?;
     let schema_version = log.schema_version;
     let files = [log.clone(), read.clone(), track.clone()];
     let log = Arc::new(SqliteLog::start(log).await?);
@@ -91,6 +91,11 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
             })
         }),
     })
+}
+
+/// What is acknowledged is on the disk: a write waits for it.
+async fn open_durable(path: &Path, migrator: &Migrator) -> Result<Database, OpenError> {
+    Database::open(path, migrator, SqliteSynchronous::Full).await
 }
 
 /// Everything in it follows from the log: a damaged one is set aside and made anew.
@@ -118,4 +123,31 @@ async fn open_read_model(path: &Path) -> Result<Database, OpenError> {
     let (path, aside) = (path.display(), aside.display());
     tracing::warn!(%path, %aside, reason, "the read model is damaged: set aside, and made anew from the log");
     open().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As <https://sqlite.org/pragma.html#pragma_synchronous> numbers them.
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+
+    async fn synchronous(database: &Database) -> i64 {
+        let mut writing = database.writer.acquire().await.unwrap();
+        let setting = sqlx::query_scalar("PRAGMA synchronous");
+        setting.fetch_one(&mut *writing).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_made_anew_is_on_the_disk_before_it_is_acknowledged() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name| directory.path().join(name);
+        for (name, migrator) in [(LOG_FILE, &LOG), (TRACK_FILE, &TRACK)] {
+            let durable = open_durable(&file(name), migrator).await.unwrap();
+            assert_eq!(synchronous(&durable).await, FULL);
+        }
+        let disposable = open_read_model(&file(READ_FILE)).await.unwrap();
+        assert_eq!(synchronous(&disposable).await, NORMAL);
+    }
 }

@@ -10,21 +10,18 @@ use albatross::codec::{
 use albatross::domain::actor::RecordedActor;
 use albatross::domain::catalogue::CustomFields;
 use albatross::domain::event::DomainEvent;
-use albatross::domain::ids::{BidId, ScheduledFlightId, UserId};
+use albatross::domain::ids::UserId;
 use albatross::domain::personal::Personal;
-use albatross::domain::pirep::{
-    Credit, Edit, Filing, PirepEvent, Plan, Report, Source, SourceKind,
-};
-use albatross::domain::roles::{Role, Roles, Scope};
-use albatross::domain::user::{ApiKeyGrant, Registration, UserEvent};
-use albatross_proto::v1::EventKind;
-use jiff::Timestamp;
-use proptest::collection::{btree_map, btree_set, vec};
-use proptest::option;
+use albatross::domain::pirep::{Edit, PirepEvent};
+use albatross::domain::user::UserEvent;
+use albatross_proto::v1::{EventKind, PirepEdited, Sealed};
+use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::select;
+use prost::Message;
 use uuid::Uuid;
 
+use crate::drawn;
 use crate::samples::{SUBJECT, samples};
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -353,197 +350,6 @@ fn debug_output_shows_no_key() {
     assert!(!shown.contains("218") && !shown.contains("126"), "{shown}");
 }
 
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof!["[ -~]{0,40}", any::<String>()]
-}
-
-fn personal() -> impl Strategy<Value = Personal<String>> {
-    prop_oneof![
-        9 => text().prop_map(Personal::Known),
-        1 => Just(Personal::Erased),
-    ]
-}
-
-fn time() -> impl Strategy<Value = Timestamp> {
-    let least = Timestamp::MIN.as_microsecond();
-    let most = Timestamp::MAX.as_microsecond();
-    (least..=most).prop_map(|microseconds| Timestamp::from_microsecond(microseconds).unwrap())
-}
-
-fn key_id() -> impl Strategy<Value = albatross::domain::ids::KeyId> {
-    "[0-9A-Za-z]{12}".prop_map(|id| albatross::domain::ids::KeyId::parse(&id).unwrap())
-}
-
-fn roles() -> impl Strategy<Value = Roles> {
-    subsequence(Role::ALL.to_vec(), 0..=4).prop_map(|roles| roles.into_iter().collect())
-}
-
-fn plan() -> impl Strategy<Value = Plan> {
-    let texts = vec(option::of(text()), 9);
-    let times = (option::of(time()), option::of(time()));
-    (texts, times, vec(option::of(any::<i32>()), 4)).prop_map(|(texts, times, numbers)| {
-        let mut texts = texts.into_iter();
-        let mut text = || texts.next().flatten();
-        Plan {
-            flight_number: text(),
-            callsign: text(),
-            departure: text(),
-            arrival: text(),
-            alternate: text(),
-            aircraft_type: text(),
-            registration: text(),
-            network: text(),
-            route: text(),
-            planned_off_block_at: times.0,
-            planned_on_block_at: times.1,
-            cruise_level_ft: numbers[0],
-            fuel_planned_kg: numbers[1],
-            passengers: numbers[2],
-            cargo_kg: numbers[3],
-        }
-    })
-}
-
-fn report() -> impl Strategy<Value = Report> {
-    let times = vec(option::of(time()), 4);
-    let numbers = vec(option::of(any::<i32>()), 7);
-    (times, option::of(text()), numbers).prop_map(|(times, actual_arrival, numbers)| Report {
-        off_block_at: times[0],
-        take_off_at: times[1],
-        landing_at: times[2],
-        on_block_at: times[3],
-        actual_arrival,
-        block_time_min: numbers[0],
-        flight_time_min: numbers[1],
-        distance_centi_nmi: numbers[2],
-        fuel_used_kg: numbers[3],
-        zero_fuel_weight_kg: numbers[4],
-        landing_rate_fpm: numbers[5],
-        g_force_milli: numbers[6],
-    })
-}
-
-fn fields() -> impl Strategy<Value = Option<Personal<CustomFields>>> {
-    let known = btree_map(text(), text(), 0..4).prop_map(Personal::Known);
-    option::of(prop_oneof![9 => known, 1 => Just(Personal::Erased)])
-}
-
-fn filing() -> impl Strategy<Value = Filing> {
-    let kind = select(vec![SourceKind::Manual, SourceKind::Acars]);
-    let source = (kind, option::of(text()));
-    let content = (plan(), report(), option::of(personal()), fields());
-    let flown = (option::of(any::<u128>()), option::of(any::<u128>()));
-    (any::<u128>(), source, content, flown).prop_map(|(pilot, (kind, client), content, flown)| {
-        let (plan, report, remarks, custom_fields) = content;
-        Filing {
-            pilot: UserId(Uuid::from_u128(pilot)),
-            source: Source { kind, client },
-            plan,
-            report,
-            remarks,
-            custom_fields,
-            bid: flown.0.map(|id| BidId(Uuid::from_u128(id))),
-            scheduled_flight: flown.1.map(|id| ScheduledFlightId(Uuid::from_u128(id))),
-        }
-    })
-}
-
-fn credit() -> impl Strategy<Value = Credit> {
-    select(vec![Credit::Full, Credit::Hours, Credit::None])
-}
-
-fn by() -> impl Strategy<Value = Option<UserId>> {
-    option::of(any::<u128>().prop_map(|id| UserId(Uuid::from_u128(id))))
-}
-
-fn user_event() -> impl Strategy<Value = DomainEvent> {
-    let names = (option::of(personal()), personal(), option::of(personal()));
-    let registered = (names, roles(), any::<[bool; 3]>()).prop_map(|(names, roles, flags)| {
-        UserEvent::Registered(Registration {
-            email: names.0,
-            display_name: names.1,
-            callsign: names.2,
-            roles,
-            managed: flags[0],
-            machine: flags[1],
-            pending: flags[2],
-        })
-    });
-    let scopes = btree_set(select(Scope::ALL.to_vec()), 0..=12);
-    let issued = (
-        key_id(),
-        personal(),
-        scopes,
-        option::of(time()),
-        any::<bool>(),
-    )
-        .prop_map(|(key_id, name, scopes, expires_at, managed)| {
-            UserEvent::ApiKeyIssued(ApiKeyGrant {
-                key_id,
-                name,
-                scopes,
-                expires_at,
-                managed,
-            })
-        });
-    prop_oneof![
-        registered,
-        issued,
-        roles().prop_map(|roles| UserEvent::RolesChanged { roles }),
-        personal().prop_map(|reason| UserEvent::Suspended { reason }),
-        (key_id(), time()).prop_map(|(link_id, expires_at)| UserEvent::LoginLinkIssued {
-            link_id,
-            expires_at
-        }),
-    ]
-    .prop_map(DomainEvent::from)
-}
-
-fn pirep_event() -> impl Strategy<Value = DomainEvent> {
-    let edited = (
-        option::of(plan()),
-        option::of(report()),
-        option::of(personal()),
-        option::of(personal()),
-        fields(),
-    )
-        .prop_map(|(plan, report, remarks, reason, custom_fields)| {
-            PirepEvent::Edited(Edit {
-                plan,
-                report,
-                remarks,
-                reason,
-                custom_fields,
-            })
-        });
-    prop_oneof![
-        filing().prop_map(PirepEvent::Drafted),
-        filing().prop_map(PirepEvent::Prefiled),
-        edited,
-        (report(), option::of(any::<i32>()), any::<bool>()).prop_map(
-            |(report, last_sequence, held)| PirepEvent::Submitted {
-                report,
-                last_sequence,
-                held
-            }
-        ),
-        (by(), credit(), option::of(personal())).prop_map(|(by, credit, comment)| {
-            PirepEvent::Accepted {
-                by,
-                credit,
-                comment,
-            }
-        }),
-        (by(), personal(), credit()).prop_map(|(by, reason, credit)| PirepEvent::Rejected {
-            by,
-            reason,
-            credit
-        }),
-        personal().prop_map(|question| PirepEvent::Asked { question }),
-    ]
-    .prop_map(DomainEvent::from)
-}
-
 fn kind() -> impl Strategy<Value = i16> {
     let kinds: Vec<i16> = golden().values().map(|stored| stored.kind).collect();
     prop_oneof![9 => select(kinds), 1 => any::<i16>()]
@@ -557,11 +363,14 @@ fn survives(kind: i16, payload: &[u8]) {
 
 proptest! {
     #[test]
-    fn what_is_written_is_what_is_read(event in prop_oneof![user_event(), pirep_event()]) {
-        let stored = stored("any", &event);
-        let decoded = read("any", &stored, &ring()).unwrap();
-        prop_assert_eq!(&decoded.event, &event);
-        prop_assert!(decoded.missing.is_empty());
+    fn what_is_written_is_what_is_read_of_every_kind(events in drawn::each()) {
+        for (kind, event) in drawn::kinds().zip(&events) {
+            let stored = stored("any", event);
+            prop_assert_eq!(stored.kind, kind as i16);
+            let decoded = read("any", &stored, &ring()).unwrap();
+            prop_assert_eq!(&decoded.event, event);
+            prop_assert!(decoded.missing.is_empty());
+        }
     }
 
     #[test]
@@ -598,7 +407,7 @@ proptest! {
 
     #[test]
     fn truncated_and_mangled_events_are_survived(
-        event in prop_oneof![user_event(), pirep_event()],
+        event in drawn::event(),
         kind in kind(),
         cut in any::<prop::sample::Index>(),
         at in any::<prop::sample::Index>(),
@@ -616,14 +425,132 @@ proptest! {
     }
 }
 
+/// A text of this field sealed as an event's is, whatever its bytes are.
+fn sealed(event: &str, field: &str, text: &[u8]) -> Sealed {
+    let subject = SUBJECT.0.as_bytes().as_slice();
+    let aad = [
+        b"albatross sealed text v1".as_slice(),
+        event_id(event).as_bytes().as_slice(),
+        subject,
+        field.as_bytes(),
+    ]
+    .concat();
+    let (nonce, ciphertext) = DataKey::new(&DATA_KEY).seal(&aad, text).unwrap();
+    Sealed {
+        subject: subject.to_vec(),
+        nonce: nonce.to_vec(),
+        ciphertext,
+    }
+}
+
+proptest! {
+    /// Behind the seal the bytes are read once more.
+    #[test]
+    fn whatever_was_sealed_is_survived(
+        text in prop_oneof![
+            vec(any::<u8>(), 0..60),
+            "\\{(\"[a-z]{1,3}\":(\"[a-z]{0,3}\"|[0-9]{1,3}|null|\\{\\}),?){0,3}\\}".prop_map(String::into_bytes),
+            btree_map(any::<String>(), any::<String>(), 0..3).prop_map(|it| serde_json::to_vec(&it).unwrap()),
+        ],
+    ) {
+        let payload = PirepEdited {
+            custom_fields: Some(sealed("x", "custom_fields", &text)),
+            remarks: Some(sealed("x", "remarks", b"all right")),
+            ..PirepEdited::default()
+        };
+        let kind = EventKind::PirepEdited as i16;
+        let read = decode(kind, 1, event_id("x"), &payload.encode_to_vec(), &ring());
+        let read = read.map(|decoded| decoded.event);
+        let fields = serde_json::from_slice::<CustomFields>(&text);
+        prop_assert_eq!(read, match fields {
+            Ok(fields) => Ok(PirepEvent::Edited(Edit {
+                remarks: Some("all right".into()),
+                custom_fields: Some(fields.into()),
+                ..Edit::default()
+            }).into()),
+            Err(_) => Err(DecodeError::Invalid("custom_fields")),
+        });
+    }
+}
+
+const FLIGHT: Uuid = Uuid::from_u128(0xF11);
+
+fn open(sealed: &[u8], keys: &KeyRing) -> Result<Personal<String>, DecodeError> {
+    open_log_line(FLIGHT, 3, SUBJECT, sealed, keys)
+}
+
 #[test]
 fn a_line_of_a_log_opens_where_it_was_written_and_nowhere_else() {
-    let [flight, other] = [1, 2].map(Uuid::from_u128);
-    let sealed = seal_log_line(flight, 3, SUBJECT, "Flaps 5", &ring()).unwrap();
-    let open = |flight, sequence| open_log_line(flight, sequence, SUBJECT, &sealed, &ring());
-    assert_eq!(open(flight, 3).unwrap(), Personal::from("Flaps 5"));
-    for (flight, sequence) in [(flight, 4), (other, 3)] {
-        let moved = open(flight, sequence);
+    let sealed = seal_log_line(FLIGHT, 3, SUBJECT, "Flaps 5", &ring()).unwrap();
+    assert_eq!(open(&sealed, &ring()).unwrap(), Personal::from("Flaps 5"));
+    let mut same_key = ring();
+    let pilot = UserId(Uuid::from_u128(9));
+    same_key.insert(pilot, Arc::new(DataKey::new(&DATA_KEY)));
+    for (flight, sequence, of) in [
+        (FLIGHT, 4, SUBJECT),
+        (Uuid::from_u128(2), 3, SUBJECT),
+        (FLIGHT, 3, pilot),
+    ] {
+        let moved = open_log_line(flight, sequence, of, &sealed, &same_key);
         assert!(matches!(moved, Err(DecodeError::Tampered(_))), "{moved:?}");
     }
+}
+
+#[test]
+fn a_line_of_a_log_of_the_first_release_still_opens() {
+    let golden = "014519d3618b13fde929a9693197632002365bce42957fb1fa5374e8063f6f50965c4dca";
+    let sealed = seal_log_line(FLIGHT, 3, SUBJECT, "Flaps 5", &ring()).unwrap();
+    assert_eq!(hex(&sealed), golden);
+}
+
+proptest! {
+    #[test]
+    fn a_line_of_a_log_opens_with_its_key_and_as_it_was_sealed_only(
+        text in any::<String>(),
+        at in any::<prop::sample::Index>(),
+        change in 1..=u8::MAX,
+        other in any::<[u8; KEY_LENGTH]>(),
+    ) {
+        let sealed = seal_log_line(FLIGHT, 3, SUBJECT, &text, &ring()).unwrap();
+        prop_assert_eq!(open(&sealed, &ring()), Ok(Personal::Known(text)));
+        prop_assert_eq!(open(&sealed, &KeyRing::default()), Ok(Personal::Erased));
+
+        let refused = Err(DecodeError::Tampered("log line"));
+        let mut foreign = KeyRing::default();
+        foreign.insert(SUBJECT, Arc::new(DataKey::new(&other)));
+        prop_assert_eq!(open(&sealed, &foreign), refused.clone());
+        let at = at.index(sealed.len());
+        let mut changed = sealed.clone();
+        changed[at] ^= change;
+        prop_assert_eq!(open(&changed, &ring()), refused.clone());
+        prop_assert_eq!(open(&sealed[..at], &ring()), refused);
+    }
+
+    #[test]
+    fn whatever_is_said_to_be_a_line_of_a_log_is_refused(
+        version in prop_oneof![Just(1), any::<u8>()],
+        rest in vec(any::<u8>(), 0..80),
+    ) {
+        let refused = Err(DecodeError::Tampered("log line"));
+        prop_assert_eq!(open(&[vec![version], rest].concat(), &ring()), refused.clone());
+        prop_assert_eq!(open(&[], &ring()), refused);
+    }
+}
+
+/// Sealed by whoever has the key, and no text.
+#[test]
+fn a_line_of_a_log_that_is_no_text_is_an_error() {
+    let aad = [
+        b"albatross log line v1".as_slice(),
+        FLIGHT.as_bytes().as_slice(),
+        &3_i32.to_be_bytes(),
+        SUBJECT.0.as_bytes(),
+    ]
+    .concat();
+    let (nonce, ciphertext) = DataKey::new(&DATA_KEY).seal(&aad, &[0xFF]).unwrap();
+    let sealed = [&[1], nonce.as_slice(), &ciphertext].concat();
+    assert_eq!(
+        open(&sealed, &ring()),
+        Err(DecodeError::Invalid("log line"))
+    );
 }

@@ -6,6 +6,7 @@ mod bids;
 mod catalogue;
 mod codec;
 mod commands;
+mod drawn;
 mod given;
 mod life_cycle;
 mod packing;

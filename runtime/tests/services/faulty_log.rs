@@ -1,5 +1,5 @@
-//! A log that delivers twice, does not say what it did, cannot be read in one place, has been restored, or lets others go
-//! first.
+//! A log that delivers twice, does not say what it did, wakes nobody, cannot be read in one place, has been restored, or lets
+//! others go first.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +38,9 @@ pub struct FaultyLog {
     pub epoch: Mutex<Option<Uuid>>,
     /// What is appended is told to nobody.
     pub mute: AtomicBool,
+    /// Nobody is woken by what is appended, as by another process whose wake-ups are lost.
+    pub silent: AtomicBool,
+    pub never: watch::Sender<Head>,
 }
 
 impl FaultyLog {
@@ -54,6 +57,8 @@ impl FaultyLog {
             before_page: Mutex::default(),
             epoch: Mutex::default(),
             mute: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
+            never: watch::Sender::default(),
         })
     }
 }
@@ -130,7 +135,10 @@ impl EventStore for FaultyLog {
     }
 
     fn appended(&self) -> watch::Receiver<Head> {
-        self.inner.appended()
+        match self.silent.load(Ordering::Relaxed) {
+            true => self.never.subscribe(),
+            false => self.inner.appended(),
+        }
     }
 
     fn hint(&self, position: i64) {

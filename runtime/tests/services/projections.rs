@@ -598,3 +598,34 @@ async fn what_a_holder_leaves_behind_is_projected_without_another_append() {
     });
     shown.await.expect("the lane waits for another append");
 }
+
+/// Nobody looks at an idle log, but for a sweep once a minute: the safety net under wake-ups that are lost.
+#[tokio::test]
+async fn what_woke_nobody_is_projected_a_minute_later_and_not_looked_for_before() {
+    let (stage, log) = faulty_stage().await;
+    let bob = stage.pilot("Bob").await;
+    log.silent.store(true, Ordering::Relaxed);
+    let cancel = CancellationToken::new();
+    let _running = cancel.clone().drop_guard();
+    let airline = stage.airline.clone();
+    tokio::spawn(async move { airline.project(&supervisor(), &cancel).await });
+    tokio::time::pause();
+    // Both lanes have found nothing to do, and wait.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let reached = async || {
+        let [people, flights] =
+            Lane::ALL.map(|lane| stage.stores.read_model.checkpoint(lane.name()));
+        [
+            people.await.unwrap().position,
+            flights.await.unwrap().position,
+        ]
+    };
+    let before = reached().await;
+    let pireps = &stage.airline.pireps;
+    let filed = pireps.create(&bob, flight("SKY1"), WriteOptions::default());
+    let filed = filed.await.unwrap().position;
+    tokio::time::sleep(Duration::from_secs(58)).await;
+    assert_eq!(reached().await, before, "an idle log is not polled");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert_eq!(reached().await, [filed; 2]);
+}

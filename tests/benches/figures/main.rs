@@ -12,6 +12,7 @@ mod append;
 mod cluster;
 mod copy;
 mod filing;
+mod floors;
 mod http;
 mod key_check;
 mod load;
@@ -21,6 +22,7 @@ mod pgbench;
 mod reading;
 mod single_executable;
 mod telemetry;
+mod tracks;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -48,12 +50,14 @@ async fn main() {
         each: Duration::from_secs(from_environment("SECONDS").unwrap_or(2)),
     };
     let mut table = Table::new("benchmarks.md", "make bench", measured::COLUMNS);
+    floors::measure(&mut table, effort).await;
     let append = append::measure(&mut table, effort).await;
     reading::measure(&mut table, effort).await;
     reading::visible(&mut table, effort).await;
     key_check::measure(&mut table, effort).await;
     filing::measure(&mut table, effort, append).await;
     telemetry::measure(&mut table, effort).await;
+    tracks::measure(&mut table, effort).await;
     single_executable::measure(&mut table, effort).await;
     if from_environment::<u8>("CLUSTER").is_some_and(|asked| asked > 0) {
         cluster::measure(&mut table).await;

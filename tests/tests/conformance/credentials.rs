@@ -2,7 +2,7 @@
 
 use albatross::adapters::chain;
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind};
-use albatross::ports::event_store::{ClientRequest, SubjectKey};
+use albatross::ports::event_store::{Append, ClientRequest, SubjectKey};
 use futures::future::join_all;
 use rstest::rstest;
 use uuid::Uuid;
@@ -228,4 +228,38 @@ async fn an_erased_persons_key_and_requests_are_gone_and_nobody_elses(
     }
     assert_eq!(known, [3, 4]);
     assert_eq!(chain::verify(&**events).await.unwrap().events, 6);
+}
+
+/// Requests that go into the log together with the erasure, as whoever waits for one commit does.
+#[rstest]
+#[tokio::test]
+async fn what_an_erased_person_asked_for_in_the_same_commit_is_forgotten(
+    #[values(Memory, Sqlite, Postgres)] adapter: Adapter,
+) {
+    let storage = storage(adapter).await;
+    let events = &storage.events;
+    let erased = Uuid::new_v4();
+    events.append(append(erased, 0, 1)).await.unwrap();
+    let requests = 0..8_u8;
+    let asked = requests.clone().map(|n| Append {
+        actor: format!("user:{erased}"),
+        request: Some(ClientRequest {
+            key: [n; 32],
+            body_digest: [n; 32],
+            secret: false,
+        }),
+        ..append(Uuid::new_v4(), 0, 1)
+    });
+    let erase = Append {
+        credentials: vec![CredentialChange::Erase { subject: erased }],
+        ..append(erased, 1, 1)
+    };
+    let all = asked.chain([erase]).map(|append| events.append(append));
+    for appended in join_all(all).await {
+        appended.unwrap();
+    }
+    for n in requests {
+        let found = events.request(&[n; 32]).await.unwrap();
+        assert_eq!(found, None);
+    }
 }

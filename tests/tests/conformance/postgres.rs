@@ -243,6 +243,41 @@ async fn an_append_is_refused_outside_read_committed(#[case] begin: &'static str
     );
 }
 
+/// Whoever set it up may have asked for speed.
+#[tokio::test]
+async fn what_is_acknowledged_is_flushed_whatever_the_database_is_set_to() {
+    let storage = storage(Postgres).await;
+    let mut owner = PgConnection::connect(&storage.url).await.unwrap();
+    let watched = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$; \
+         CREATE TABLE said (setting text); \
+         CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             INSERT INTO said VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$; \
+         CREATE TRIGGER say AFTER INSERT ON log.events FOR EACH ROW EXECUTE FUNCTION say()";
+    sqlx::raw_sql(watched).execute(&mut owner).await.unwrap();
+    let mut set = PgConnection::connect(&storage.url).await.unwrap();
+    let set: String = sqlx::query_scalar("SHOW synchronous_commit")
+        .fetch_one(&mut set)
+        .await
+        .unwrap();
+    assert_eq!(set, "off");
+    let events = open(&storage.url).await.unwrap().events;
+    let stream = Uuid::new_v4();
+    // The first of a log, and of those behind it one event, many, and many commands.
+    for (version, count) in [(0, 1), (1, 1), (2, 3)] {
+        let appended = events.append(append(stream, version, count)).await;
+        appended.unwrap();
+    }
+    let at_once = (0..20).map(|_| events.append(append(Uuid::new_v4(), 0, 1)));
+    for appended in futures::future::join_all(at_once).await {
+        appended.unwrap();
+    }
+    let said: Vec<(String, i64)> = sqlx::query_as("SELECT setting, count(*) FROM said GROUP BY 1")
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
+    assert_eq!(said, [("on".to_owned(), 25)]);
+}
+
 /// A lost connection after COMMIT was sent: the combiner repeats, and the log answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn connections_that_are_cut_under_load_lose_and_double_nothing() {

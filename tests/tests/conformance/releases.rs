@@ -3,7 +3,7 @@
 use albatross::adapters::{Stores, open};
 use albatross::ports::read_model::{Change, Checkpoint, Row, Table, Value};
 use rstest::rstest;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection, raw_sql};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -243,6 +243,69 @@ async fn tables_that_nobody_uses_go_and_who_comes_back_begins_anew(
     let downgraded = process(&earlier, EARLIER).await;
     assert_eq!(state(&downgraded, &FLIGHTS).await, (1, at(7)));
     assert_eq!(state(&later_process, &FLIGHTS_CHANGED).await, (1, at(7)));
+}
+
+/// Something of somebody else's is made of a table: it stays, and goes once nothing is made of it any more.
+#[rstest]
+#[case::by_a_view(
+    Postgres,
+    "CREATE VIEW theirs AS SELECT id FROM read.flights",
+    "DROP VIEW theirs"
+)]
+#[case::by_a_foreign_key(
+    Sqlite,
+    "CREATE TABLE theirs (id BLOB REFERENCES flights (id)); INSERT INTO theirs SELECT id FROM flights",
+    "DROP TABLE theirs"
+)]
+#[tokio::test]
+async fn a_table_that_cannot_be_dropped_keeps_no_other(
+    #[case] adapter: Adapter,
+    #[case] hold: &'static str,
+    #[case] let_go: &'static str,
+) {
+    static LAST: Table = Table {
+        name: "pilots",
+        lane: "flights",
+        revision: 2,
+        columns: &[],
+    };
+    let earlier = filled(adapter).await;
+    let later_process = process(&earlier, LATER).await;
+    commit(&later_process, vec![later(1)], 7).await;
+    execute(&earlier, hold).await;
+    let last = process(&earlier, &[&FLIGHTS, &LAST]).await;
+    look(&last, LOOKS - 1).await;
+    // The lane whose table is held is the first that is looked at.
+    let refused = last.read_model.keep().await.unwrap_err().to_string();
+    let reason = match adapter {
+        Postgres => "depend on it",
+        _ => "FOREIGN KEY constraint failed",
+    };
+    assert!(refused.contains(reason), "{refused}");
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "held");
+    let other = later_process.read_model.count(&FLIGHTS_CHANGED, vec![]);
+    assert!(other.await.is_err(), "nobody held it");
+    // As often as somebody looks.
+    assert!(last.read_model.keep().await.is_err());
+    assert_eq!(state(&earlier, &FLIGHTS).await, (7, at(7)), "held");
+
+    execute(&earlier, let_go).await;
+    look(&last, 1).await;
+    assert!(earlier.read_model.count(&FLIGHTS, vec![]).await.is_err());
+    assert_eq!(state(&last, &FLIGHTS).await, (0, NEVER));
+}
+
+/// By somebody else than the program.
+async fn execute(storage: &Storage, sql: &'static str) {
+    if let Some(directory) = storage.url.strip_prefix("sqlite:") {
+        let url = format!("sqlite:{directory}/read.db");
+        let mut file = SqliteConnection::connect(&url).await.unwrap();
+        raw_sql(sql).execute(&mut file).await.unwrap();
+        file.close().await.unwrap();
+    } else {
+        let mut owner = PgConnection::connect(&storage.url).await.unwrap();
+        raw_sql(sql).execute(&mut owner).await.unwrap();
+    }
 }
 
 #[rstest]

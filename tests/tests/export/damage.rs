@@ -102,6 +102,17 @@ type Damage = fn(&mut Vec<String>);
     |lines: &mut Vec<String>| change(lines, "log", 0, json!({"flight": "00000000-0000-0000-0000-000000000001"})),
     "is not as it was written: it does not cover"
 )]
+#[case::log_emptied(
+    |lines: &mut Vec<String>| change(lines, "log", 1, json!({"lines": []})),
+    "is not as it was written: it does not cover"
+)]
+#[case::log_that_is_not_base64(
+    |lines: &mut Vec<String>| {
+        let line = json!({"sequence": 0, "time": "2026-01-01T00:00:00Z", "sealed": "?"});
+        change(lines, "log", 0, json!({"lines": [line]}));
+    },
+    "is not as it was written: not base64"
+)]
 #[case::log_removed(
     |lines: &mut Vec<String>| { lines.remove(nth(lines, "log", 1)); },
     "is not as it was written: it does not cover"
@@ -259,7 +270,8 @@ proptest! {
             r#"\{"export":.{0,60}"#,
         ],
         lines in prop::collection::vec(prop_oneof![
-            r#"\{"(event|key|track|commit|end|export)":\{("[a-z]{1,9}":[0-9a-z"]{1,9},?){0,4}\}\}"#,
+            r#"\{"(event|key|track|log|commit|end|export)":\{("[a-z]{1,9}":[0-9a-z"]{1,9},?){0,4}\}\}"#,
+            r#"\{"log":\{"flight":"0{8}-0000-0000-0000-0{11}[0-9]","lines":\[(\{"sequence":-?[0-9]{1,11},"time":"20[0-9]{2}-01-01T00:00:00Z","sealed":"([A-Za-z0-9+/]{4}){0,3}"\}){0,2}\]\}\}"#,
             r#"\{"commit":\{"position":-?[0-9]{1,19},"hash":"[A-Za-z0-9+/]{43}=","file":"[A-Za-z0-9+/]{43}="\}\}"#,
             any::<String>(),
         ], 0..6),

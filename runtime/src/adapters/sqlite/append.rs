@@ -40,7 +40,7 @@ impl Appender {
         let mut head = head(&mut transaction).await?;
         let versions = versions(&mut transaction, commands).await?;
         let mut outcomes = Vec::with_capacity(commands.len());
-        let mut events = Vec::new();
+        let (mut events, mut accepted) = (Vec::new(), Vec::new());
         for command in commands {
             let actual = versions.get(&command.stream_id).copied().unwrap_or(0);
             let outcome = match admit(&mut transaction, command, actual).await? {
@@ -50,7 +50,7 @@ impl Appender {
                         version: actual + command.events.len() as i32,
                         position: head.position + events.len() as i64,
                     };
-                    write_facts(&mut transaction, command, appended).await?;
+                    accepted.push((command, appended));
                     Ok(appended)
                 }
                 Admission::Repeated(appended) => Ok(appended),
@@ -60,6 +60,10 @@ impl Appender {
         }
         if !events.is_empty() {
             head = write_events(&mut transaction, &head, &events).await?;
+        }
+        // Behind all events: an erasure tells by them whose requests there are.
+        for (command, appended) in accepted {
+            write_facts(&mut transaction, command, appended).await?;
         }
         transaction.commit().await?;
         self.single.remember(head);

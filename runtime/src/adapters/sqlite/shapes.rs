@@ -50,15 +50,24 @@ pub async fn keep(database: &Database, shapes: &Shapes) -> Result<(), StoreError
     if look.others.is_empty() {
         return Ok(());
     }
+    // By itself: a table that cannot be dropped now must not take it back.
     let mut transaction = database.writer.begin().await?;
     lane_tables::say_all_used(&mut *transaction, shapes).await?;
-    let mut dropped = Vec::new();
-    for lane in look.others {
-        if lane_tables::look_at(&mut *transaction, &lane).await? {
-            dropped.push(lane);
-        }
-    }
     transaction.commit().await?;
-    dropped.iter().for_each(|lane| lane_tables::tell(lane));
+    // One that cannot be dropped, since rows of somebody else's refer to it perhaps, keeps none of the others.
+    let mut looked = Ok(());
+    for lane in look.others {
+        looked = looked.and(look_at(database, &lane).await);
+    }
+    looked
+}
+
+async fn look_at(database: &Database, lane: &str) -> Result<(), StoreError> {
+    let mut transaction = database.writer.begin().await?;
+    let dropped = lane_tables::look_at(&mut *transaction, lane).await?;
+    transaction.commit().await?;
+    if dropped {
+        lane_tables::tell(lane);
+    }
     Ok(())
 }
