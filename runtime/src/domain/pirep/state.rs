@@ -278,7 +278,7 @@ impl Pirep {
     }
 
     fn edit(&mut self, edit: &Edit) {
-        // Staff say why.
+        // Whoever says why corrects what was sent, so that sending it again does not undo it: staff must, a pilot may.
         if edit.reason.is_some() {
             self.corrected = Some(Box::new(self.sent()));
         } else if let Some(mut sent) = self.corrected.take() {
