@@ -288,7 +288,7 @@ fn warnings(pirep: &Pirep, track: Extent, fields: &[PirepField]) -> Vec<Warning>
     }
     let expected = pirep.last_sequence.map_or(0, |last| i64::from(last) + 1);
     // Whoever counts from 1 sends one less, which is not looked up for a list.
-    if track.count + 1 < expected {
+    if track.count + 1 < expected || track.last_sequence < pirep.last_sequence {
         warnings.push(Warning {
             pointer: "/track/positions".into(),
             code: "track-incomplete",

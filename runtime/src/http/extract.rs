@@ -11,10 +11,11 @@ use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use crate::domain::ids::UserId;
 use crate::http::caller::Caller;
 use crate::http::problem::{FieldError, Problem, kind};
 use crate::http::receive::{Limits, incomplete, receive};
-use crate::http::room::{FREE, Room};
+use crate::http::room::{Each, FREE, Room, turn};
 use crate::http::strict::Strict;
 
 /// Largest body that is read, in bytes, but for whole flights.
@@ -26,6 +27,13 @@ const USUAL: Limits = Limits {
     most: MAX_BODY_BYTES,
     room: &ROOM,
 };
+/// Of those who are not known, who take no room from others.
+const OF_STRANGERS: Limits = Limits {
+    most: FREE,
+    ..USUAL
+};
+/// Of each user so many are received at a time, so that nobody takes all the room of an airline.
+static RECEIVED: Each<UserId> = Each::new(4);
 /// How much of a member's name an answer repeats.
 const MAX_NAME_CHARS: usize = 64;
 /// The same for what is said of a value, which may repeat the value.
@@ -102,7 +110,16 @@ async fn received<S: Send + Sync>(mut request: Request, state: &S) -> Result<Byt
         return Ok(bytes);
     }
     match request.extensions().get::<Caller>() {
-        Some(caller) => receive(caller.airline, request.into_body(), &USUAL).await,
+        Some(Caller {
+            airline,
+            identity: Some(identity),
+            ..
+        }) => {
+            let (airline, user) = (*airline, identity.user());
+            let _receives = turn(RECEIVED.of(user).acquire_owned()).await?;
+            receive(airline, request.into_body(), &USUAL).await
+        }
+        Some(caller) => receive(caller.airline, request.into_body(), &OF_STRANGERS).await,
         // The operator, on a port of its own.
         None => {
             let bytes = Bytes::from_request(request, state).await;

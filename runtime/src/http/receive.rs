@@ -5,14 +5,17 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, HttpBody};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::domain::ids::TenantId;
 use crate::http::problem::{Problem, kind};
 use crate::http::room::{Room, Taken};
 
-/// Whoever sends nothing for so long is not waited for.
+/// Whoever sends less than a part in so long is not waited for.
 const IDLE: Duration = Duration::from_secs(30);
+const PART: usize = 64 * 1024;
+/// Whoever is refused is listened to for so long: who is cut off in the middle of sending may not read why.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How much of a kind of bodies is received.
 pub struct Limits {
@@ -34,18 +37,23 @@ pub async fn receive(airline: TenantId, body: Body, limits: &Limits) -> Result<B
     let longest = longest.unwrap_or(usize::MAX).min(limits.most);
     let mut chunks = body.into_data_stream();
     let (mut received, mut in_one, mut room) = (BytesMut::new(), None, None);
-    while let Some(chunk) = next(&mut chunks).await? {
+    let (mut until, mut wanted) = (Instant::now() + IDLE, PART);
+    while let Some(chunk) = next(&mut chunks, until).await? {
         let size = received.len() + chunk.len();
+        if size >= wanted {
+            (until, wanted) = (Instant::now() + IDLE, size + PART);
+        }
         if size > limits.most {
             return Err(kind::BODY_TOO_LARGE.into());
         }
         if size > limits.free && room.is_none() {
             let granted = limits.room.take(airline, longest).await;
             if granted.is_err() {
-                // Whoever is cut off in the middle of sending may not read why.
-                while let Ok(Some(_)) = next(&mut chunks).await {}
+                let until = Instant::now() + FAREWELL;
+                while let Ok(Some(_)) = next(&mut chunks, until).await {}
             }
             room = Some(granted?);
+            until = Instant::now() + IDLE;
         }
         if exact == Some(chunk.len() as u64) {
             in_one = Some(chunk);
@@ -68,8 +76,8 @@ pub fn incomplete() -> Problem {
     Problem::new(kind::INVALID_REQUEST).detail("the body ended before it was complete")
 }
 
-async fn next(chunks: &mut BodyDataStream) -> Result<Option<Bytes>, Problem> {
-    match timeout(IDLE, chunks.next()).await {
+async fn next(chunks: &mut BodyDataStream, until: Instant) -> Result<Option<Bytes>, Problem> {
+    match timeout_at(until, chunks.next()).await {
         Ok(chunk) => chunk.transpose().map_err(|_| incomplete()),
         Err(_) => Err(kind::BODY_STALLED.into()),
     }

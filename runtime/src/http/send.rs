@@ -46,14 +46,16 @@ pub fn in_parts(
             tracing::debug!("an answer was not taken to its end");
         }
     });
-    Body::from_stream(unfold(Some(receiver), async |receiver| {
+    let taken = unfold(Some(receiver), async |receiver| {
         let mut receiver = receiver?;
         match receiver.recv().await {
             Some(Some(part)) => Some((Ok(part), Some(receiver))),
             Some(None) => None,
             None => Some((Err(io::Error::from(io::ErrorKind::TimedOut)), None)),
         }
-    }))
+    });
+    // Whatever compresses it asks again after the end.
+    Body::from_stream(taken.fuse())
 }
 
 /// One part after the other, and nothing after the last.
@@ -113,6 +115,7 @@ mod tests {
             sleep(IDLE / 3).await;
         }
         assert_eq!(size, SIZE);
+        assert!(body.frame().await.is_none());
         assert!(is_free(&ROOM).await);
     }
 

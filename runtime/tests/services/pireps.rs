@@ -350,7 +350,7 @@ async fn a_submitted_report_is_completed_from_the_track() {
             block_time_min: Some(7),
             ..Report::default()
         }),
-        last_sequence: Some(9),
+        last_sequence: Some(8),
         ..Submit::default()
     };
     let pireps = &stage.airline.pireps;

@@ -58,7 +58,7 @@ async fn file_pirep(
 /// before is not stored again, so that it may be sent again as often as it takes. Where the flight takes no other plan and report
 /// any more, after its verdict for instance, the answer is 409, and track and log are stored all the same.
 ///
-/// A body has up to 8 MiB. One of more than 1 MiB may take ten minutes to come, as long as no 30 seconds pass without any of
+/// A body has up to 8 MiB. One of more than 1 MiB may take ten minutes to come, as long as any 30 seconds bring 64 KiB of
 /// it: else the answer is 408. While others take all the room for such bodies it is 503.
 #[utoipa::path(put, path = "/pireps/{id}", operation_id = "putPirep", tag = "pireps",
     request_body = FilePirep,

@@ -258,9 +258,14 @@ mod tests {
         assert!(begun.elapsed() > Duration::from_secs(90));
 
         let begun = Instant::now();
-        let trickles = slow(second * 29, 1, LARGE);
-        assert_eq!(send(4, trickles).await, StatusCode::REQUEST_TIMEOUT);
+        let too_slow = slow(second * 29, 64 * 1024, 6 << 20);
+        assert_eq!(send(4, too_slow).await, StatusCode::REQUEST_TIMEOUT);
         assert_eq!(begun.elapsed().as_secs(), 600);
+
+        let begun = Instant::now();
+        let trickles = slow(second, 1, LARGE);
+        assert_eq!(send(4, trickles).await, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(begun.elapsed().as_secs(), 30);
 
         let begun = Instant::now();
         let falls_silent = iter([Ok::<_, Infallible>(Bytes::from(vec![b' '; LARGE]))]);

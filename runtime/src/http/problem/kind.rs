@@ -53,7 +53,7 @@ kinds! {
     NOT_ACCEPTABLE = NOT_ACCEPTABLE "not-acceptable" "No acceptable representation"
         "The API answers in JSON. Accept application/json, or leave the Accept header out.";
     BODY_STALLED = REQUEST_TIMEOUT "body-stalled" "The body did not come"
-        "Nothing more of the body came for 30 seconds, or not all of it in ten minutes. Send it again, over a better line.";
+        "Less than 64 KiB of the body came in 30 seconds, or not all of it in ten minutes. Send it again, over a better line.";
     CONFLICT = CONFLICT "conflict" "In conflict with what is there"
         "Something that must be unique or unchanged is not. The detail says what.";
     ILLEGAL_TRANSITION = CONFLICT "illegal-transition" "Not possible in this state"
