@@ -1,5 +1,6 @@
 //! What handlers take from a request: body, path and query, with every mistake named by its pointer.
 
+use axum::body::HttpBody;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::middleware::Next;
@@ -32,7 +33,7 @@ const OF_STRANGERS: Limits = Limits {
     most: FREE,
     ..USUAL
 };
-/// Of each user so many are received at a time, so that nobody takes all the room of an airline.
+/// Of each user so many that take room are received at a time, so that nobody takes all the room of an airline.
 static RECEIVED: Each<UserId> = Each::new(4);
 /// How much of a member's name an answer repeats.
 const MAX_NAME_CHARS: usize = 64;
@@ -116,8 +117,13 @@ async fn received<S: Send + Sync>(mut request: Request, state: &S) -> Result<Byt
             ..
         }) => {
             let (airline, user) = (*airline, identity.user());
-            let _receives = turn(RECEIVED.of(user).acquire_owned()).await?;
-            receive(airline, request.into_body(), &USUAL).await
+            let body = request.into_body();
+            let is_small = body.size_hint().upper().is_some_and(|it| it <= FREE as u64);
+            let _receives = match is_small {
+                true => None,
+                false => Some(turn(RECEIVED.of(user).acquire_owned()).await?),
+            };
+            receive(airline, body, &USUAL).await
         }
         Some(caller) => receive(caller.airline, request.into_body(), &OF_STRANGERS).await,
         // The operator, on a port of its own.
