@@ -67,8 +67,9 @@ bench: ## Measure what is promised beside what it is compared with; CLUSTER=1 as
 # Servers of its own: thousands of vhosts would make those of the tests slow to start.
 bench-operator: ## Measure what the operator promises at scale, beside Capsule; TENANTS=100,300,1000 says how many there are
 	tests/prepare rust
+	tests/cluster/install-packages servers cluster
 	tests/capsule/build $(PEERS)/capsule
-	export ALBATROSS_SERVERS_DIR=$$(mktemp --directory)/servers; trap 'tests/cluster/servers down' EXIT; \
+	work=$$(mktemp --directory); chmod 711 $$work; export ALBATROSS_SERVERS_DIR=$$work/servers; trap 'tests/cluster/servers down' EXIT; \
 		ALBATROSS_CAPSULE=$(PEERS)/capsule RUSTFLAGS='-C target-feature=+crt-static' \
 		cargo bench --locked --target $(TARGET) -p albatross-tests --bench operator
 

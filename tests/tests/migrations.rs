@@ -112,6 +112,8 @@ fn told(statement: &[String]) -> String {
 fn made(statement: &[String]) -> Option<&str> {
     let words: Vec<&str> = statement.iter().map(String::as_str).collect();
     match words[..] {
+        // It may have been there.
+        ["CREATE", _, "IF", ..] => None,
         ["CREATE", "TABLE" | "FUNCTION" | "SCHEMA", name, ..] => Some(name),
         _ => None,
     }
@@ -130,11 +132,12 @@ fn expands(statement: &[String], made: &BTreeSet<&str>) -> bool {
         ["ALTER", "TABLE", table, ref rest @ ..] => {
             made.contains(table) || rest.split(|it| *it == ",").all(adds)
         }
-        // It may do anything: these are what takes something away.
+        // It may do anything: these are what takes something away. What stands in quotes is not read.
         ["DO", ..] => {
             let takes = ["ALTER", "DROP", "RENAME", "REVOKE", "TRUNCATE"];
             let deletes = words.windows(2).any(|it| it == ["DELETE", "FROM"]);
-            !deletes && !words.iter().any(|it| takes.contains(it))
+            let is_hidden = words.iter().any(|it| it.starts_with('\''));
+            !deletes && !is_hidden && !words.iter().any(|it| takes.contains(it))
         }
         _ => false,
     }
@@ -275,6 +278,18 @@ fn what_takes_something_away_is_named() {
         (
             "DO $$ BEGIN EXECUTE format('REVOKE INSERT ON t FROM %I', app); END $$;",
             "DO BEGIN EXECUTE FORMAT ( REVOKE INSERT ON …",
+        ),
+        (
+            "DO 'BEGIN DROP TABLE t; END';",
+            "DO 'BEGIN DROP TABLE T; END'",
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS t (a int); ALTER TABLE t DROP COLUMN a;",
+            "ALTER TABLE T DROP COLUMN A",
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS u (a int); ALTER TABLE IF EXISTS t DROP COLUMN a;",
+            "ALTER TABLE IF EXISTS T DROP COLUMN A",
         ),
         (
             "DO $$ BEGIN DELETE FROM t; END $$;",
