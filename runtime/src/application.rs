@@ -13,6 +13,7 @@ pub mod contact;
 pub mod declared;
 pub mod derived;
 pub mod desired;
+pub mod detached;
 pub mod envelope;
 pub mod erased;
 pub mod erasure;

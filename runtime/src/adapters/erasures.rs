@@ -40,13 +40,14 @@ impl FileErasures {
         ids.map_err(|_| format!("{} holds a line that is no id", self.path.display()).into())
     }
 
-    fn write(&self, subject: Uuid) -> Result<(), StoreError> {
+    fn write(&self, subjects: BTreeSet<Uuid>) -> Result<(), StoreError> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let _alone = self.lock().map_err(|error| self.cannot("lock", &error))?;
         let mut all = self.read()?;
-        if !all.insert(subject) {
+        if all.is_superset(&subjects) {
             return Ok(());
         }
+        all.extend(subjects);
         let lines: String = all.iter().map(|id| format!("{id}\n")).collect();
         let replaced = self.replace(lines.as_bytes());
         replaced.map_err(|error| self.cannot("write", &error))
@@ -85,9 +86,9 @@ impl FileErasures {
 
 #[async_trait]
 impl Erasures for FileErasures {
-    async fn note(&self, subject: Uuid) -> Result<(), StoreError> {
+    async fn note(&self, subjects: BTreeSet<Uuid>) -> Result<(), StoreError> {
         let ledger = self.clone();
-        spawn_blocking(move || ledger.write(subject)).await?
+        spawn_blocking(move || ledger.write(subjects)).await?
     }
 
     async fn all(&self) -> Result<BTreeSet<Uuid>, StoreError> {
@@ -102,9 +103,9 @@ pub struct MemoryErasures(Mutex<BTreeSet<Uuid>>);
 
 #[async_trait]
 impl Erasures for MemoryErasures {
-    async fn note(&self, subject: Uuid) -> Result<(), StoreError> {
+    async fn note(&self, subjects: BTreeSet<Uuid>) -> Result<(), StoreError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(subject);
+        all.extend(subjects);
         Ok(())
     }
 
@@ -124,12 +125,12 @@ mod tests {
         let path = folder.path().join("erased");
         let ledger = FileErasures::at(&path);
         assert!(ledger.all().await.unwrap().is_empty());
-        let [one, other] = [1, 2].map(Uuid::from_u128);
-        for subject in [other, one, other] {
-            ledger.note(subject).await.unwrap();
+        let [one, other, third] = [1, 2, 3].map(Uuid::from_u128);
+        for subjects in [vec![other], vec![one, third], vec![other]] {
+            ledger.note(subjects.into_iter().collect()).await.unwrap();
         }
         let again = FileErasures::at(&path).all().await.unwrap();
-        assert_eq!(again, BTreeSet::from([one, other]));
+        assert_eq!(again, BTreeSet::from([one, other, third]));
     }
 
     #[tokio::test]
@@ -139,6 +140,6 @@ mod tests {
         fs::write(&path, "00000000-0000-0000-0000-00000000000").unwrap();
         let ledger = FileErasures::at(&path);
         assert!(ledger.all().await.is_err());
-        assert!(ledger.note(Uuid::nil()).await.is_err());
+        assert!(ledger.note([Uuid::nil()].into()).await.is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::ports::event_store::StoreError;
+use crate::ports::event_store::{StoreError, Undecodable};
 
 /// After this a server counts as away: a batch takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,9 +24,25 @@ impl From<sqlx::Error> for Failure {
         if is_unreachable(&error) {
             Self::Unreachable(error.into())
         } else {
-            Self::Failed(error.into())
+            Self::Failed(store_error(error))
         }
     }
+}
+
+/// Tells what cannot be decoded from a storage that is unavailable.
+pub fn store_error(error: sqlx::Error) -> StoreError {
+    match is_undecodable(&error) {
+        true => Undecodable(error.to_string()).into(),
+        false => error.into(),
+    }
+}
+
+/// Whether something was read that is no value of its type.
+pub fn is_undecodable(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }
+    )
 }
 
 /// What a server says, unless it says nothing: others wait behind it.

@@ -65,7 +65,7 @@ pub async fn open(directory: &Path) -> Result<Stores, OpenError> {
     let file = |name| directory.join(name);
     let log = open_durable(&file(LOG_FILE), &LOG).await?;
     let read = open_read_model(&file(READ_FILE)).await?;
-    let noticed = restored::notice(&log, &read).await;
+    let noticed = restored::notice(&file(LOG_FILE), &log, &read).await;
     noticed.map_err(OpenError::Unreadable)?;
     let track = open_durable(&file(TRACK_FILE), &TRACK).await?;
     let schema_version = log.schema_version;

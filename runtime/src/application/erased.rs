@@ -35,13 +35,24 @@ pub async fn page(
     })
 }
 
-pub async fn all(shared: &Shared) -> Result<Vec<Uuid>, ServiceError> {
-    list(shared, None, usize::MAX).await
+/// All of them, of the log as far as it can be read.
+pub async fn as_far_as_readable(shared: &Shared) -> Result<Vec<Uuid>, ServiceError> {
+    match shared.projections.catch_up_lane(Lane::People).await {
+        Ok(()) => {}
+        Err(ServiceError::Corrupt(error)) => {
+            tracing::warn!(
+                error,
+                "who was erased behind what cannot be read is not looked for"
+            );
+        }
+        Err(error) => return Err(error),
+    }
+    projected(shared, None, usize::MAX).await
 }
 
 /// Another text for other people; empty for nobody.
 pub async fn digest(shared: &Shared) -> Result<String, ServiceError> {
-    let all = all(shared).await?;
+    let all = list(shared, None, usize::MAX).await?;
     if all.is_empty() {
         return Ok(String::new());
     }
@@ -58,6 +69,14 @@ async fn list(
     limit: usize,
 ) -> Result<Vec<Uuid>, ServiceError> {
     shared.projections.catch_up_lane(Lane::People).await?;
+    projected(shared, after, limit).await
+}
+
+async fn projected(
+    shared: &Shared,
+    after: Option<Uuid>,
+    limit: usize,
+) -> Result<Vec<Uuid>, ServiceError> {
     let status = Value::Text(UserStatus::Erased.as_str().to_owned());
     let query = Query {
         table: &USERS,

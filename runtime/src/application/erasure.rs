@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::application::auth::accounts::{Accounts, UserOrder};
 use crate::application::auth::principal::Principal;
 use crate::application::commands::{CommandError, Done};
+use crate::application::detached::to_its_end;
 use crate::application::erased::{self, ErasedPage};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
@@ -19,13 +20,14 @@ use crate::domain::actor::Actor;
 use crate::domain::ids::UserId;
 use crate::domain::personal::Personal;
 use crate::domain::refusal::Refusal;
-use crate::domain::roles::Role;
+use crate::domain::roles::{Role, Roles};
 use crate::domain::user::{User, UserCommand, UserStatus};
 use crate::ports::event_store::ClaimChange;
 
 /// So many keys are looked for at a time.
 const CHUNK: usize = 1_000;
 
+#[derive(Clone)]
 pub struct Erasure {
     shared: Arc<Shared>,
     accounts: Arc<Accounts>,
@@ -88,22 +90,23 @@ impl Erasure {
     /// log erased and the ledger does not name.
     ///
     /// # Errors
-    /// When log, read model or ledger cannot be read or written.
+    /// When log, read model or ledger cannot be read or written. An event that cannot be read is none: it is said whom it
+    /// keeps from being erased.
     pub async fn replay(&self, more: impl IntoIterator<Item = Uuid>) -> Result<(), ServiceError> {
-        let mut noted: BTreeSet<Uuid> = more.into_iter().collect();
+        let mut named: BTreeSet<Uuid> = more.into_iter().collect();
         let Some(ledger) = &self.shared.erasures else {
-            return self.all_again(noted).await;
+            return self.all_again(&named).await;
         };
-        noted.extend(ledger.all().await?);
-        for user in erased::all(&self.shared).await? {
-            if !noted.contains(&user) {
-                self.note(user).await?;
-            }
+        let noted = ledger.all().await?;
+        named.extend(&noted);
+        // Before people are projected, who would else be shown for as long as an event behind them cannot be read.
+        self.all_again(&named).await?;
+        named.extend(erased::as_far_as_readable(&self.shared).await?);
+        let new = &named - &noted;
+        match new.is_empty() {
+            true => Ok(()),
+            false => Ok(ledger.note(new).await?),
         }
-        for user in &noted {
-            self.note(*user).await?;
-        }
-        self.all_again(noted).await
     }
 
     /// Ids of who has been erased, in ascending order, behind `after`; at most `limit`.
@@ -119,8 +122,8 @@ impl Erasure {
     }
 
     /// Who is erased, or is not in an older log at all, has no key: few are looked at more closely.
-    async fn all_again(&self, users: BTreeSet<Uuid>) -> Result<(), ServiceError> {
-        let users: Vec<Uuid> = users.into_iter().collect();
+    async fn all_again(&self, users: &BTreeSet<Uuid>) -> Result<(), ServiceError> {
+        let users: Vec<Uuid> = users.iter().copied().collect();
         for some in users.chunks(CHUNK) {
             for key in self.shared.events.subject_keys(some).await? {
                 self.again(UserId(key.subject)).await?;
@@ -132,29 +135,49 @@ impl Erasure {
     async fn again(&self, user: UserId) -> Result<(), ServiceError> {
         let standing = Principal::load(&*self.shared.credentials, user).await?;
         // Whoever the older log does not know has nothing in it.
-        if standing.is_none_or(|it| it.status == UserStatus::Erased) {
+        let Some(standing) = standing.filter(|it| it.status != UserStatus::Erased) else {
             return Ok(());
-        }
-        // Admins are counted by what is projected.
-        self.shared.projections.catch_up_lane(Lane::People).await?;
-        let order = UserOrder::new(user, UserCommand::Erase, Actor::CommandLine);
-        match self.execute(order).await {
-            Ok(_) => tracing::info!(%user, "erased again, after a restore"),
-            Err(CommandError::Refused(refusal)) => {
-                let why = refusal.detail;
+        };
+        match self.hindered(user, &standing.roles).await? {
+            None => tracing::info!(%user, "erased again, after a restore"),
+            Some(why) => {
                 tracing::error!(%user, why, "was erased before a restore, and cannot be erased again");
             }
-            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    async fn carry_out(&self, order: UserOrder) -> Result<Written<UserView>, ServiceError> {
-        let user = order.user.0;
-        let done = self.execute(order).await;
-        if done.is_ok() {
-            self.note(user).await?;
+    /// Erases whom the ledger names, or tells what of the log stands against it.
+    async fn hindered(&self, user: UserId, roles: &Roles) -> Result<Option<String>, ServiceError> {
+        if roles.contains(Role::TenantAdmin) {
+            // Admins are counted by what is projected.
+            match self.shared.projections.catch_up_lane(Lane::People).await {
+                Err(ServiceError::Corrupt(error)) => return Ok(Some(error)),
+                done => done?,
+            }
         }
+        let order = UserOrder::new(user, UserCommand::Erase, Actor::CommandLine);
+        match self.execute(order).await {
+            Ok(_) => Ok(None),
+            Err(CommandError::Refused(refusal)) => Ok(Some(refusal.detail)),
+            Err(error) => match error.into() {
+                ServiceError::Corrupt(error) => Ok(Some(error)),
+                error => Err(error),
+            },
+        }
+    }
+
+    /// With the ledger, though the caller goes away meanwhile.
+    async fn carry_out(&self, order: UserOrder) -> Result<Written<UserView>, ServiceError> {
+        let (erasure, user) = (self.clone(), order.user.0);
+        let done = to_its_end(async move {
+            let done = erasure.execute(order).await;
+            if done.is_ok() {
+                erasure.note(user).await?;
+            }
+            Ok::<_, ServiceError>(done)
+        });
+        let done = done.await??;
         self.shared.answer(user, done).await
     }
 
@@ -176,7 +199,7 @@ impl Erasure {
 
     async fn note(&self, user: Uuid) -> Result<(), ServiceError> {
         match &self.shared.erasures {
-            Some(ledger) => Ok(ledger.note(user).await?),
+            Some(ledger) => Ok(ledger.note([user].into()).await?),
             None => Ok(()),
         }
     }

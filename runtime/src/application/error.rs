@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::application::events::ReadError;
 use crate::application::subject_keys::KeyError;
 use crate::domain::refusal::Refusal;
-use crate::ports::event_store::StoreError;
+use crate::ports::event_store::{StoreError, Undecodable};
 use crate::ports::track_store::TrackError;
 
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +50,17 @@ impl ServiceError {
 
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(error)
+        match error.is::<Undecodable>() {
+            true => Self::Corrupt(error.to_string()),
+            false => Self::Unavailable(error),
+        }
     }
 }
 
 impl From<ReadError> for ServiceError {
     fn from(error: ReadError) -> Self {
         match error.into_unavailable() {
-            Ok(error) => Self::Unavailable(error),
+            Ok(error) => error.into(),
             Err(error) => Self::Corrupt(error.to_string()),
         }
     }
@@ -66,7 +69,7 @@ impl From<ReadError> for ServiceError {
 impl From<KeyError> for ServiceError {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Unavailable(error) => Self::Unavailable(error),
+            KeyError::Unavailable(error) => error.into(),
             error @ KeyError::Wrapped { .. } => Self::Corrupt(error.to_string()),
         }
     }
@@ -76,7 +79,7 @@ impl From<TrackError> for ServiceError {
     fn from(error: TrackError) -> Self {
         match error {
             TrackError::BatchReused => Self::IdempotencyMismatch,
-            TrackError::Unavailable(error) => Self::Unavailable(error),
+            TrackError::Unavailable(error) => error.into(),
         }
     }
 }

@@ -125,6 +125,8 @@ fn digest(list: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn page(cursor: &str) -> Page {
@@ -181,5 +183,43 @@ mod tests {
             .limit()
         };
         assert_eq!((limit(0), limit(50), limit(100_000)), (1, 50, MAX_PAGE));
+    }
+
+    fn sorted_by() -> impl Strategy<Value = (ColumnKind, Value)> {
+        prop_oneof![
+            Just((ColumnKind::Integer, Value::Null)),
+            any::<i64>().prop_map(|it| (ColumnKind::Integer, Value::Integer(it))),
+            "[^\\x00]*".prop_map(|it| (ColumnKind::Text, Value::Text(it))),
+            any::<[u8; 16]>().prop_map(|it| (ColumnKind::Uuid, Value::Uuid(Uuid::from_bytes(it)))),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_comes_back_as_it_was_given(
+            list in any::<String>(), (kind, value) in sorted_by(), id in any::<[u8; 16]>(),
+        ) {
+            let id = Uuid::from_bytes(id);
+            let next = cursor(&list, value.clone(), id).unwrap();
+            prop_assert_eq!(page(&next).after(&list, kind).unwrap(), Some((value, id)));
+        }
+
+        #[test]
+        fn whatever_comes_instead_of_a_cursor_is_refused(
+            text in any::<String>(), json in any::<Vec<u8>>(), id in any::<[u8; 16]>(),
+            (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        ) {
+            let given = cursor("list", Value::Integer(7), Uuid::from_bytes(id)).unwrap();
+            let mut damaged = BASE64_URL_SAFE_NO_PAD.decode(given).unwrap();
+            let at = at.index(damaged.len());
+            damaged[at] = byte;
+            for kind in [ColumnKind::Text, ColumnKind::Integer, ColumnKind::Uuid] {
+                prop_assert!(page(&text).after("list", kind).is_err());
+                let encoded = BASE64_URL_SAFE_NO_PAD.encode(&json);
+                prop_assert!(page(&encoded).after("list", kind).is_err());
+                // What was changed may still be a cursor, but of another row.
+                let _ = page(&BASE64_URL_SAFE_NO_PAD.encode(&damaged)).after("list", kind);
+            }
+        }
     }
 }

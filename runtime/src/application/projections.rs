@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod entities;
 pub mod flights;
 pub mod fold;
+pub mod lag;
 pub mod lane;
 pub mod metrics;
 pub mod people;
@@ -24,7 +25,7 @@ use crate::application::projections::lane::{Advance, Lane, Sources};
 use crate::application::projections::metrics::ProjectionMetrics;
 use crate::application::projections::rebuild::{Plan, RebuildError, Watch};
 use crate::ports::clock::{Clock, Entropy};
-use crate::ports::event_store::{EventStore, StoreError};
+use crate::ports::event_store::{EventStore, StoreError, Undecodable};
 use crate::ports::read_model::ReadModel;
 use crate::ports::supervisor::Supervisor;
 
@@ -244,7 +245,10 @@ impl Projections {
     /// Whether the lane stands before an event that this release cannot read.
     pub async fn is_stopped(&self, lane: Lane) -> Result<bool, ServiceError> {
         let position = self.position(&[lane]).await?;
-        let next = self.events.read_after(position, 1).await?;
+        let next = match self.events.read_after(position, 1).await {
+            Err(error) if error.is::<Undecodable>() => return Ok(true),
+            read => read?,
+        };
         match self.reader.decode(&next).await {
             Ok(_) => Ok(false),
             Err(ReadError::Undecodable { .. }) => Ok(next.iter().any(|it| lane.reads(it.kind))),
@@ -302,6 +306,7 @@ impl Projections {
                 Ok(Advance::Stopped { .. }) => RETRY_AT_MOST,
                 Err(error) => {
                     tracing::warn!(lane = lane.name(), %error, "projection waits");
+                    self.note_lag(lane).await;
                     let wait = retry;
                     retry = (retry * 2).min(RETRY_AT_MOST);
                     wait
@@ -360,11 +365,17 @@ impl Projections {
             | Advance::Stopped { reached, .. } => {
                 let head = reached.position + reached.behind;
                 let replayed = *note.replayed.get_or_insert(head);
-                let now = self.clock.now();
-                self.metrics.note(lane.name(), advance, replayed, now);
+                let stopped = matches!(advance, Advance::Stopped { .. });
+                let (name, now) = (lane.name(), self.clock.now());
+                self.metrics.note(name, reached, stopped, replayed, now);
                 note.replayed = Some(replayed.max(reached.position));
             }
         }
+    }
+
+    async fn note_lag(&self, lane: Lane) {
+        let (events, read_model) = (&*self.events, &*self.read_model);
+        lag::note(lane.name(), events, read_model, &self.metrics, &*self.clock).await;
     }
 
     fn notes(&self) -> MutexGuard<'_, [Note; Lane::ALL.len()]> {

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::application::error::ServiceError;
 use crate::application::event_names::event_name;
 use crate::application::events::EventReader;
-use crate::application::projections::lane::{Advance, Reached};
+use crate::application::projections::lag;
+use crate::application::projections::lane::Reached;
 use crate::application::projections::metrics::ProjectionMetrics;
 use crate::application::shared::Shared;
 use crate::ports::backoff::{Backoff, jittered};
 use crate::ports::clock::{Clock, Entropy};
-use crate::ports::event_store::{EventStore, RecordedEvent};
+use crate::ports::event_store::{EventStore, RecordedEvent, Undecodable};
 use crate::ports::read_model::{Change, Checkpoint, CommitError, LaneGuard, ReadModel};
 
 use due::{DUE, LANE, Timer};
@@ -144,6 +145,7 @@ impl Reactions {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "reactions wait");
+                    self.note_lag().await;
                     sleep(backoff.next(&*self.parts.entropy)).await;
                     continue;
                 }
@@ -187,12 +189,22 @@ impl Reactions {
         }
         let mut recorded = Vec::new();
         if before.position < head.position {
-            recorded = self.parts.events.read_after(before.position, BATCH).await?;
+            recorded = match self.parts.events.read_after(before.position, BATCH).await {
+                Err(error) if error.is::<Undecodable>() => {
+                    let (position, error) = (before.position, error.into());
+                    return self.stop(position, head.position, error).await;
+                }
+                read => read?,
+            };
             // Whatever is delivered twice counts once.
             recorded.retain(|event| event.position > before.position);
         }
         if recorded.is_empty() {
-            self.note(before.position, head.position, None);
+            let reached = Reached {
+                position: before.position,
+                ..Reached::default()
+            };
+            self.note(&reached, false);
             return self.fire(guard).await;
         }
         let told = self.tell(&recorded).await?;
@@ -206,7 +218,15 @@ impl Reactions {
                 return Ok(committed);
             }
         }
-        self.note(position, head.position, stopped_by);
+        let behind = (head.position - position).max(0);
+        let waiting_since = stopped_by.or(last).map(|event| event.recorded_at);
+        let reached = Reached {
+            position,
+            behind,
+            waiting_since: waiting_since.filter(|_| behind > 0),
+            visible: Vec::new(),
+        };
+        self.note(&reached, stopped_by.is_some());
         Ok(match told.failure {
             Some(error) => {
                 self.say_stopped(position, &error);
@@ -285,26 +305,31 @@ impl Reactions {
         policy.due(timer).await
     }
 
-    fn note(&self, position: i64, head: i64, stopped_by: Option<&RecordedEvent>) {
-        let reached = Reached {
-            position,
-            behind: (head - position).max(0),
-            waiting_since: stopped_by.map(|event| event.recorded_at),
-            visible: Vec::new(),
-        };
-        let advance = match stopped_by {
-            None => {
-                self.stopped_at.store(0, Ordering::Relaxed);
-                Advance::Moved(reached)
-            }
-            Some(event) => Advance::Stopped {
-                reached,
-                error: ServiceError::Corrupt(format!("event at position {}", event.position)),
-            },
-        };
-        self.parts
-            .metrics
-            .note(LANE, &advance, head, self.parts.clock.now());
+    /// Before an event of which nothing is known but where it is.
+    async fn stop(
+        &self,
+        position: i64,
+        head: i64,
+        error: ServiceError,
+    ) -> Result<Round, ServiceError> {
+        let reached = Reached::at(position, head, &*self.parts.events).await?;
+        self.note(&reached, true);
+        self.say_stopped(position, &error);
+        Ok(Round::Stopped(error))
+    }
+
+    fn note(&self, reached: &Reached, stopped: bool) {
+        if !stopped {
+            self.stopped_at.store(0, Ordering::Relaxed);
+        }
+        let (metrics, now) = (&self.parts.metrics, self.parts.clock.now());
+        metrics.note(LANE, reached, stopped, reached.position, now);
+    }
+
+    async fn note_lag(&self) {
+        let parts = &self.parts;
+        let (events, read_model) = (&*parts.events, &*parts.read_model);
+        lag::note(LANE, events, read_model, &parts.metrics, &*parts.clock).await;
     }
 
     /// Says once that the lane stopped, not at every attempt.

@@ -256,7 +256,7 @@ impl From<CommandError> for ServiceError {
                 "contended",
                 "It changed under every attempt; try again.",
             )),
-            CommandError::Unavailable(error) => Self::Unavailable(error),
+            CommandError::Unavailable(error) => error.into(),
             CommandError::NotAppended(why) => {
                 let detail = format!("It is more than one command may write: {why}.");
                 Self::invalid("", "too-large", detail)

@@ -8,7 +8,7 @@ use moka::future::Cache as Recent;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::application::commands::Order;
+use crate::application::commands::{CommandError, Order};
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
 use crate::application::identity::Identity;
@@ -212,7 +212,8 @@ impl Tracks {
         }))
     }
 
-    /// Whether somebody was first does not matter: the samples are stored.
+    /// Whether somebody was first does not matter: the samples are stored. Where others were first again and again it has
+    /// yet to be done: clients send again what is unavailable, and take a conflict for the last word.
     async fn note(
         &self,
         identity: &Identity,
@@ -222,10 +223,10 @@ impl Tracks {
         let facts = PirepFacts::default();
         let order = Order::<Pirep>::new(flight.id, command, identity.actor(), facts)
             .having_read(flight.read.clone());
-        let done = self.shared.commands.execute(order).await;
-        match done.map_err(ServiceError::from) {
-            Ok(_) | Err(ServiceError::Refused(_)) => Ok(()),
-            Err(error) => Err(error),
+        match self.shared.commands.execute(order).await {
+            Ok(_) | Err(CommandError::Refused(_)) => Ok(()),
+            Err(error @ CommandError::Contended) => Err(ServiceError::Unavailable(error.into())),
+            Err(error) => Err(error.into()),
         }
     }
 }

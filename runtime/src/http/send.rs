@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::application::error::ServiceError;
-use crate::http::room::{FREE, Taken};
+use crate::http::room::FREE;
 
 /// Whoever does not take the next part for so long gets no more.
 const IDLE: Duration = Duration::from_secs(30);
@@ -20,8 +20,8 @@ const LONGEST: Duration = Duration::from_secs(10 * 60);
 /// A client that does not read pins no more than some parts.
 const PART: usize = 64 * 1024;
 
-/// What is there already, and the room that it takes until it is sent.
-pub fn whole(mut bytes: Bytes, room: Taken) -> Body {
+/// What is there already, and what is `held` until it is sent.
+pub fn whole(mut bytes: Bytes, held: impl Send + 'static) -> Body {
     if bytes.len() <= FREE {
         return Body::from(bytes);
     }
@@ -30,17 +30,17 @@ pub fn whole(mut bytes: Bytes, room: Taken) -> Body {
         // A copy: a part of it would pin the whole.
         (!part.is_empty()).then(|| Ok(Bytes::copy_from_slice(&part)))
     });
-    in_parts(futures::stream::iter(parts), Some(room))
+    in_parts(futures::stream::iter(parts), held)
 }
 
 /// What is read while it is sent. A body whose parts end with an error, or are not taken in time, ends with an error too.
 pub fn in_parts(
     parts: impl Stream<Item = Result<Bytes, ServiceError>> + Send + 'static,
-    room: Option<Taken>,
+    held: impl Send + 'static,
 ) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
-        let _room = room;
+        let _held = held;
         let sent = timeout(LONGEST, hand_over(parts, sender)).await;
         if !matches!(sent, Ok(Ok(()))) {
             tracing::debug!("an answer was not taken to its end");
@@ -155,9 +155,9 @@ mod tests {
     #[tokio::test]
     async fn a_part_that_cannot_be_read_is_no_end() {
         let broken = Err(ServiceError::Corrupt("damaged".to_owned()));
-        let body = in_parts(iter([Ok(Bytes::from("begin")), broken]), None);
+        let body = in_parts(iter([Ok(Bytes::from("begin")), broken]), ());
         assert!(body.collect().await.is_err());
-        let body = in_parts(iter([Ok(Bytes::from("begin"))]), None);
+        let body = in_parts(iter([Ok(Bytes::from("begin"))]), ());
         assert_eq!(body.collect().await.unwrap().to_bytes(), "begin");
     }
 }

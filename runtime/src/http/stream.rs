@@ -78,6 +78,10 @@ async fn stream(
     Ok(Sse::new(events).keep_alive(alive).into_response())
 }
 
+fn event_id(epoch: Uuid, position: i64) -> String {
+    format!("{epoch}:{position}")
+}
+
 /// Epoch and position of the last event that the reader has; an id that is none of ours is too old.
 fn resume(headers: &HeaderMap) -> Option<(Uuid, i64)> {
     let id = headers.get("last-event-id")?;
@@ -104,12 +108,54 @@ fn changed_event(changed: &Changed) -> Event {
     };
     let event = Event::default()
         .event(changed.topic)
-        .id(format!("{}:{}", changed.epoch, changed.position));
+        .id(event_id(changed.epoch, changed.position));
     match event.json_data(data) {
         Ok(event) => event,
         Err(error) => {
             tracing::error!(%error, "a change cannot be written");
             Event::default().event("reset").data("{}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn resumed(id: &[u8]) -> Option<(Uuid, i64)> {
+        let id = HeaderValue::from_bytes(id).ok()?;
+        resume(&HeaderMap::from_iter([(
+            http::header::HeaderName::from_static("last-event-id"),
+            id,
+        )]))
+    }
+
+    #[test]
+    fn who_names_no_event_resumes_none() {
+        assert_eq!(resume(&HeaderMap::new()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_reader_resumes_where_it_was(epoch in any::<[u8; 16]>(), position in any::<i64>()) {
+            let epoch = Uuid::from_bytes(epoch);
+            let id = event_id(epoch, position);
+            prop_assert_eq!(resumed(id.as_bytes()), Some((epoch, position)));
+        }
+
+        #[test]
+        fn an_id_that_is_none_of_ours_is_too_old(id in any::<Vec<u8>>(), position in any::<String>()) {
+            let too_old = Some((Uuid::nil(), 0));
+            if let Some(resumed) = resumed(&id) {
+                prop_assert_eq!(Some(resumed), too_old);
+            }
+            let id = format!("{}:{position}", Uuid::max());
+            if position.parse::<i64>().is_err() && let Some(resumed) = resumed(id.as_bytes()) {
+                prop_assert_eq!(Some(resumed), too_old);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ports::event_store::StoreError;
 #[async_trait]
 pub trait Erasures: Send + Sync {
     /// Durable when it returns. Noting somebody again changes nothing.
-    async fn note(&self, subject: Uuid) -> Result<(), StoreError>;
+    async fn note(&self, subjects: BTreeSet<Uuid>) -> Result<(), StoreError>;
 
     async fn all(&self) -> Result<BTreeSet<Uuid>, StoreError>;
 }

@@ -148,8 +148,13 @@ pub enum AppendError {
     Unavailable(#[source] StoreError),
 }
 
-/// A failure of the storage behind a port.
+/// A failure of the storage behind a port: it is unavailable, unless it is [`Undecodable`].
 pub type StoreError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is stored was read, and this release makes no sense of it: asking again does not help.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Undecodable(pub String);
 
 /// The append-only log of one tenant.
 ///
@@ -168,8 +173,11 @@ pub trait EventStore: Send + Sync {
         after_version: i32,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Events after `position`, in order: at most `limit`, and fewer where [`MAX_PAGE_BYTES`] are reached before. None
-    /// at the end of the log only.
+    /// Events after `position`, in order: at most `limit`, and fewer where [`MAX_PAGE_BYTES`], or one that is
+    /// [`Undecodable`], are reached before. None at the end of the log only.
+    ///
+    /// # Errors
+    /// [`Undecodable`], with its position, if it is the event right after `position`.
     async fn read_after(
         &self,
         position: i64,

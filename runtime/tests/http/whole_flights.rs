@@ -311,3 +311,38 @@ async fn slow_uploads_keep_nobody_else_waiting() {
     assert_eq!(busy.problem(), "unavailable", "{busy:?}");
     assert_eq!(busy.headers["retry-after"], "5");
 }
+
+#[tokio::test]
+async fn slow_readers_take_no_more_than_two_tracks_each() {
+    let stack = Stack::new().await;
+    let mut tracks = Vec::new();
+    for (name, positions) in [("amelia", 1_000), ("bessie", 1_000), ("charles", 10)] {
+        let pilot = stack.pilot(name).await;
+        let path = format!("/api/v1/pireps/{}", Uuid::new_v4());
+        let put = Call::new("PUT", &path).by(&pilot);
+        let filed = stack.ask(put.json(whole(positions, 1))).await;
+        assert_eq!(filed.status, 201, "{filed:?}");
+        tracks.push((format!("{path}/track"), pilot));
+    }
+    let admin = stack.tenant_admin().await;
+    let read = |person| Call::get(&tracks[0].0).by(person).respond(&stack.public);
+    let (slow, also) = (read(&admin).await, read(&admin).await);
+    assert!(slow.status() == 200 && also.status() == 200);
+
+    for (track, pilot) in &tracks {
+        let whole = stack.ask(Call::get(track).by(pilot)).await;
+        assert_eq!(whole.status, 200, "{whole:?}");
+    }
+    // What is small waits for nothing.
+    let small = stack.ask(Call::get(&tracks[2].0).by(&admin)).await;
+    assert_eq!(small.status, 200, "{small:?}");
+    let third = || Call::get(&tracks[1].0).by(&admin);
+    tokio::time::pause();
+    let busy = stack.ask(third()).await;
+    assert_eq!(busy.problem(), "unavailable", "{busy:?}");
+    tokio::time::resume();
+    drop(slow);
+    let again = stack.ask(third()).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    drop(also);
+}

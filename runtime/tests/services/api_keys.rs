@@ -117,6 +117,21 @@ async fn a_revoked_key_is_closed_at_once_although_it_was_cached() {
 }
 
 #[tokio::test]
+async fn a_revoked_key_is_closed_although_nobody_waits_for_the_revocation() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let stage = Stage::over(stores, log.clone()).await;
+    let bob = stage.pilot("Bob").await;
+    let key = issue(&stage, &bob, acars(), None).await.unwrap();
+    opens(&stage, &key).await.unwrap();
+    let keys = &stage.airline.api_keys;
+    let id = key.view.id.as_str();
+    let revoked = keys.revoke(&bob, bob.user(), id, WriteOptions::default());
+    log.given_up(revoked).await;
+    soon(async || is_closed(opens(&stage, &key).await)).await;
+}
+
+#[tokio::test]
 async fn an_expired_key_is_closed_although_it_was_cached() {
     let stage = Stage::new().await;
     let bob = stage.pilot("Bob").await;

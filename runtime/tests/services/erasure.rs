@@ -1,8 +1,11 @@
 //! Erasing a person: what goes, what stays, and that nothing brings it back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use albatross::adapters::memory::MemoryReadModel;
+use albatross::adapters::memory::{self, MemoryReadModel};
+use albatross::application::error::ServiceError;
 use albatross::application::events::EventReader;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::{FilePirep, Reject};
@@ -18,8 +21,13 @@ use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use albatross::domain::user::UserStatus;
 use albatross::ports::credentials::CredentialKind;
+use albatross::ports::erasures::Erasures;
+use albatross::ports::event_store::StoreError;
 use albatross::ports::read_model::Row;
+use async_trait::async_trait;
+use uuid::Uuid;
 
+use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
 const REMARKS: &str = "my knee hurts again";
@@ -38,7 +46,18 @@ struct Cast {
 impl Cast {
     /// Bob has filed a flight with remarks, which was rejected with a reason.
     async fn new() -> Self {
-        let stage = Stage::new().await;
+        Self::on(Stage::new().await).await
+    }
+
+    /// The same over a log with faults.
+    async fn with_faults() -> (Self, Arc<FaultyLog>) {
+        let stores = memory::open();
+        let log = FaultyLog::new(stores.events.clone());
+        let stage = Stage::over(stores, log.clone()).await;
+        (Self::on(stage).await, log)
+    }
+
+    async fn on(stage: Stage) -> Self {
         let admin = stage.person("Ada", &[Role::TenantAdmin]).await;
         let rita = stage.person("Rita", &[Role::Reviewer]).await;
         let bob = stage.pilot("Bob").await;
@@ -250,7 +269,7 @@ async fn the_ledger_erases_again_whom_a_restored_log_brings_back() {
     let bob = cast.bob.user();
     let ledger = cast.stage.stores.erasures.as_ref().unwrap();
     // As after a restore: the log does not know of it, the ledger does.
-    ledger.note(bob.0).await.unwrap();
+    ledger.note([bob.0].into()).await.unwrap();
     let airline = &cast.stage.airline;
     airline.erasure.replay([]).await.unwrap();
     airline.catch_up().await.unwrap();
@@ -270,6 +289,101 @@ async fn the_ledger_erases_again_whom_a_restored_log_brings_back() {
     airline.catch_up().await.unwrap();
     let read = airline.users.get(&second, ada).await.unwrap();
     assert_eq!(read.entity.status, UserStatus::Erased);
+}
+
+#[tokio::test]
+async fn an_erasure_is_noted_although_nobody_waits_for_it() {
+    let (cast, log) = Cast::with_faults().await;
+    let (erasure, bob) = (&cast.stage.airline.erasure, cast.bob.user());
+    log.given_up(erasure.erase(&cast.admin, bob, WriteOptions::default()))
+        .await;
+    let ledger = cast.stage.stores.erasures.as_ref().unwrap();
+    soon(async || ledger.all().await.unwrap() == [bob.0].into()).await;
+}
+
+#[tokio::test]
+async fn whom_the_ledger_names_is_erased_again_though_an_event_of_people_cannot_be_read() {
+    let (cast, log) = Cast::with_faults().await;
+    let (airline, stores) = (&cast.stage.airline, &cast.stage.stores);
+    let second = cast.stage.person("Zoe", &[Role::TenantAdmin]).await;
+    let (ada, bob) = (cast.admin.user(), cast.bob.user());
+    let ledger = stores.erasures.as_ref().unwrap();
+    let named = BTreeSet::from([ada.0, bob.0]);
+    ledger.note(named.clone()).await.unwrap();
+    let poisoned = log.inner.head().await.unwrap().position + 1;
+    log.poisoned.store(poisoned, Ordering::Relaxed);
+    let eve = Register {
+        email: email("Eve"),
+        display_name: "Eve".to_owned(),
+        password: Some(secret(PASSWORD)),
+    };
+    let options = WriteOptions::default();
+    let eve = airline.users.register(None, eve, options).await.unwrap();
+    assert!(eve.position >= poisoned);
+
+    airline.erasure.replay([]).await.unwrap();
+    let stopped = airline.catch_up().await;
+    assert!(
+        matches!(stopped, Err(ServiceError::Corrupt(_))),
+        "{stopped:?}"
+    );
+    let key_of = async |user: Uuid| stores.events.subject_keys(&[user]).await.unwrap().pop();
+    assert_eq!(key_of(bob.0).await, None);
+    assert!(
+        key_of(ada.0).await.is_some(),
+        "whether another admin is left cannot be told"
+    );
+    assert_eq!(ledger.all().await.unwrap(), named, "and nobody else");
+
+    log.poisoned.store(0, Ordering::Relaxed);
+    airline.erasure.replay([]).await.unwrap();
+    airline.catch_up().await.unwrap();
+    for erased in [ada, bob] {
+        let read = airline.users.get(&second, erased).await.unwrap();
+        assert_eq!(read.entity.status, UserStatus::Erased);
+    }
+    assert_eq!(ledger.all().await.unwrap(), named);
+}
+
+/// A ledger that counts how often it is written.
+struct Counted {
+    inner: Arc<dyn Erasures>,
+    written: AtomicUsize,
+}
+
+#[async_trait]
+impl Erasures for Counted {
+    async fn note(&self, subjects: BTreeSet<Uuid>) -> Result<(), StoreError> {
+        self.written.fetch_add(1, Ordering::Relaxed);
+        self.inner.note(subjects).await
+    }
+
+    async fn all(&self) -> Result<BTreeSet<Uuid>, StoreError> {
+        self.inner.all().await
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_is_written_once_for_whom_it_lacks_and_never_for_whom_it_names() {
+    let mut stores = memory::open();
+    let ledger = Arc::new(Counted {
+        inner: stores.erasures.take().unwrap(),
+        written: AtomicUsize::new(0),
+    });
+    stores.erasures = Some(ledger.clone());
+    let events = stores.events.clone();
+    let cast = Cast::on(Stage::over(stores, events).await).await;
+    let written = || ledger.written.swap(0, Ordering::Relaxed);
+    cast.erase().await;
+    assert_eq!(written(), 1);
+    let erasure = &cast.stage.airline.erasure;
+    let unknown = [1, 2, 3].map(Uuid::from_u128);
+    for times in [1, 0] {
+        erasure.replay(unknown).await.unwrap();
+        assert_eq!(written(), times);
+    }
+    let all = ledger.all().await.unwrap();
+    assert_eq!(all.len(), 4);
 }
 
 #[tokio::test]

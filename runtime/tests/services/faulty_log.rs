@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use albatross::ports::event_store::{
     Append, AppendError, Appended, ChainLink, EventStore, Head, RecordedEvent, RecordedRequest,
-    StoreError, SubjectKey,
+    StoreError, SubjectKey, Undecodable,
 };
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -22,10 +22,14 @@ pub struct FaultyLog {
     pub again: AtomicI64,
     /// The event at this position cannot be read.
     pub poisoned: AtomicI64,
+    /// Not even the row of the event at this position can be decoded.
+    pub undecodable: AtomicI64,
     /// How many reads are yet to panic.
     pub panics: AtomicI64,
     /// What somebody else does just before the next append.
     pub meanwhile: Mutex<Option<Meanwhile>>,
+    /// The same, just after the append was made and before it is told.
+    pub after_append: Mutex<Option<Meanwhile>>,
     /// The same, just after it was asked next for a request.
     pub after_request: Mutex<Option<Meanwhile>>,
     /// The same, just before the next stream is read.
@@ -49,8 +53,10 @@ impl FaultyLog {
             inner,
             again: AtomicI64::new(0),
             poisoned: AtomicI64::new(0),
+            undecodable: AtomicI64::new(0),
             panics: AtomicI64::new(0),
             meanwhile: Mutex::default(),
+            after_append: Mutex::default(),
             after_request: Mutex::default(),
             before_read: Mutex::default(),
             after_read: Mutex::default(),
@@ -61,6 +67,21 @@ impl FaultyLog {
             never: watch::Sender::default(),
         })
     }
+
+    /// Whoever has asked for this goes away as soon as its append is made.
+    pub async fn given_up<T>(&self, asked: impl Future<Output = T>) {
+        let (made, is_made) = oneshot::channel();
+        let (gone, is_gone) = oneshot::channel::<()>();
+        *self.after_append.lock().unwrap() = Some(Box::pin(async move {
+            made.send(()).unwrap();
+            is_gone.await.unwrap();
+        }));
+        tokio::select! {
+            _ = asked => panic!("it was answered before anybody went away"),
+            appended = is_made => appended.unwrap(),
+        }
+        let _ = gone.send(());
+    }
 }
 
 #[async_trait]
@@ -68,6 +89,7 @@ impl EventStore for FaultyLog {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         pass(&self.meanwhile).await;
         let appended = self.inner.append(append).await?;
+        pass(&self.after_append).await;
         match self.mute.load(Ordering::Relaxed) {
             true => Err(AppendError::Unavailable("no answer".into())),
             false => Ok(appended),
@@ -98,6 +120,15 @@ impl EventStore for FaultyLog {
         let again = self.again.load(Ordering::Relaxed).min(position);
         let limit = limit + usize::try_from(again)?;
         let mut events = self.inner.read_after(position - again, limit).await?;
+        let undecodable = self.undecodable.load(Ordering::Relaxed);
+        match events.iter().position(|it| it.position == undecodable) {
+            Some(0) => {
+                let told = format!("event at position {undecodable}: its actor is no text");
+                return Err(Undecodable(told).into());
+            }
+            Some(readable) => events.truncate(readable),
+            None => {}
+        }
         let poisoned = self.poisoned.load(Ordering::Relaxed);
         for event in &mut events {
             if event.position == poisoned {

@@ -1,5 +1,7 @@
 //! Filing, flying, reading and deciding PIREPs.
 
+use std::sync::Arc;
+
 use albatross::adapters::memory;
 use albatross::application::airline::Airline;
 use albatross::application::error::ServiceError;
@@ -547,6 +549,51 @@ async fn a_flight_that_moves_again_is_resumed() {
     stage.positions(&bob, id, vec![at(1, -60), at(2, 0)]).await;
     assert_eq!(state().await, PirepState::Paused);
     stage.positions(&bob, id, vec![at(3, -30), at(4, 90)]).await;
+    assert_eq!(state().await, PirepState::InProgress);
+}
+
+/// Somebody comments just before each of the next appends.
+fn outrun(log: Arc<FaultyLog>, there: Arc<Airline>, by: Identity, id: PirepId, times: usize) {
+    if times == 0 {
+        return;
+    }
+    let again = log.clone();
+    *log.meanwhile.lock().unwrap() = Some(Box::pin(async move {
+        let comment = PirepCommand::Comment {
+            comment: format!("{times} to go"),
+        };
+        let options = WriteOptions::default();
+        there.pireps.act(&by, id, comment, options).await.unwrap();
+        outrun(again, there, by, id, times - 1);
+    }));
+}
+
+#[tokio::test]
+async fn a_flight_that_could_not_be_resumed_is_resumed_by_the_same_batch_again() {
+    let stores = memory::open();
+    let log = FaultyLog::new(stores.events.clone());
+    let here = Stage::over(stores.clone(), log.clone()).await;
+    let there = Stage::over(stores.clone(), stores.events.clone()).await;
+    let bob = here.pilot("Bob").await;
+    let id = here.prefiled(&bob).await.entity.id;
+    let pireps = &here.airline.pireps;
+    let pause = pireps.act(&bob, id, PirepCommand::Pause, WriteOptions::default());
+    pause.await.unwrap();
+    let moving = Sample {
+        time: here.clock.now() + SignedDuration::from_secs(60),
+        ..sample(0, 200)
+    };
+    let (batch, tracks) = (Uuid::new_v4(), &here.airline.tracks);
+    let send = || tracks.store(&bob, id, batch, vec![moving.clone()]);
+    let state = async || pireps.current(&bob, id).await.unwrap().pirep.state;
+    outrun(log, there.airline.clone(), bob.clone(), id, 3);
+    let refused = send().await;
+    assert!(
+        matches!(refused, Err(ServiceError::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert_eq!(state().await, PirepState::Paused);
+    send().await.unwrap();
     assert_eq!(state().await, PirepState::InProgress);
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use albatross::adapters::memory::{self, MemoryReadModel};
+use albatross::application::api_keys::NewKey;
 use albatross::application::error::ServiceError;
 use albatross::application::events::EventReader;
 use albatross::application::identity::Identity;
@@ -20,22 +21,29 @@ use albatross::application::write::WriteOptions;
 use albatross::codec::TenantKey;
 use albatross::domain::ids::{PirepId, ScheduledFlightId, UserId};
 use albatross::domain::pirep::{Credit, PirepCommand};
-use albatross::domain::roles::Role;
+use albatross::domain::roles::{Role, Scope, Scopes};
+use albatross::domain::tenant::Settings;
 use albatross::ports::event_store::{Append, EventStore, NewEvent};
 use albatross::ports::read_model::{Change, Checkpoint, ReadModel, Row, Value};
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::catalogue::{self, keeper};
+use crate::desired::{self, Operator, apply};
+use crate::faulty_lists::{FaultyLists, Trouble};
 use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
-/// Something that happens to one of a few flights of one of a few people.
+/// Something that happens to one of a few flights of one of a few people, to its pilot or to the airline.
 type Step = (usize, usize);
+/// How many things may happen.
+const ACTIONS: usize = 18;
 
 /// Projections of a log into a read model of their own.
 fn beside(stage: &Stage, events: Arc<dyn EventStore>) -> (Projections, Arc<MemoryReadModel>) {
@@ -110,11 +118,87 @@ async fn booked(stage: &Stage, pilot: &Identity, scheduled: ScheduledFlightId) -
     filed.unwrap().entity.id
 }
 
+async fn issue(stage: &Stage, owner: &Identity, name: &str) -> Result<(), ServiceError> {
+    let new = NewKey {
+        name: name.to_owned(),
+        scopes: Scopes::from([Scope::PirepsRead]),
+        expires_at: None,
+    };
+    let keys = &stage.airline.api_keys;
+    let issued = keys.issue(owner, owner.user(), new, WriteOptions::default());
+    issued.await.map(drop)
+}
+
+/// What the operator wishes the `number`-th time: another name of the airline, an admin and a key that come, change and go.
+async fn wish(stage: &Stage, operator: &Operator, number: usize, which: usize) {
+    let name = format!("Ada {number}");
+    let admin = json!({"email": email("Ada"), "displayName": name, "role": "TenantAdmin"});
+    let scopes = &["pireps:read", "pireps:write"][which % 2..];
+    let key = operator.key(json!({"scopes": scopes}));
+    let (admins, keys) = match which {
+        0 | 1 => (vec![admin], vec![key]),
+        2 => (vec![admin], Vec::new()),
+        _ => (Vec::new(), vec![key]),
+    };
+    let mut state = desired::state(number.try_into().unwrap(), admins, keys);
+    state.tenant.display_name = format!("Skyways {number}");
+    apply(stage, state).await;
+}
+
+/// Something that happens to a pilot's account.
+async fn administer(
+    stage: &Stage,
+    (action, which): Step,
+    pilot: &Identity,
+) -> Result<(), ServiceError> {
+    let (users, keys) = (&stage.airline.users, &stage.airline.api_keys);
+    let host = somebody(UserId(Uuid::nil()), &[Role::TenantAdmin]);
+    let (user, options) = (pilot.user(), WriteOptions::default());
+    match action {
+        11 => issue(stage, pilot, "desktop").await,
+        12 => {
+            let own = keys.list(pilot, user).await?;
+            let Some(key) = own.get(which % own.len().max(1)) else {
+                return Ok(());
+            };
+            let revoked = keys.revoke(pilot, user, key.id.as_str(), options);
+            revoked.await.map(drop)
+        }
+        13 => {
+            let roles = &[Role::Pilot, Role::Reviewer][..=which % 2];
+            let roles = roles.iter().copied().collect();
+            let changed = users.set_roles(&host, user, roles, options);
+            changed.await.map(drop)
+        }
+        14 => {
+            let suspended = users.suspend(&host, user, "late".to_owned(), options);
+            suspended.await.map(drop)
+        }
+        _ => users.reinstate(&host, user, options).await.map(drop),
+    }
+}
+
+/// The airline's own admin chooses another colour.
+async fn paint(stage: &Stage, which: usize) {
+    let version = stage.airline.tenant().await.unwrap().unwrap().version;
+    let settings = Settings {
+        accent_color: Some(format!("#00000{which}")),
+        ..Settings::default()
+    };
+    let lists = &stage.airline.lists;
+    let set = lists.set_settings(keeper(), settings, seen(version));
+    set.await.unwrap();
+}
+
 /// Lives through the steps; what the rules refuse does not happen.
 async fn live(stage: &Stage, steps: &[Step]) {
+    let operator = Operator::new();
+    wish(stage, &operator, 1, 0).await;
     let bob = stage.pilot("Bob").await;
     let eve = stage.pilot("Eve").await;
-    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let rita = [Role::Pilot, Role::Reviewer];
+    let rita = stage.person("Rita", &rita).await;
+    issue(stage, &rita, "at home").await.unwrap();
     let (fleet, schedule) = (&stage.airline.aircraft, &stage.airline.schedule);
     let mut aircraft = Vec::new();
     for registration in ["4X-ELC", "4X-ELD"] {
@@ -133,14 +217,14 @@ async fn live(stage: &Stage, steps: &[Step]) {
         flights.push((pilot, booked(stage, pilot, scheduled.into()).await));
     }
     let pireps = &stage.airline.pireps;
-    for (action, flight) in steps {
+    for (index, (action, flight)) in steps.iter().enumerate() {
         let (pilot, id) = flights[flight % flights.len()];
         let options = WriteOptions::default;
         let version = async || {
             stage.airline.catch_up().await.unwrap();
             pireps.get(pilot, id).await.unwrap().version
         };
-        let done = match action % 11 {
+        let done = match action {
             0 => pireps.act(pilot, id, PirepCommand::Pause, options()).await,
             1 => pireps.act(pilot, id, PirepCommand::Resume, options()).await,
             2 => pireps.submit(pilot, id, Submit::default(), options()).await,
@@ -211,10 +295,27 @@ async fn live(stage: &Stage, steps: &[Step]) {
                 changed.await.unwrap();
                 continue;
             }
-            _ => {
+            10 => {
                 let host = somebody(UserId(Uuid::nil()), &[Role::TenantAdmin]);
                 let erasure = &stage.airline.erasure;
                 erasure.erase(&host, pilot.user(), options()).await.unwrap();
+                continue;
+            }
+            16 => {
+                stage.airline.catch_up().await.unwrap();
+                paint(stage, *flight).await;
+                continue;
+            }
+            17 => {
+                wish(stage, &operator, index + 2, *flight).await;
+                continue;
+            }
+            _ => {
+                let done = administer(stage, (*action, *flight), pilot).await;
+                assert!(
+                    matches!(done, Ok(()) | Err(ServiceError::Refused(_))),
+                    "{done:?}"
+                );
                 continue;
             }
         };
@@ -231,7 +332,7 @@ proptest! {
 
     #[test]
     fn live_is_rebuild_is_any_batch_split_is_duplicated_delivery(
-        steps in prop::collection::vec((0_usize..11, 0_usize..4), 0..40),
+        steps in prop::collection::vec((0..ACTIONS, 0_usize..4), 0..40),
         batch in 1_usize..20,
         again in 0_i64..5,
         in_memory in 0_usize..6,
@@ -241,6 +342,10 @@ proptest! {
             let stage = Stage::new().await;
             live(&stage, &steps).await;
             let expected = rows(&*stage.stores.read_model).await;
+            for table in tables::PEOPLE_TABLES {
+                let held = expected.iter().any(|(name, _)| *name == table.name);
+                assert!(held, "{} is not compared", table.name);
+            }
             let log = stage.stores.events.clone();
             assert_eq!(followed(&stage, log.clone(), 5_000).await, expected);
             assert_eq!(followed(&stage, log.clone(), batch).await, expected);
@@ -453,48 +558,146 @@ async fn a_process_that_starts_before_such_an_event_says_so_and_is_not_ready() {
     assert!(degraded[0].contains("flights stopped"), "{degraded:?}");
 }
 
-#[tokio::test]
-async fn metrics_tell_how_far_behind_a_lane_is_and_for_how_long() {
-    let (stage, log, bob, _) = poisoned().await;
-    let mut registry = Registry::default();
-    stage.airline.register_metrics(&mut registry);
-    let shows = |line: &str| {
+/// What an airline's metrics say.
+struct Exported(Registry);
+
+impl Exported {
+    fn of(stage: &Stage) -> Self {
+        let mut registry = Registry::default();
+        stage.airline.register_metrics(&mut registry);
+        Self(registry)
+    }
+
+    fn text(&self) -> String {
         let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
+        encode(&mut text, &self.0).unwrap();
+        text
+    }
+
+    /// Of the projections.
+    fn shows(&self, line: &str) {
+        let text = self.text();
+        let line = format!("albatross_projection_{line}");
         assert!(
             text.lines().any(|it| it == line),
             "{line} is not in\n{text}"
         );
-    };
+    }
+}
+
+#[tokio::test]
+async fn metrics_tell_how_far_behind_a_lane_is_and_for_how_long() {
+    let (stage, log, bob, _) = poisoned().await;
+    let exported = Exported::of(&stage);
+    let shows = |line: &str| exported.shows(line);
     stage.clock.advance(SignedDuration::from_secs(90));
     assert!(stage.airline.catch_up().await.is_err());
-    shows("albatross_projection_stopped{lane=\"flights\"} 1");
-    shows("albatross_projection_stopped{lane=\"people\"} 0");
-    shows("albatross_projection_behind{lane=\"flights\"} 1");
-    shows("albatross_projection_waiting_seconds{lane=\"flights\"} 90.0");
-    shows("albatross_projection_waiting_seconds{lane=\"people\"} 0.0");
+    shows("stopped{lane=\"flights\"} 1");
+    shows("stopped{lane=\"people\"} 0");
+    shows("behind{lane=\"flights\"} 1");
+    shows("waiting_seconds{lane=\"flights\"} 90.0");
+    shows("waiting_seconds{lane=\"people\"} 0.0");
     let seen = "albatross_projection_visible_seconds_count{lane=\"flights\"}";
-    let text = |registry| {
-        let mut text = String::new();
-        encode(&mut text, registry).unwrap();
-        text
-    };
-    let count = |text: String| -> u32 {
+    let count = || -> u32 {
+        let text = exported.text();
         let line = text.lines().find_map(|line| line.strip_prefix(seen));
         line.unwrap().trim().parse().unwrap()
     };
-    let before = count(text(&registry));
+    let before = count();
     log.poisoned.store(0, Ordering::Relaxed);
     stage.prefiled(&bob).await;
     // The event that could not be read, 90 s late, and the one that was just written.
-    assert_eq!(count(text(&registry)), before + 2);
-    shows("albatross_projection_behind{lane=\"flights\"} 0");
-    shows("albatross_projection_waiting_seconds{lane=\"flights\"} 0.0");
+    assert_eq!(count(), before + 2);
+    shows("behind{lane=\"flights\"} 0");
+    shows("waiting_seconds{lane=\"flights\"} 0.0");
     // A replay is no news.
-    let count_before = count(text(&registry));
+    let count_before = count();
     *log.epoch.lock().unwrap() = Some(Uuid::new_v4());
     stage.airline.catch_up().await.unwrap();
-    assert_eq!(count(text(&registry)), count_before);
+    assert_eq!(count(), count_before);
+}
+
+/// Whose it is nobody can tell: it stops all that follow the log.
+#[tokio::test]
+async fn a_row_that_cannot_be_decoded_stops_all_lanes_and_is_named() {
+    let (stage, log) = faulty_stage().await;
+    let reactions = &stage.airline.reactions;
+    let bob = stage.pilot("Bob").await;
+    stage.prefiled(&bob).await;
+    reactions.catch_up().await.unwrap();
+    let row = log.inner.head().await.unwrap().position + 1;
+    log.undecodable.store(row, Ordering::Relaxed);
+    let pireps = &stage.airline.pireps;
+    for number in ["SKY2", "SKY3"] {
+        let filed = pireps.create(&bob, flight(number), WriteOptions::default());
+        filed.await.unwrap();
+    }
+    stage.clock.advance(SignedDuration::from_secs(90));
+    // A process that starts now serves what was there before.
+    stage.airline.begin().await.unwrap();
+    for stopped in [stage.airline.catch_up().await, reactions.catch_up().await] {
+        let error = stopped.unwrap_err();
+        assert!(matches!(error, ServiceError::Corrupt(_)), "{error:?}");
+        let named = format!("event at position {row}: ");
+        assert!(error.to_string().contains(&named), "{error}");
+    }
+    let refused = stage.airline.rebuild(Lane::People, &mut |_, _| {}).await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains(&format!("position {row}")), "{error}");
+    let lanes = stage.airline.lanes().await.unwrap();
+    assert!(lanes.iter().all(|it| it.stopped_at == Some(row - 1)));
+    let exported = Exported::of(&stage);
+    for lane in ["people", "flights", "reactions"] {
+        exported.shows(&format!("stopped{{lane=\"{lane}\"}} 1"));
+        exported.shows(&format!("behind{{lane=\"{lane}\"}} 2"));
+        exported.shows(&format!("waiting_seconds{{lane=\"{lane}\"}} 90.0"));
+    }
+    log.undecodable.store(0, Ordering::Relaxed);
+    stage.airline.catch_up().await.unwrap();
+    reactions.catch_up().await.unwrap();
+    for lane in ["people", "flights", "reactions"] {
+        exported.shows(&format!("stopped{{lane=\"{lane}\"}} 0"));
+        exported.shows(&format!("behind{{lane=\"{lane}\"}} 0"));
+    }
+}
+
+/// Appends go on meanwhile, and lists grow old.
+#[rstest]
+#[tokio::test]
+async fn metrics_go_on_while_lists_cannot_be_written(
+    #[values(Trouble::Unwritable, Trouble::Unreadable, Trouble::Silent)] trouble: Trouble,
+) {
+    let mut stores = memory::open();
+    let lists = FaultyLists::over(stores.read_model.clone());
+    stores.read_model = lists.clone();
+    let events = stores.events.clone();
+    let stage = Stage::over(stores, events).await;
+    let bob = stage.pilot("Bob").await;
+    stage.prefiled(&bob).await;
+    stage.airline.reactions.catch_up().await.unwrap();
+    *lists.trouble.lock().unwrap() = Some(trouble);
+    let pireps = &stage.airline.pireps;
+    let filed = pireps.create(&bob, flight("SKY2"), WriteOptions::default());
+    filed.await.unwrap();
+    stage.clock.advance(SignedDuration::from_secs(90));
+    let exported = Exported::of(&stage);
+    exported.shows("behind{lane=\"flights\"} 0");
+
+    let cancel = CancellationToken::new();
+    let _running = cancel.clone().drop_guard();
+    tokio::time::pause();
+    let (airline, stop) = (stage.airline.clone(), cancel.clone());
+    tokio::spawn(async move { airline.project(&supervisor(), &stop).await });
+    let airline = stage.airline.clone();
+    tokio::spawn(async move { airline.reactions.run(&cancel).await });
+    for (behind, waiting) in [("1", "90.0"), ("0", "0.0")] {
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        for lane in ["people", "flights", "reactions"] {
+            exported.shows(&format!("behind{{lane=\"{lane}\"}} {behind}"));
+            exported.shows(&format!("waiting_seconds{{lane=\"{lane}\"}} {waiting}"));
+        }
+        *lists.trouble.lock().unwrap() = None;
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use albatross::adapters::memory;
 use albatross::application::error::ServiceError;
 use albatross::application::identity::Identity;
 use albatross::application::pireps::{Accept, Reject, Submit};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::desired::{apply, nothing};
+use crate::faulty_tracks::FaultyTracks;
 use crate::stage::*;
 
 /// A declared airline with a pilot and an admin.
@@ -51,7 +53,10 @@ fn flown(sequences: std::ops::Range<i32>) -> Vec<Sample> {
 
 impl Scene {
     async fn new() -> Self {
-        let stage = Stage::new().await;
+        Self::on(Stage::new().await).await
+    }
+
+    async fn on(stage: Stage) -> Self {
         apply(&stage, nothing(1)).await;
         Self {
             bob: stage.pilot("Bob").await,
@@ -307,6 +312,33 @@ async fn rules_wait_for_the_whole_track() {
     scene.stage.clock.advance(SignedDuration::from_hours(1));
     scene.settle().await;
     assert_eq!(scene.reviews(id).await, 1);
+}
+
+#[tokio::test]
+async fn a_track_that_cannot_be_decoded_holds_up_no_other_flight() {
+    let mut stores = memory::open();
+    let tracks = FaultyTracks::over(stores.tracks.clone());
+    stores.tracks = tracks.clone();
+    let events = stores.events.clone();
+    let scene = Scene::on(Stage::over(stores, events).await).await;
+    scene.set(vec![Rule::AutoAccept]).await;
+    let damaged = scene.submit(-200, Some(9)).await;
+    let whole = scene.submit(-200, Some(9)).await;
+    // Their tracks are waited for.
+    scene.settle().await;
+    for id in [damaged, whole] {
+        scene.stage.positions(&scene.bob, id, flown(0..10)).await;
+    }
+    *tracks.undecodable.lock().unwrap() = Some(damaged.0);
+    scene.stage.clock.advance(SignedDuration::from_secs(15));
+    scene.settle().await;
+    assert_eq!(scene.state(whole).await, PirepState::Accepted);
+    assert_eq!(scene.reviews(damaged).await, 0);
+    // What it was put off by.
+    *tracks.undecodable.lock().unwrap() = None;
+    scene.stage.clock.advance(SignedDuration::from_mins(5));
+    scene.settle().await;
+    assert_eq!(scene.state(damaged).await, PirepState::Accepted);
 }
 
 #[rstest]

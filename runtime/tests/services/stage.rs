@@ -215,6 +215,17 @@ pub fn seen(version: i32) -> WriteOptions {
     }
 }
 
+/// Returns once it holds, by what others do meanwhile.
+pub async fn soon(mut holds: impl AsyncFnMut() -> bool) {
+    let held = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, held).await.unwrap();
+}
+
 /// A flight as an ACARS client prefiles it.
 pub fn flight(number: &str) -> FilePirep {
     let text = |text: &str| Some(text.to_owned());

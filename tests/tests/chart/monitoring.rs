@@ -1,9 +1,12 @@
 //! What the chart has for those who look at operator and airlines from outside: `helm test`, a dashboard, alerts.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use albatross::adapters::memory;
 use albatross::application::airline::Airline;
+use albatross::application::relay::RelayMetrics;
+use albatross::ports::supervisor::Supervisor;
 use albatross_crds::Tenant;
 use albatross_operator::config::OperatorConfig;
 use albatross_operator::context::metrics::Metrics;
@@ -19,6 +22,7 @@ use kube::runtime::watcher::Event;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::render;
 
@@ -79,11 +83,21 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// What an airline's pods export.
-fn of_runtimes() -> String {
+/// What an airline's pods export once they have tried each lane, and a task has failed.
+async fn of_runtimes() -> String {
     let stores = memory::open();
     let mut registry = Registry::default();
-    Airline::new(parts(&stores), stores.schema_version).register_metrics(&mut registry);
+    let airline = Airline::new(parts(&stores), stores.schema_version);
+    airline.register_metrics(&mut registry);
+    airline.prepare().await.unwrap();
+    airline.catch_up().await.unwrap();
+    RelayMetrics::default().register(&mut registry);
+    let supervisor = Supervisor::new(parts(&stores).entropy);
+    supervisor.register_metrics(&mut registry);
+    let stop = CancellationToken::new();
+    let failing = supervisor.keep("relay", &stop, || std::future::ready(()));
+    let moment = Duration::from_millis(10);
+    tokio::time::timeout(moment, failing).await.unwrap_err();
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     text
@@ -108,8 +122,8 @@ fn stalled_tenant() -> Tenant {
     serde_json::from_value(declared).unwrap()
 }
 
-#[test]
-fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
+#[tokio::test]
+async fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
     let metrics = Metrics::new();
     metrics.written("apply", "Deployment");
     metrics.reconciled("Tenant", "settled", 0.1);
@@ -130,7 +144,7 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
     let counted = "albatross_operator_tenants{ready=\"False\",reason=\"HostConflict\"} 1";
     assert!(exported.contains(counted), "{exported}");
     // Prometheus adds whose they are, see `scraping`.
-    let of_runtimes = of_runtimes();
+    let of_runtimes = of_runtimes().await;
     let of_runtimes = of_runtimes.lines().map(|line| format!("{line} tenant\n"));
     let exported = exported + &of_runtimes.collect::<String>();
     let samples = exported.lines().filter(|line| !line.starts_with('#'));
@@ -148,7 +162,7 @@ fn alerts_and_dashboard_ask_for_what_operator_and_runtimes_export() {
             asked.insert(name.to_owned());
         }
     }
-    assert_eq!(asked.len(), 10, "each metric is asked for: {asked:?}");
+    assert_eq!(asked.len(), 14, "each metric is asked for: {asked:?}");
 }
 
 #[test]

@@ -3,8 +3,10 @@
 use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind};
 use albatross::ports::event_store::{
     Append, AppendError, Appended, ClaimChange, ClientRequest, RecordedEvent, SubjectKey,
+    Undecodable,
 };
 use rstest::rstest;
+use sqlx::{Connection, PgConnection, SqliteConnection, query};
 use uuid::Uuid;
 
 use crate::fixture::*;
@@ -375,4 +377,45 @@ async fn whoever_watches_learns_of_appends_and_hints(
     storage.events.hint(9);
     watch.changed().await.unwrap();
     assert_eq!(watch.borrow_and_update().position, 9);
+}
+
+/// Nobody reads past it unawares, and everybody up to it.
+#[rstest]
+#[case(Sqlite, "UPDATE events SET stream_id = x'00' WHERE position = 3")]
+#[case(
+    Postgres,
+    "UPDATE log.events SET recorded_at = 'infinity' WHERE position = 3"
+)]
+#[tokio::test]
+async fn a_row_that_cannot_be_decoded_is_told_by_where_it_is(
+    #[case] adapter: Adapter,
+    #[case] damage: &'static str,
+) {
+    let storage = storage(adapter).await;
+    let stream = Uuid::new_v4();
+    storage.events.append(append(stream, 0, 2)).await.unwrap();
+    storage.events.append(append(stream, 2, 3)).await.unwrap();
+    match storage.url.strip_prefix("sqlite:") {
+        Some(directory) => {
+            let file = format!("sqlite:{directory}/log.db");
+            let mut other = SqliteConnection::connect(&file).await.unwrap();
+            query(damage).execute(&mut other).await.map(drop)
+        }
+        None => {
+            let mut owner = PgConnection::connect(&storage.url).await.unwrap();
+            query(damage).execute(&mut owner).await.map(drop)
+        }
+    }
+    .unwrap();
+    let read = async |after, limit| {
+        let read = storage.events.read_after(after, limit).await;
+        let read = read.map(|it| it.iter().map(|it| it.position).collect::<Vec<_>>());
+        read.map_err(|error| error.is::<Undecodable>())
+    };
+    assert_eq!(read(0, 10).await, Ok(vec![1, 2]));
+    assert_eq!(read(1, 1).await, Ok(vec![2]));
+    assert_eq!(read(2, 1).await, Err(true));
+    let told = storage.events.read_after(2, 10).await.unwrap_err();
+    assert!(told.to_string().contains("position 3"), "{told}");
+    assert_eq!(read(3, 10).await, Ok(vec![4, 5]));
 }

@@ -75,7 +75,7 @@ async fn a_file_from_the_future_is_named() {
     let mut connection = SqliteConnection::connect(&format!("sqlite:{}", path.display()))
         .await
         .unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 4711")
+    sqlx::query("UPDATE _sqlx_migrations SET version = 4711 WHERE version = 1")
         .execute(&mut connection)
         .await
         .unwrap();
@@ -152,4 +152,50 @@ async fn a_restored_file_begins_another_epoch_and_nothing_is_taken_for_projected
     restored.close().await;
     let again = open(&storage.url).await.unwrap();
     assert_eq!(again.events.head().await.unwrap(), restored_head);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_put_back_whole_begins_another_epoch_and_one_that_is_renamed_does_not() {
+    let data = tempfile::tempdir().unwrap();
+    let [own, backup] = ["own", "backup"].map(|name| data.path().join(name));
+    let url = format!("sqlite:{}", own.display());
+    let stream = Uuid::new_v4();
+    let written = async |version| {
+        let stores = open(&url).await.unwrap();
+        stores
+            .events
+            .append(append(stream, version, 1))
+            .await
+            .unwrap();
+        let head = stores.events.head().await.unwrap();
+        stores.close().await;
+        head
+    };
+    let monday = written(0).await;
+    copy_folder(&own, &backup);
+    let tuesday = written(1).await;
+    assert_eq!(tuesday.epoch, monday.epoch, "a start is no restore");
+    let log = format!("sqlite:{}", own.join("log.db").display());
+    let mut log = SqliteConnection::connect(&log).await.unwrap();
+    sqlx::query("VACUUM").execute(&mut log).await.unwrap();
+    log.close().await.unwrap();
+    let aside = data.path().join("aside");
+    fs::rename(&own, &aside).unwrap();
+    fs::rename(&aside, &own).unwrap();
+    assert_eq!(written(2).await.epoch, monday.epoch);
+
+    fs::remove_dir_all(&own).unwrap();
+    copy_folder(&backup, &own);
+    let restored = written(1).await;
+    assert_eq!(restored.position, tuesday.position);
+    assert_ne!(restored.epoch, tuesday.epoch);
+    assert_eq!(written(2).await.epoch, restored.epoch);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let file = entry.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use albatross::adapters::{Stores, open};
+use albatross::ports::event_store::Undecodable;
 use albatross::ports::track_store::{Extent, Sample, Stored, TrackError, TrackStore};
 use futures::future::{join_all, try_join_all};
 use rand::seq::SliceRandom;
@@ -290,6 +291,7 @@ async fn a_damaged_value_is_never_taken_for_an_empty_one(
     execute(&storage, damage).await;
     let refused = tracks.samples(flight, None, 10).await.unwrap_err();
     assert!(refused.to_string().contains("damaged"), "{refused}");
+    assert!(refused.is::<Undecodable>(), "{refused:?}");
     let late = store(tracks, flight, Uuid::new_v4(), 600..700).await;
     assert!(matches!(late, Err(TrackError::Unavailable(_))), "{late:?}");
     assert!(is_packed(tracks, flight).await);

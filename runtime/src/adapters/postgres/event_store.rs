@@ -86,7 +86,7 @@ impl EventStore for PostgresLog {
         let query = query(sql).bind(position).bind(limits::rows(limit));
         let mut connection = self.pool.acquire().await?;
         let events = query.try_map(rows::event).fetch(&mut *connection);
-        let page = page(events).await?;
+        let page = page(position, events).await?;
         self.pool.keep(connection);
         Ok(page)
     }

@@ -8,6 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgExecutor, Row, query, query_scalar};
 use uuid::Uuid;
 
+use crate::adapters::failure::store_error;
 use crate::adapters::limits;
 use crate::adapters::postgres::connections::Connections;
 use crate::adapters::postgres::{flight_logs, packed_tracks, rows};
@@ -74,11 +75,13 @@ impl TrackStore for PostgresTracks {
     ) -> Result<Vec<Sample>, StoreError> {
         let mut connection = self.pool.acquire().await?;
         let rows = limits::rows(limit);
-        let samples = packed_tracks::samples(&mut connection, flight, after, rows).await?;
+        let samples = packed_tracks::samples(&mut connection, flight, after, rows).await;
+        let samples = samples.map_err(store_error)?;
         if !samples.is_empty() {
             return Ok(samples);
         }
-        let packed = packed_tracks::packed(&mut connection, flight).await?;
+        let packed = packed_tracks::packed(&mut connection, flight).await;
+        let packed = packed.map_err(store_error)?;
         Ok(page(packed.unwrap_or_default(), after, limit))
     }
 

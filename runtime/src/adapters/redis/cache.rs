@@ -191,6 +191,7 @@ fn parse_invalidation(payload: &[u8]) -> Option<(&str, i64)> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::{parse_entry, parse_invalidation};
@@ -212,5 +213,26 @@ mod tests {
         assert_eq!(parse_invalidation(b"7:key:1"), Some(("key:1", 7)));
         assert_eq!(parse_invalidation(b"key"), None);
         assert_eq!(parse_invalidation(b"\xff:key"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_redis_holds_or_says_is_understood_or_left(stored in any::<Vec<u8>>(), rest in any::<Vec<u8>>()) {
+            parse_entry(stored.clone());
+            parse_entry([b"v", &stored[..], b":", &rest].concat());
+            parse_invalidation(&stored);
+            parse_invalidation(&[&stored[..], b":", &rest].concat());
+        }
+
+        /// As the scripts write them.
+        #[test]
+        fn what_was_written_is_what_is_read(position in 0..=i64::MAX, value in any::<Vec<u8>>(), key in any::<String>()) {
+            let entry = [format!("v{position}:").as_bytes(), &value].concat();
+            prop_assert_eq!(parse_entry(entry), Some((position, Bytes::from(value))));
+            let tombstone = format!("t{position}:");
+            prop_assert_eq!(parse_entry(tombstone.into_bytes()), None);
+            let invalidation = format!("{position}:{key}");
+            prop_assert_eq!(parse_invalidation(invalidation.as_bytes()), Some((key.as_str(), position)));
+        }
     }
 }

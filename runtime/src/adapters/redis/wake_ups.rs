@@ -31,7 +31,7 @@ pub struct RedisWakeUps {
     outbox: Mutex<mpsc::Receiver<Hint>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Message {
     from: Uuid,
     #[serde(flatten)]
@@ -151,4 +151,48 @@ fn replace(latest: &mut Option<Hint>, hint: Hint) -> bool {
     }
     *latest = Some(hint);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn messages() -> impl Strategy<Value = Message> {
+        let appended = (any::<[u8; 16]>(), any::<i64>()).prop_map(|(epoch, position)| {
+            let epoch = Uuid::from_bytes(epoch);
+            Hint::Appended { epoch, position }
+        });
+        let notice = any::<(String, String)>();
+        let notice = notice.prop_map(|(topic, body)| Hint::Notice { topic, body });
+        let from = any::<[u8; 16]>().prop_map(Uuid::from_bytes);
+        (from, prop_oneof![appended, notice]).prop_map(|(from, hint)| Message { from, hint })
+    }
+
+    fn read(payload: &[u8]) -> Option<(Uuid, Hint)> {
+        let message = serde_json::from_slice::<Message>(payload).ok()?;
+        Some((message.from, message.hint))
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_read_as_it_was_sent(message in messages()) {
+            let payload = serde_json::to_vec(&message).unwrap();
+            prop_assert_eq!(read(&payload), Some((message.from, message.hint)));
+        }
+
+        #[test]
+        fn whatever_comes_instead_is_understood_or_left(
+            payload in any::<Vec<u8>>(), message in messages(),
+            (at, byte) in (any::<prop::sample::Index>(), any::<u8>()),
+        ) {
+            prop_assert_eq!(read(&payload), None);
+            let mut damaged = serde_json::to_vec(&message).unwrap();
+            let at = at.index(damaged.len());
+            damaged[at] = byte;
+            read(&damaged);
+            prop_assert_eq!(read(&damaged[..at]), None);
+        }
+    }
 }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::adapters::combiner::Combiner;
+use crate::adapters::failure::store_error;
 use crate::adapters::known_head::KnownHead;
 use crate::adapters::limits;
 use crate::adapters::page::page;
@@ -59,7 +60,7 @@ impl EventStore for SqliteLog {
             .bind(stream_id)
             .bind(after_version);
         let found = query.try_map(rows::event).fetch_all(&self.database.reader);
-        Ok(found.await?)
+        found.await.map_err(store_error)
     }
 
     async fn read_after(
@@ -75,7 +76,7 @@ impl EventStore for SqliteLog {
             .bind(position)
             .bind(limits::rows(limit));
         let events = query.try_map(rows::event).fetch(&self.database.reader);
-        Ok(page(events).await?)
+        page(position, events).await
     }
 
     async fn head(&self) -> Result<Head, StoreError> {

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection};
 use uuid::Uuid;
 
 use crate::adapters::combiner::{Backend, Combiner};
-use crate::adapters::failure::Failure;
+use crate::adapters::failure::{Failure, store_error};
 use crate::adapters::sqlite::database::Database;
 use crate::adapters::sqlite::packed_tracks::{self, CHUNKS};
 use crate::adapters::sqlite::{flight_logs, rows};
@@ -62,11 +62,13 @@ impl TrackStore for SqliteTracks {
     ) -> Result<Vec<Sample>, StoreError> {
         let mut connection = self.database.reader.acquire().await?;
         let rows = limits::rows(limit);
-        let samples = packed_tracks::samples(&mut connection, flight, after, rows).await?;
+        let samples = packed_tracks::samples(&mut connection, flight, after, rows).await;
+        let samples = samples.map_err(store_error)?;
         if !samples.is_empty() {
             return Ok(samples);
         }
-        let packed = packed_tracks::packed(&mut connection, flight).await?;
+        let packed = packed_tracks::packed(&mut connection, flight).await;
+        let packed = packed.map_err(store_error)?;
         Ok(page(packed.unwrap_or_default(), after, limit))
     }
 

@@ -24,6 +24,7 @@ use crate::app::up::manifests::DeclaredTenant;
 use crate::app::up::wish::Wish;
 use crate::application::airline::Airline;
 use crate::application::desired::DesiredError;
+use crate::application::error::ServiceError;
 use crate::application::passwords::Passwords;
 use crate::application::secrets::Pepper;
 use crate::config::{Key, Tenant};
@@ -48,6 +49,7 @@ pub struct Running {
 }
 
 /// What people need to know about an airline that runs.
+#[derive(Default)]
 pub struct Summary {
     /// It is not what it was before.
     pub changed: bool,
@@ -133,8 +135,20 @@ impl Running {
         })
     }
 
-    /// Brings it in line with what is declared; the same again changes nothing.
+    /// Brings it in line with what is declared; the same again changes nothing. It goes on as it was while an event that
+    /// this takes cannot be read.
     pub async fn apply(&mut self, declared: &DeclaredTenant) -> anyhow::Result<Summary> {
+        match self.bring_in_line(declared).await {
+            Err(error) if is_unreadable(&error) => {
+                let (tenant, error) = (self.airline.name(), format!("{error:#}"));
+                tracing::error!(tenant, error, "what is declared is not applied");
+                Ok(Summary::default())
+            }
+            done => done,
+        }
+    }
+
+    async fn bring_in_line(&mut self, declared: &DeclaredTenant) -> anyhow::Result<Summary> {
         let logged_in = self.logged_in().await?;
         let wish = Wish {
             logged_in: &logged_in,
@@ -212,6 +226,14 @@ impl Running {
         self.tasks.wait().await;
         self.stores.close().await;
     }
+}
+
+fn is_unreadable(error: &anyhow::Error) -> bool {
+    let refused = match error.downcast_ref() {
+        Some(DesiredError::Service(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    matches!(refused, Some(ServiceError::Corrupt(_)))
 }
 
 async fn head(stores: &Stores) -> anyhow::Result<Head> {

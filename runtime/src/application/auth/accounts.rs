@@ -10,6 +10,7 @@ use crate::application::auth::revocations::Revocation;
 use crate::application::auth::sessions::Sessions;
 use crate::application::auth::turns;
 use crate::application::commands::{Beside, CommandError, Done, Order};
+use crate::application::detached::to_its_end;
 use crate::application::error::ServiceError;
 use crate::application::limits;
 use crate::application::projections::lane::Lane;
@@ -62,8 +63,15 @@ impl UserOrder {
 }
 
 impl Accounts {
-    /// Executes the command; roles, standing and caches are as current as the log when it returns.
-    pub async fn execute(&self, order: UserOrder) -> Result<Done<User>, CommandError> {
+    /// Executes the command; roles, standing and caches are as current as the log when it returns, and soon after if its
+    /// caller goes away.
+    pub async fn execute(self: &Arc<Self>, order: UserOrder) -> Result<Done<User>, CommandError> {
+        let accounts = self.clone();
+        let done = to_its_end(async move { accounts.carry_out(order).await });
+        done.await.map_err(CommandError::Unavailable)?
+    }
+
+    async fn carry_out(&self, order: UserOrder) -> Result<Done<User>, CommandError> {
         for _ in 0..ATTEMPTS {
             match self.attempt(order.clone()).await {
                 Err(CommandError::ClaimTaken { claim, .. }) if turns::is_turn(&claim) => {}

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::application::auth::principal::Principal;
 use crate::application::auth::revocations::Revocation;
+use crate::application::detached::to_its_end;
 use crate::application::error::ServiceError;
 use crate::application::identity::{Identity, SessionUse};
 use crate::application::secrets::{self, SessionToken};
@@ -133,13 +134,17 @@ impl Sessions {
 
     /// Ends a session, and what is open in its name.
     pub async fn end(&self, id: &str) -> Result<(), ServiceError> {
-        let delete = CredentialChange::Delete {
-            kind: CredentialKind::Session,
-            id: id.to_owned(),
-        };
-        self.shared.credentials.change(vec![delete]).await?;
-        Revocation::Session(id.to_owned()).tell(&self.shared).await;
-        Ok(())
+        let (shared, id) = (self.shared.clone(), id.to_owned());
+        let ended = to_its_end(async move {
+            let delete = CredentialChange::Delete {
+                kind: CredentialKind::Session,
+                id: id.clone(),
+            };
+            shared.credentials.change(vec![delete]).await?;
+            Revocation::Session(id).tell(&shared).await;
+            Ok(())
+        });
+        ended.await?
     }
 
     /// The change that ends every session of a user.

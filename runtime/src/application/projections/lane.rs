@@ -9,7 +9,7 @@ use crate::application::projections::fold::Fold;
 use crate::application::projections::people::People;
 use crate::application::projections::tables;
 use crate::codec::{Family, erases, family};
-use crate::ports::event_store::{EventStore, RecordedEvent};
+use crate::ports::event_store::{EventStore, RecordedEvent, StoreError, Undecodable};
 use crate::ports::read_model::{Checkpoint, CommitError, LaneGuard, ReadModel, Table};
 
 /// Most events of a log that a lane without rows follows from the start, in a transaction or a few. Of more, its tables
@@ -55,6 +55,37 @@ pub struct Reached {
     pub waiting_since: Option<Timestamp>,
     /// What this attempt made visible: each event's position, and when it was recorded.
     pub visible: Vec<(i64, Timestamp)>,
+}
+
+impl Reached {
+    /// Of a lane that gets no further than this position now.
+    ///
+    /// # Errors
+    /// When the log is unavailable.
+    pub async fn at(position: i64, head: i64, events: &dyn EventStore) -> Result<Self, StoreError> {
+        let behind = (head - position).max(0);
+        let mut oldest = Vec::new();
+        if behind > 0 {
+            oldest = match events.read_after(position, 1).await {
+                Err(error) if error.is::<Undecodable>() => before(position, events).await?,
+                read => read?,
+            };
+        }
+        Ok(Self {
+            position,
+            behind,
+            waiting_since: oldest.first().map(|event| event.recorded_at),
+            visible: Vec::new(),
+        })
+    }
+}
+
+/// The last event up to this position, if there is one.
+async fn before(position: i64, events: &dyn EventStore) -> Result<Vec<RecordedEvent>, StoreError> {
+    match position {
+        0 => Ok(Vec::new()),
+        _ => events.read_after(position - 1, 1).await,
+    }
 }
 
 /// What lanes read and write.
@@ -125,10 +156,20 @@ impl Lane {
         if checkpoint.position >= head.position {
             return Ok(up_to_date);
         }
-        let mut recorded = sources
+        let read = sources
             .events
-            .read_after(checkpoint.position, sources.batch)
-            .await?;
+            .read_after(checkpoint.position, sources.batch);
+        let mut recorded = match read.await {
+            // Whose it is nobody can tell.
+            Err(error) if error.is::<Undecodable>() => {
+                let (position, events) = (checkpoint.position, sources.events);
+                return Ok(Advance::Stopped {
+                    reached: Reached::at(position, head.position, events).await?,
+                    error: error.into(),
+                });
+            }
+            read => read?,
+        };
         // Whatever is delivered twice counts once.
         recorded.retain(|event| event.position > checkpoint.position);
         if recorded.is_empty() {

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::application::projections::lane::{Advance, Reached};
+use crate::application::projections::lane::Reached;
 
 /// Seconds; the promise is 0.05 for 99 of 100.
 const BUCKETS: [f64; 11] = [
@@ -23,6 +23,8 @@ struct LaneLabel {
 
 #[derive(Clone)]
 pub struct ProjectionMetrics {
+    /// Not told, but remembered for when the checkpoint cannot be read.
+    position: Family<LaneLabel, Gauge>,
     behind: Family<LaneLabel, Gauge>,
     stopped: Family<LaneLabel, Gauge>,
     waiting: Family<LaneLabel, Gauge<f64, AtomicU64>>,
@@ -32,6 +34,7 @@ pub struct ProjectionMetrics {
 impl Default for ProjectionMetrics {
     fn default() -> Self {
         Self {
+            position: Family::default(),
             behind: Family::default(),
             stopped: Family::default(),
             waiting: Family::default(),
@@ -66,28 +69,42 @@ impl ProjectionMetrics {
         );
     }
 
-    /// Notes what an attempt to advance came to. Events up to `replayed` were visible before.
-    pub fn note(&self, lane: &'static str, advance: &Advance, replayed: i64, now: Timestamp) {
-        let (reached, stopped) = match advance {
-            Advance::Held | Advance::Restarted | Advance::Unbuilt => return,
-            Advance::UpToDate(reached) | Advance::Moved(reached) => (reached, false),
-            Advance::Stopped { reached, .. } => (reached, true),
-        };
+    /// Notes how far a lane has come, and whether it stands before an event that it cannot project. Events up to
+    /// `replayed` were visible before.
+    pub fn note(
+        &self,
+        lane: &'static str,
+        reached: &Reached,
+        stopped: bool,
+        replayed: i64,
+        now: Timestamp,
+    ) {
         let label = LaneLabel { lane };
-        let age = |at: Timestamp| now.duration_since(at).as_secs_f64().max(0.0);
-        let Reached {
-            behind,
-            waiting_since,
-            visible,
-            ..
-        } = reached;
-        let waiting = waiting_since.map_or(0.0, age);
         self.stopped.get_or_create(&label).set(i64::from(stopped));
-        self.behind.get_or_create(&label).set(*behind);
-        self.waiting.get_or_create(&label).set(waiting);
+        self.note_lag(lane, reached, now);
         let histogram = self.visible.get_or_create(&label);
-        for (_, at) in visible.iter().filter(|(position, _)| *position > replayed) {
-            histogram.observe(age(*at));
+        let visible = reached.visible.iter();
+        for (_, at) in visible.filter(|(position, _)| *position > replayed) {
+            histogram.observe(age(now, *at));
         }
     }
+
+    /// Notes how far a lane has come that could not be advanced: what it stands before is not known.
+    pub fn note_lag(&self, lane: &'static str, reached: &Reached, now: Timestamp) {
+        let label = LaneLabel { lane };
+        let waiting = reached.waiting_since.map_or(0.0, |at| age(now, at));
+        self.position.get_or_create(&label).set(reached.position);
+        self.behind.get_or_create(&label).set(reached.behind);
+        self.waiting.get_or_create(&label).set(waiting);
+    }
+
+    /// Up to where the lane had come when it was noted last.
+    pub fn position(&self, lane: &'static str) -> Option<i64> {
+        let position = self.position.get(&LaneLabel { lane });
+        position.map(|position| position.get())
+    }
+}
+
+fn age(now: Timestamp, at: Timestamp) -> f64 {
+    now.duration_since(at).as_secs_f64().max(0.0)
 }

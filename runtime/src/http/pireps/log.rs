@@ -112,7 +112,7 @@ async fn get_log(
     let logs = &state.airline().flight_logs;
     let log = logs.open(&known.identity, flight).await?;
     let first = log.lines(None).await?;
-    let parts = send::in_parts(written(log, first), None);
+    let parts = send::in_parts(written(log, first), ());
     Ok(([(CONTENT_TYPE, "application/json")], parts).into_response())
 }
 

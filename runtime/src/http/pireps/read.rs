@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::application::error::ServiceError;
 use crate::application::pirep_queries::{PirepFilter, PirepSort};
 use crate::application::tracks::MAX_SAMPLES;
+use crate::domain::ids::UserId;
 use crate::domain::pirep::PirepState;
 use crate::http::caller::Known;
 use crate::http::error::of_query;
@@ -23,7 +24,7 @@ use crate::http::pireps::history::{History, HistoryEntry};
 use crate::http::pireps::track::Track;
 use crate::http::problem::{FieldError, Problem, kind};
 use crate::http::respond::Entity;
-use crate::http::room::Room;
+use crate::http::room::{Each, FREE, Room, turn};
 use crate::http::send;
 use crate::http::state::HttpState;
 use crate::http::visible::Visible;
@@ -35,6 +36,8 @@ static TRACKS: Room = Room::new(
     2 * MAX_SAMPLES * POSITION_BYTES,
     MAX_SAMPLES * POSITION_BYTES,
 );
+/// So many large ones are on their way to each user, so that nobody who reads slowly takes all the room of an airline.
+static READ: Each<UserId> = Each::new(2);
 
 pub fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
@@ -195,11 +198,15 @@ async fn get_pirep_track(
     let extent = airline.tracks.visible(&known.identity, id).await?;
     let positions = usize::try_from(extent.count).unwrap_or(usize::MAX);
     let size = positions.saturating_mul(POSITION_BYTES);
+    let reads = match size > FREE {
+        true => Some(turn(READ.of(known.identity.user()).acquire_owned()).await?),
+        false => None,
+    };
     let mut room = TRACKS.take(airline.id(), size).await?;
     let track = Track::from(airline.tracks.all(id).await?);
     let json = serde_json::to_vec(&track);
     let json = json.map_err(|error| ServiceError::Corrupt(error.to_string()))?;
     room.keep(json.len());
-    let body = send::whole(json.into(), room);
+    let body = send::whole(json.into(), (room, reads));
     Ok(([(CONTENT_TYPE, "application/geo+json")], body).into_response())
 }
