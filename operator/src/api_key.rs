@@ -6,6 +6,7 @@ pub mod binding;
 pub mod build;
 pub mod finalize;
 pub mod issue;
+pub mod place;
 pub mod rotate;
 pub mod status;
 pub mod store;
@@ -23,7 +24,7 @@ use crate::api_key::finalize::Progress;
 use crate::api_key::issue::{Issue, Wait};
 use crate::api_key::rotate::MOST_REPLACED;
 use crate::api_key::status::Report;
-use crate::context::Context;
+use crate::context::{Context, failure};
 
 /// A published Secret is looked at again after this long, or later; Secrets of others are not watched.
 const STEADY: Duration = Duration::from_secs(300);
@@ -36,7 +37,7 @@ const WAITING: Duration = Duration::from_secs(30);
 
 /// A failure after which the reconciliation is tried again.
 #[derive(Debug, thiserror::Error)]
-#[error("the API server: {0}")]
+#[error("the API server: {}", failure::in_words(.0))]
 pub struct Error(#[from] kube::Error);
 
 /// Brings one ApiKey closer to what is declared.
@@ -47,14 +48,21 @@ pub async fn reconcile(key: Arc<ApiKey>, ctx: Arc<Context>) -> Result<Action, Er
     let label = if outcome.is_ok() { "settled" } else { "error" };
     ctx.metrics
         .reconciled("ApiKey", label, started.elapsed().as_secs_f64());
+    if let Err(error) = &outcome {
+        report_error(&key, error, &ctx).await;
+    }
     let delay = outcome?;
     ctx.backoff.forget(&backoff_key(&key));
     Ok(Action::requeue(ctx.backoff.spread(delay)))
 }
 
-/// When to try again after an error. A right that was just granted takes a moment to work.
+/// When to try again after an error: soon after a lost race. A right that was just granted takes a moment to work.
 pub fn on_error(key: Arc<ApiKey>, error: &Error, ctx: Arc<Context>) -> Action {
     let delay = ctx.backoff.after_failure(&backoff_key(&key));
+    let Error(cause) = error;
+    if failure::is_lost_race(cause) {
+        return Action::requeue(delay / 10);
+    }
     tracing::warn!(
         namespace = key.namespace(),
         api_key = key.name_any(),
@@ -97,7 +105,7 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     {
         report.stalled = matches!(waits, Some(Wait::Refusal(_)));
         // Nothing waits for a tenant that is left alone or sleeps, however long.
-        report.rotating = !matches!(waits, Some(Wait::Tenant(_)));
+        report.pending = !matches!(waits, Some(Wait::Tenant(_)));
     }
     report.next_rotation_at = report
         .ring
@@ -108,8 +116,9 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
         | Issue::Held(..)
         | Issue::Refused(..)
         | Issue::Revoking(..)
+        | Issue::Lost(_)
         | Issue::Conflict(_) => WAITING,
-        Issue::Ended(ring, _) if ring.next.is_some() => WAITING,
+        Issue::Ended(Some(ring), _) if ring.next.is_some() => WAITING,
         Issue::Ended(..) => STEADY,
         Issue::Published(_, Some(_)) => WAITING,
         Issue::Published(ring, None) => {
@@ -145,7 +154,7 @@ fn report_of(verdict: Verdict) -> Report<'static> {
             reason,
             message,
             stalled: true,
-            rotating: false,
+            pending: false,
             ring: None,
             next_rotation_at: None,
         },
@@ -154,7 +163,7 @@ fn report_of(verdict: Verdict) -> Report<'static> {
             reason: Reason::WaitingForTenant,
             message,
             stalled: false,
-            rotating: false,
+            pending: false,
             ring: None,
             next_rotation_at: None,
         },
@@ -167,7 +176,7 @@ fn report_of_held(why: &str) -> Report<'static> {
         reason: Reason::WaitingForTenant,
         message: format!("the key works until its runtime is told of its end: {why}"),
         stalled: false,
-        rotating: false,
+        pending: false,
         ring: None,
         next_rotation_at: None,
     }
@@ -215,13 +224,21 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
                 Some(why) => format!("the key works until its runtime is told of its end: {why}"),
                 None => "waiting for the runtime to know that the key is revoked".to_owned(),
             },
-            Some(ring),
+            ring.as_ref(),
         ),
         Issue::Ended(ring, reason) => (
             ConditionStatus::False,
             *reason,
             "the key no longer works".to_owned(),
-            Some(ring),
+            ring.as_ref(),
+        ),
+        Issue::Lost(cause) => (
+            ConditionStatus::False,
+            Reason::CredentialsLost,
+            format!(
+                "{cause}; restore it from a backup, or delete it: then the key is revoked and another one issued"
+            ),
+            None,
         ),
         Issue::Conflict(message) => (
             ConditionStatus::False,
@@ -236,12 +253,35 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         message,
         // A key that has ended never works again, and tools that wait for it are not to wait for ever.
         stalled: match issued {
-            Issue::Conflict(_) | Issue::Held(..) | Issue::Refused(..) => true,
-            Issue::Ended(ring, _) => ring.next.is_none(),
+            Issue::Conflict(_) | Issue::Held(..) | Issue::Lost(_) | Issue::Refused(..) => true,
+            Issue::Ended(ring, _) => ring.as_ref().is_none_or(|ring| ring.next.is_none()),
             _ => false,
         },
-        rotating: false,
+        pending: false,
         ring,
+        next_rotation_at: None,
+    }
+}
+
+/// An error that lasts is told in the status too; one that passes is not worth a write.
+async fn report_error(key: &ApiKey, error: &Error, ctx: &Context) {
+    let Error(cause) = error;
+    if failure::is_lost_race(cause) || !ctx.backoff.is_lasting(&backoff_key(key)) {
+        return;
+    }
+    if let Err(cause) = status::write(key, &report_of_failure(error), ctx).await {
+        tracing::warn!(%cause, "status not written");
+    }
+}
+
+fn report_of_failure(error: &Error) -> Report<'static> {
+    Report {
+        ready: ConditionStatus::False,
+        reason: Reason::KubernetesError,
+        message: error.to_string(),
+        stalled: false,
+        pending: true,
+        ring: None,
         next_rotation_at: None,
     }
 }
@@ -283,7 +323,7 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_key_that_has_ended() {
         for reason in [Reason::Revoked, Reason::Expired] {
-            let issued = Issue::Ended(ring(), reason);
+            let issued = Issue::Ended(Some(ring()), reason);
             let report = report_of_issue(&issued);
             assert_eq!(report.ready, ConditionStatus::False);
             assert!(report.stalled);

@@ -5,12 +5,12 @@ pub mod caches;
 pub mod child;
 pub mod contention;
 pub mod events;
+pub mod failure;
 pub mod handed;
 pub mod holdings;
 pub mod http_route;
 pub mod key_ring;
 pub mod kinds;
-pub mod lease;
 pub mod ledger;
 pub mod live;
 pub mod locks;
@@ -52,6 +52,9 @@ pub struct Context {
     /// By namespace. Held by an ApiKey that begins, until the operator has its right there, and by one that ends, from
     /// asking who else needs it until it is gone.
     pub client_bindings: locks::Locks,
+    /// By namespace and name of a Secret that an ApiKey is to have: held from looking at it until it is written, so that of
+    /// two that want it one sees the other's.
+    pub client_secrets: locks::Locks,
     pub backoff: backoff::Backoff,
     pub triggers: Arc<triggers::Triggers>,
     pub events: events::Events,

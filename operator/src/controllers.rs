@@ -21,7 +21,6 @@ use crate::context::Context;
 use crate::context::backoff::Backoff;
 use crate::context::caches::Caches;
 use crate::context::events::Events;
-use crate::context::lease::Leadership;
 use crate::context::locks::Locks;
 use crate::context::memory::Memory;
 use crate::context::metrics::Metrics;
@@ -33,6 +32,7 @@ use crate::context::tenant_states::TenantStates;
 use crate::context::triggers::{Triggered, Triggers};
 use crate::context::writer::Writer;
 use crate::leader::Candidate;
+use crate::lease::Leadership;
 use crate::server::{self, Readiness};
 use crate::tenant::fleet::Upgrades;
 use crate::{api_key, tenant};
@@ -127,13 +127,21 @@ fn context(
     });
     Ok(Context {
         caches,
-        servers: ServerAccess::new(client.clone(), namespace, &config, http, metrics.clone()),
+        servers: ServerAccess::new(
+            client.clone(),
+            namespace,
+            &config,
+            http,
+            Arc::clone(&leadership),
+            metrics.clone(),
+        ),
+        runtime: RuntimeClient::new(Arc::clone(&leadership)).context("cannot set up HTTP")?,
         writer: Writer::new(client.clone(), leadership, metrics.clone()),
         events: Events::new(client.clone(), &args.identity, clock.clone()),
-        runtime: RuntimeClient::new().context("cannot set up HTTP")?,
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
         client_bindings: Locks::default(),
+        client_secrets: Locks::default(),
         backoff: Backoff::new(entropy.clone()),
         namespace: namespace.to_owned(),
         clock,

@@ -13,8 +13,8 @@ use kube::{Api, Client};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::LeaderElection;
-use crate::context::lease::Leadership;
 use crate::context::system::Clock;
+use crate::lease::Leadership;
 use crate::names;
 
 /// A candidate for leadership.

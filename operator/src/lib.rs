@@ -5,6 +5,7 @@ pub mod config;
 pub mod context;
 pub mod controllers;
 pub mod leader;
+pub mod lease;
 pub mod names;
 pub mod provision;
 pub mod server;

@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use albatross_crds::Tenant;
-use albatross_crds::conditions::Reason;
+use albatross_crds::conditions::{ConditionType, Reason};
 use albatross_crds::tenant::Mode;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
@@ -64,76 +64,81 @@ const STARTING: Duration = Duration::from_secs(5);
 enum Outcome {
     Settled,
     Waiting,
-    /// For the moment at which the status may tell of more progress.
-    Unsaid,
     /// For a pod that starts and cannot be told yet.
     Starting,
     Refused,
-    /// For somebody else who changes its objects again and again.
-    Contended,
     /// As it is to be until its turn in the rollout comes.
     Queued,
     Failing,
+}
+
+struct Next {
+    outcome: Outcome,
+    /// Looked at again after at most this long, whatever the outcome.
+    within: Duration,
+}
+
+impl From<Outcome> for Next {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            within: STEADY,
+        }
+    }
 }
 
 /// Brings one tenant closer to what is declared.
 #[tracing::instrument(name = "reconcile", skip_all, fields(kind = "Tenant", name = tenant.name_any()))]
 pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = std::time::Instant::now();
-    let outcome = run(&tenant, &ctx).await;
-    let label = match &outcome {
+    let next = run(&tenant, &ctx).await;
+    let label = match next.as_ref().map(|next| &next.outcome) {
         Ok(Outcome::Settled) => "settled",
-        Ok(
-            Outcome::Waiting
-            | Outcome::Unsaid
-            | Outcome::Starting
-            | Outcome::Contended
-            | Outcome::Queued,
-        ) => "waiting",
+        Ok(Outcome::Waiting | Outcome::Starting | Outcome::Queued) => "waiting",
         Ok(Outcome::Refused) => "refused",
         Ok(Outcome::Failing) => "failing",
         Err(_) => "error",
     };
     ctx.metrics
         .reconciled("Tenant", label, started.elapsed().as_secs_f64());
-    let key = format!("tenant/{}", tenant.name_any());
-    let delay = match outcome? {
+    if let Err(error) = &next {
+        report_error(&tenant, error, &ctx).await;
+    }
+    let key = backoff_key(&tenant);
+    let Next { outcome, within } = next?;
+    let delay = match outcome {
         Outcome::Failing => ctx.backoff.after_failure(&key),
         Outcome::Starting => ctx.backoff.after_failure(&key).min(STARTING),
         settled => {
             ctx.backoff.forget(&key);
             ctx.backoff.spread(match settled {
                 Outcome::Waiting => WAITING,
-                Outcome::Unsaid => status::PROGRESS,
-                // What is gone tells nobody that its time has come.
-                Outcome::Contended => contention::LONGEST,
                 Outcome::Refused | Outcome::Queued => REFUSED,
                 Outcome::Settled | Outcome::Starting | Outcome::Failing => STEADY,
             })
         }
     };
-    Ok(Action::requeue(delay))
+    Ok(Action::requeue(delay.min(ctx.backoff.spread(within))))
 }
 
 /// When to try again after an error: soon after a lost race, and later the more races are lost in a row.
 pub fn on_error(tenant: Arc<Tenant>, error: &Error, ctx: Arc<Context>) -> Action {
-    let delay = ctx
-        .backoff
-        .after_failure(&format!("tenant/{}", tenant.name_any()));
-    if error.is_conflict() {
+    let delay = ctx.backoff.after_failure(&backoff_key(&tenant));
+    if error.is_lost_race() {
         return Action::requeue(delay / 10);
     }
     tracing::warn!(tenant = tenant.name_any(), %error, "reconciliation failed, trying again in {delay:?}");
     Action::requeue(delay)
 }
 
-async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
+async fn run(tenant: &Tenant, ctx: &Context) -> Result<Next, Error> {
     if tenant.meta().deletion_timestamp.is_some() {
-        return Ok(match finalize::finalize(tenant, ctx).await? {
+        let outcome = match finalize::finalize(tenant, ctx).await? {
             Progress::Finished => Outcome::Settled,
             Progress::Waiting => Outcome::Waiting,
             Progress::Blocked => Outcome::Failing,
-        });
+        };
+        return Ok(outcome.into());
     }
     let generation = tenant.metadata.generation.unwrap_or_default();
     let mut world = dereference::read(tenant, ctx).await?;
@@ -147,7 +152,7 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
                 status::refused(status, &refusal, generation, now);
             })
             .await?;
-            return Ok(Outcome::Refused);
+            return Ok(Outcome::Refused.into());
         }
     };
     if plan.tenant.suspend || plan.tenant.mode == Mode::Observe {
@@ -159,14 +164,7 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Outcome, Error> {
     let mut claimed = claim::claim(tenant, &plan, &world.record, serves, ctx).await?;
     drop(turn);
     announce(tenant, &plan, &claimed, ctx).await?;
-    let worked = work(&mut plan, &world, &mut claimed, ctx).await;
-    let facts = match worked {
-        Ok(facts) => facts,
-        Err(error) => {
-            report_error(tenant, &error, ctx).await;
-            return Err(error);
-        }
-    };
+    let facts = work(&mut plan, &world, &mut claimed, ctx).await?;
     report(tenant, &plan, &mut claimed, &facts, ctx).await
 }
 
@@ -240,7 +238,7 @@ async fn observe(
     plan: &Plan,
     world: &World,
     ctx: &Context,
-) -> Result<Outcome, Error> {
+) -> Result<Next, Error> {
     let external = external::observe(plan, &world.record, ctx).await;
     let (schema, number, asleep) = match &world.record {
         Record::Present(record) => (
@@ -267,9 +265,9 @@ async fn observe(
         status::observed(status, &facts, generation, now);
     })
     .await?;
-    Ok(match is_unsaid {
-        true => Outcome::Unsaid,
-        false => Outcome::Settled,
+    Ok(Next {
+        outcome: Outcome::Settled,
+        within: within(is_unsaid, &facts),
     })
 }
 
@@ -314,7 +312,7 @@ fn facts(
     }
 }
 
-/// The first status of a tenant that was not known before, and of each new generation of one that is not settled.
+/// The first status of a tenant that was not known before; of one that was, identity and names alone.
 async fn announce(
     tenant: &Tenant,
     plan: &Plan,
@@ -339,7 +337,7 @@ async fn report(
     claimed: &mut Claimed,
     facts: &Facts,
     ctx: &Context,
-) -> Result<Outcome, Error> {
+) -> Result<Next, Error> {
     let concluded = upgrade::conclude(plan, &mut claimed.record, facts, ctx).await?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
@@ -351,47 +349,52 @@ async fn report(
     if concluded {
         upgrade::call(ctx);
     }
-    Ok(match facts.worst() {
-        // What fails is tried again soon enough.
-        worst if is_unsaid && worst != Some(part::State::Failing) => Outcome::Unsaid,
+    let outcome = match facts.worst() {
         None if facts.turn.is_some() => Outcome::Queued,
         None => Outcome::Settled,
         Some(part::State::Stalled) => Outcome::Refused,
         Some(part::State::Failing) => Outcome::Failing,
         Some(part::State::Waiting | part::State::Done) if facts.starting => Outcome::Starting,
-        Some(part::State::Waiting | part::State::Done) if !facts.contention.is_done() => {
-            Outcome::Contended
-        }
         Some(part::State::Waiting | part::State::Done) => Outcome::Waiting,
-    })
+    };
+    let within = within(is_unsaid, facts);
+    Ok(Next { outcome, within })
+}
+
+fn within(is_unsaid: bool, facts: &Facts) -> Duration {
+    if is_unsaid {
+        status::PROGRESS
+    } else if facts.contention.is_done() {
+        STEADY
+    } else {
+        // What is gone tells nobody that its time has come.
+        contention::LONGEST
+    }
 }
 
 /// An error that lasts is told in the status too; one that passes is not worth a write.
 async fn report_error(tenant: &Tenant, error: &Error, ctx: &Context) {
-    const LASTING: u32 = 3;
-    let failures = ctx
-        .backoff
-        .failures(&format!("tenant/{}", tenant.name_any()));
-    if error.is_conflict() || failures < LASTING {
+    if error.is_lost_race() || !ctx.backoff.is_lasting(&backoff_key(tenant)) {
         return;
     }
     let generation = tenant.metadata.generation.unwrap_or_default();
     let now = ctx.clock.now();
     let message = error.to_string();
+    let (condition, reason) = match &tenant.meta().deletion_timestamp {
+        Some(_) => (Some(ConditionType::DeletionBlocked), Reason::Deleting),
+        None => (None, Reason::KubernetesError),
+    };
     let written = status::write(tenant, ctx, |status| {
-        status::failing(
-            status,
-            None,
-            Reason::KubernetesError,
-            &message,
-            generation,
-            now,
-        );
+        status::failing(status, condition, reason, &message, generation, now);
     })
     .await;
     if let Err(cause) = written {
         tracing::warn!(%cause, "status not written");
     }
+}
+
+fn backoff_key(tenant: &Tenant) -> String {
+    format!("tenant/{}", tenant.name_any())
 }
 
 #[cfg(test)]

@@ -50,19 +50,27 @@ const OPERATOR: Edges = &[
     ("config", &["config", "albatross_crds"]),
     (
         "context",
-        &["config", "context", "names", "provision", "albatross_crds"],
+        &[
+            "config",
+            "context",
+            "lease",
+            "names",
+            "provision",
+            "albatross_crds",
+        ],
     ),
     (
         "controllers",
         &[
-            "api_key", "config", "context", "leader", "names", "server", "tenant",
+            "api_key", "config", "context", "leader", "lease", "names", "server", "tenant",
         ],
     ),
-    ("leader", &["config", "context", "names"]),
+    ("leader", &["config", "context", "lease", "names"]),
+    ("lease", &[]),
     ("lib", &[]),
     ("main", &["albatross_operator"]),
     ("names", &["names", "albatross_crds"]),
-    ("provision", &["config", "names", "provision"]),
+    ("provision", &["config", "lease", "names", "provision"]),
     ("server", &["context", "server"]),
     (
         "tenant",

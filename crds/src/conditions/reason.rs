@@ -108,7 +108,7 @@ reasons! {
     GatewayApiMissing,
     /// The version is older than the schema of the database.
     DowngradeRefused,
-    /// The tenant's credentials are gone; they are never made anew over existing data.
+    /// The tenant's credentials are gone, and never made anew over existing data; or an ApiKey's keys cannot be read.
     CredentialsLost,
     /// There is no such tenant.
     TenantNotFound,

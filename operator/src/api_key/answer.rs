@@ -6,18 +6,18 @@ use albatross_crds::{ApiKey, Tenant};
 use kube::ResourceExt;
 
 use crate::context::Context;
-use crate::context::key_ring::{Key, KeyRing};
+use crate::context::key_ring::{Key, KeyRing, known_ids};
 use crate::context::runtime::{Answer, ApiKeyState};
 
 /// Whether the runtime has said that the key works. All its pods look keys up in one table, and none can have noted
 /// that there is no such key, since nobody has had it: what one pod knows, all know.
 pub fn is_registered(owner: &ApiKey, key: &Key, ctx: &Context) -> bool {
-    state(owner, key, ctx) == Some(ApiKeyState::Active)
+    state(owner, &key.id, ctx) == Some(ApiKeyState::Active)
 }
 
 /// Whether the runtime has said that the key never works again.
 pub fn is_revoked(owner: &ApiKey, key: &Key, ctx: &Context) -> bool {
-    state(owner, key, ctx) == Some(ApiKeyState::Revoked)
+    state(owner, &key.id, ctx) == Some(ApiKeyState::Revoked)
 }
 
 /// Why the runtime does not register the key, if it has said so.
@@ -30,11 +30,11 @@ pub fn refusal(owner: &ApiKey, key: &Key, ctx: &Context) -> Option<String> {
 }
 
 /// None before the runtime knows the key.
-fn state(owner: &ApiKey, key: &Key, ctx: &Context) -> Option<ApiKeyState> {
+fn state(owner: &ApiKey, key_id: &str, ctx: &Context) -> Option<ApiKeyState> {
     let answer = last(owner, ctx)?;
     let mut known = answer.api_keys.iter();
     known
-        .find(|known| known.key_id == key.id)
+        .find(|known| known.key_id == key_id)
         .map(|known| known.state)
 }
 
@@ -55,7 +55,9 @@ pub enum Standing {
     NotAsked,
 }
 
-pub fn standing(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Standing {
+/// `ring` is none when its Secret cannot be read.
+pub fn standing(owner: &ApiKey, ring: Option<&KeyRing>, ctx: &Context) -> Standing {
+    let works = |id: &str| state(owner, id, ctx) == Some(ApiKeyState::Active);
     let tenant = &owner.spec.tenant_ref.name;
     if !ctx.caches.is_served(tenant) {
         // Pods are told before they serve.
@@ -64,7 +66,7 @@ pub fn standing(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Standing {
     match ctx.memory.of(tenant).answer.as_deref() {
         None => Standing::NotAsked,
         Some(Err(_)) => Standing::Silent,
-        Some(Ok(_)) if ring.keys().any(|key| is_registered(owner, key, ctx)) => Standing::Works,
+        Some(Ok(_)) if known_ids(owner, ring).into_iter().any(works) => Standing::Works,
         Some(Ok(_)) => Standing::Ended,
     }
 }

@@ -3,10 +3,7 @@
 use albatross_crds::ApiKey;
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::DynamicObject;
 use kube::runtime::events::EventType;
-use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
 use crate::api_key::answer::{
@@ -14,12 +11,12 @@ use crate::api_key::answer::{
 };
 use crate::api_key::binding::bind;
 use crate::api_key::build;
+use crate::api_key::place::Place;
 use crate::api_key::rotate::{room_at, rotate};
-use crate::api_key::store::{new_key, store, stored};
+use crate::api_key::store::{Stored, new_key, store, stored};
 use crate::context::Context;
 use crate::context::key_ring::KeyRing;
-use crate::context::object::Wanted;
-use crate::names;
+use crate::context::record::Unreadable;
 
 /// How far the key has come.
 #[derive(Debug)]
@@ -32,10 +29,12 @@ pub enum Issue {
     Refused(KeyRing, String),
     /// What the key that is to replace it waits for, if there is one.
     Published(KeyRing, Option<Wait>),
-    /// It is to end, and the runtime may still let it in; why the runtime is not told, if it is not.
-    Revoking(KeyRing, Option<String>),
-    /// It was valid once.
-    Ended(KeyRing, Reason),
+    /// It is to end, and the runtime may still let it in; why the runtime is not told, if it is not. Its Secret may be lost.
+    Revoking(Option<KeyRing>, Option<String>),
+    /// It was valid once. Its Secret may be lost.
+    Ended(Option<KeyRing>, Reason),
+    /// What is stored of it cannot be read.
+    Lost(Unreadable),
     /// The Secret's name is somebody else's.
     Conflict(String),
 }
@@ -59,26 +58,29 @@ pub async fn issue(
     ctx: &Context,
 ) -> Result<Issue, kube::Error> {
     bind(owner, admitted.is_at_tenants, ctx).await?;
-    let published = published(owner, admitted, ctx).await?;
-    if let Some(secret) = &published
-        && secret.annotations().get(names::API_KEY_UID_ANNOTATION) != owner.uid().as_ref()
-    {
+    let mut place = Place::of(owner, admitted, ctx).await?;
+    if place.is_taken() {
         return Ok(Issue::Conflict(format!(
             "spec.secretName: must be free, given \"{}\", which is a Secret that this ApiKey did not make; it is left \
              alone",
             admitted.key.secret_name
         )));
     }
-    let mut ring = ring(owner, admitted, published.is_some(), ctx).await?;
+    let mut ring = match stored(owner, ctx).await? {
+        Stored::Unreadable(_) if admitted.key.revoked => return Ok(revoked(owner, None, ctx)),
+        Stored::Unreadable(cause) => return Ok(Issue::Lost(cause)),
+        Stored::Present(ring) => kept(owner, admitted, ring, &place, ctx).await?,
+        Stored::Absent => new_ring(owner, admitted, None, ctx).await?,
+    };
     if admitted.key.revoked {
-        return Ok(revoked(owner, ring, ctx));
+        return Ok(revoked(owner, Some(ring), ctx));
     }
     if ring.published {
-        rotate(owner, admitted, &mut ring, published.as_ref(), ctx).await?;
+        rotate(owner, admitted, &mut ring, &mut place, ctx).await?;
     }
     let now = ctx.clock.now();
     if ring.current.expires_at <= now {
-        return Ok(Issue::Ended(ring, Reason::Expired));
+        return Ok(Issue::Ended(Some(ring), Reason::Expired));
     }
     if !is_registered(owner, &ring.current, ctx) {
         if let Some(message) = refusal(owner, &ring.current, ctx) {
@@ -89,9 +91,7 @@ pub async fn issue(
         }
     }
     let secret = build::secret(owner, admitted, &ring.current, ring.previous(now));
-    ctx.writer
-        .apply(&Wanted::new(&secret), published.as_ref())
-        .await?;
+    place.fill(&secret, ctx).await?;
     if !ring.published {
         ring.published = true;
         store(owner, &mut ring, ctx).await?;
@@ -131,13 +131,13 @@ fn waits(owner: &ApiKey, admitted: &Admitted, ring: &KeyRing, ctx: &Context) -> 
     Some(why.map_or(Wait::Registration, Wait::Tenant))
 }
 
-fn revoked(owner: &ApiKey, ring: KeyRing, ctx: &Context) -> Issue {
+fn revoked(owner: &ApiKey, ring: Option<KeyRing>, ctx: &Context) -> Issue {
     let status = owner.status.as_ref();
     let stalled = status.and_then(|it| conditions::find(&it.conditions, ConditionType::Stalled));
     let was_said = stalled.is_some_and(|it| {
         it.reason == Reason::Revoked.as_str() && it.status == ConditionStatus::True.as_str()
     });
-    match standing(owner, &ring, ctx) {
+    match standing(owner, ring.as_ref(), ctx) {
         Standing::Ended => Issue::Ended(ring, Reason::Revoked),
         // Nothing takes a revocation back.
         Standing::NotAsked | Standing::Silent if was_said => Issue::Ended(ring, Reason::Revoked),
@@ -148,46 +148,37 @@ fn revoked(owner: &ApiKey, ring: KeyRing, ctx: &Context) -> Issue {
     }
 }
 
-/// The keys that there are, or a new one: for a new ApiKey, when a published Secret was deleted by hand, and when the key
-/// was revoked because it was not admitted for a while. A revoked key never works again.
-async fn ring(
+/// The keys that there are, or a new one: when a published Secret was deleted by hand, and when the key was revoked because
+/// it was not admitted for a while. A revoked key never works again.
+async fn kept(
     owner: &ApiKey,
     admitted: &Admitted,
-    is_published: bool,
+    found: KeyRing,
+    place: &Place,
     ctx: &Context,
 ) -> Result<KeyRing, kube::Error> {
-    let found = stored(owner, ctx).await?;
-    let replaced = match found {
-        Some(found) => {
-            let deleted = found.published && !is_published;
-            let revoked = is_revoked(owner, &found.current, ctx);
-            let ended = admitted.key.revoked || found.current.expires_at <= ctx.clock.now();
-            if ended || !(deleted || revoked) {
-                return Ok(found);
-            }
-            tell_replaced(owner, admitted, deleted, ctx).await;
-            found.resource_version
-        }
-        None => None,
-    };
+    let deleted = found.published && place.is_empty();
+    let revoked = is_revoked(owner, &found.current, ctx);
+    let ended = admitted.key.revoked || found.current.expires_at <= ctx.clock.now();
+    if ended || !(deleted || revoked) {
+        return Ok(found);
+    }
+    tell_replaced(owner, admitted, deleted, ctx).await;
+    new_ring(owner, admitted, found.resource_version, ctx).await
+}
+
+/// `replaced`: the version of the Secret whose keys are replaced, if there is one.
+async fn new_ring(
+    owner: &ApiKey,
+    admitted: &Admitted,
+    replaced: Option<String>,
+    ctx: &Context,
+) -> Result<KeyRing, kube::Error> {
     let rotation = admitted.key.rotation.as_ref();
     let trigger = rotation.and_then(|rotation| rotation.trigger.clone());
     let mut ring = KeyRing::new(new_key(admitted, ctx), trigger, replaced);
     store(owner, &mut ring, ctx).await?;
     Ok(ring)
-}
-
-async fn published(
-    owner: &ApiKey,
-    admitted: &Admitted,
-    ctx: &Context,
-) -> Result<Option<DynamicObject>, kube::Error> {
-    let api: Api<DynamicObject> = Api::namespaced_with(
-        ctx.client.clone(),
-        &owner.namespace().unwrap_or_default(),
-        &kube::api::ApiResource::erase::<Secret>(&()),
-    );
-    api.get_opt(&admitted.key.secret_name).await
 }
 
 async fn tell_replaced(owner: &ApiKey, admitted: &Admitted, deleted: bool, ctx: &Context) {

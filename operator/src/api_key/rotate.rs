@@ -4,16 +4,15 @@ use albatross_crds::ApiKey;
 use albatross_crds::validation::{KeyEnd, ValidatedApiKey};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
-use kube::api::DynamicObject;
 use kube::runtime::events::EventType;
 
 use crate::api_key::admit::Admitted;
 use crate::api_key::answer::{is_registered, is_revoked};
 use crate::api_key::build;
+use crate::api_key::place::Place;
 use crate::api_key::store::{new_key, store};
 use crate::context::Context;
 use crate::context::key_ring::{Key, KeyRing};
-use crate::context::object::Wanted;
 
 /// A flight may be finished for a day with the key that it began with. What is not declared any more is revoked, so that
 /// a replaced key stays declared for longer.
@@ -32,13 +31,12 @@ pub fn next_at(ring: &KeyRing, key: &ValidatedApiKey, now: Timestamp) -> Option<
     (!never).then_some(at)
 }
 
-/// Takes the rotation as far as it can get now. The Secret that `published` shows is the current key's, or the next one's
-/// after a crash.
+/// Takes the rotation as far as it can get now. What is in its `place` is the current key, or the next one after a crash.
 pub async fn rotate(
     owner: &ApiKey,
     admitted: &Admitted,
     ring: &mut KeyRing,
-    published: Option<&DynamicObject>,
+    place: &mut Place,
     ctx: &Context,
 ) -> Result<(), kube::Error> {
     let now = ctx.clock.now();
@@ -53,8 +51,8 @@ pub async fn rotate(
         return Ok(());
     }
     let previous = Some(&ring.current).filter(|key| key.expires_at > now);
-    let wanted = Wanted::new(&build::secret(owner, admitted, &next, previous));
-    ctx.writer.apply(&wanted, published).await?;
+    let secret = build::secret(owner, admitted, &next, previous);
+    place.fill(&secret, ctx).await?;
     let rotation = admitted.key.rotation.as_ref();
     let overlap = rotation.map_or(OVERLAP, |rotation| rotation.overlap);
     let trigger = rotation.and_then(|rotation| rotation.trigger.clone());

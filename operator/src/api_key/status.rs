@@ -18,8 +18,8 @@ pub struct Report<'a> {
     pub message: String,
     /// Waiting will not help.
     pub stalled: bool,
-    /// A key that is to replace the one that works has been asked for.
-    pub rotating: bool,
+    /// There is more to come, be the key ready or not: another one, or the next attempt after a failure.
+    pub pending: bool,
     pub ring: Option<&'a KeyRing>,
     pub next_rotation_at: Option<Timestamp>,
 }
@@ -38,7 +38,7 @@ pub fn compute(status: &mut ApiKeyStatus, report: &Report<'_>, generation: i64, 
         status.rotation_trigger.clone_from(&ring.trigger);
         status.next_rotation_at = report.next_rotation_at.and_then(whole_seconds);
     }
-    let is_settled = report.ready != ConditionStatus::Unknown && !report.rotating;
+    let is_settled = report.ready != ConditionStatus::Unknown && !report.pending;
     let under_way = !report.stalled && !is_settled;
     let why_stalled = match report.stalled {
         true => report.message.as_str(),
@@ -88,7 +88,7 @@ async fn tell(key: &ApiKey, report: &Report<'_>, ctx: &Context) {
         reason = report.reason.as_str(),
         "status"
     );
-    let type_ = match report.stalled {
+    let type_ = match report.stalled || report.ready == ConditionStatus::False {
         true => EventType::Warning,
         false => EventType::Normal,
     };
@@ -116,7 +116,7 @@ mod tests {
             reason: Reason::ScopesNotAllowed,
             message: "no".to_owned(),
             stalled: true,
-            rotating: false,
+            pending: false,
             ring: None,
             next_rotation_at: None,
         };

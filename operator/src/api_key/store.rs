@@ -6,15 +6,28 @@ use kube::{Api, ResourceExt};
 
 use crate::api_key::admit::Admitted;
 use crate::context::key_ring::{Key, KeyRing};
+use crate::context::record::Unreadable;
 use crate::context::{Context, token};
 use crate::names;
 
+/// An ApiKey's keys as they are stored.
+pub enum Stored {
+    Absent,
+    Present(KeyRing),
+    /// Never a reason to make others.
+    Unreadable(Unreadable),
+}
+
 /// Read from the API server: a cache that lags must not lead to a second key.
-pub async fn stored(owner: &ApiKey, ctx: &Context) -> Result<Option<KeyRing>, kube::Error> {
+pub async fn stored(owner: &ApiKey, ctx: &Context) -> Result<Stored, kube::Error> {
     let name = names::pending_secret(&owner.uid().unwrap_or_default());
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &ctx.namespace);
     let secret = api.get_opt(&name).await?;
-    Ok(secret.as_ref().and_then(KeyRing::from_secret))
+    Ok(match secret.as_ref().map(KeyRing::from_secret) {
+        None => Stored::Absent,
+        Some(Ok(ring)) => Stored::Present(ring),
+        Some(Err(cause)) => Stored::Unreadable(cause),
+    })
 }
 
 /// Fails when somebody else has written it since it was read.

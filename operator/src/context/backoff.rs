@@ -8,6 +8,8 @@ use crate::context::system::{Entropy, random};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+/// After so many failures in a row one more does not pass by itself.
+const LASTING: u32 = 3;
 
 /// Failures in a row, per object.
 pub struct Backoff {
@@ -41,6 +43,11 @@ impl Backoff {
     pub fn failures(&self, object: &str) -> u32 {
         let map = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         map.get(object).copied().unwrap_or(0)
+    }
+
+    /// Whether one more failure of `object` is worth being told; one that passes is not.
+    pub fn is_lasting(&self, object: &str) -> bool {
+        self.failures(object) >= LASTING
     }
 
     pub fn forget(&self, object: &str) {

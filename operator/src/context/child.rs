@@ -13,7 +13,7 @@ use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 use tokio::sync::watch::error::RecvError;
 
-use crate::context::live::Live;
+use crate::context::live::{self, Live};
 use crate::names::TENANT_LABEL;
 
 /// A kind that is not served may come to be. The watch's own pauses do not grow: each attempt begins with a success.
@@ -66,9 +66,8 @@ impl Kept {
 
     /// As it was last seen, but for who owns which field.
     pub fn object(&self) -> DynamicObject {
-        let Live(object) =
-            serde_json::from_slice(&self.json).expect("what was written can be read");
-        object
+        let mut json = serde_json::Deserializer::from_slice(&self.json);
+        live::plain(&mut json).expect("what was written can be read")
     }
 
     pub fn name(&self) -> &str {

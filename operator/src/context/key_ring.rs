@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::context::record::Unreadable;
 use crate::names;
 
 /// A key and its life.
@@ -83,28 +84,34 @@ impl KeyRing {
         self.trigger = trigger.or(self.trigger.take());
     }
 
-    /// Reads the Secret; nothing if it holds no whole key.
-    pub fn from_secret(secret: &Secret) -> Option<Self> {
-        let data = secret.data.as_ref()?;
+    /// Reads the Secret.
+    pub fn from_secret(secret: &Secret) -> Result<Self, Unreadable> {
+        let unreadable = |key: &str| Unreadable {
+            secret: secret.name_any(),
+            key: key.to_owned(),
+        };
+        let bytes = |key: &str| secret.data.as_ref()?.get(key);
         let text = |key: &str| {
-            data.get(key)
-                .and_then(|bytes| String::from_utf8(bytes.0.clone()).ok())
+            let text = bytes(key).and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
+            text.filter(|text| !text.is_empty())
         };
-        let written = |key: &str| -> Option<Vec<Key>> {
-            let keys: Vec<Written> = serde_json::from_str(&text(key)?).ok()?;
-            Some(keys.into_iter().map(Key::from).collect())
-        };
+        let needed = |key: &str| text(key).ok_or_else(|| unreadable(key));
+        let time = |key: &str| needed(key)?.parse().map_err(|_| unreadable(key));
         // A Secret of an earlier version holds neither.
-        let others = |key: &str| match data.contains_key(key) {
-            true => written(key),
-            false => Some(Vec::new()),
+        let others = |key: &str| -> Result<Vec<Key>, Unreadable> {
+            if bytes(key).is_none() {
+                return Ok(Vec::new());
+            }
+            let keys: Result<Vec<Written>, _> = serde_json::from_str(&needed(key)?);
+            let keys = keys.map_err(|_| unreadable(key))?;
+            Ok(keys.into_iter().map(Key::from).collect())
         };
-        Some(Self {
+        Ok(Self {
             current: Key {
-                id: text("keyId")?,
-                text: text("key")?.into(),
-                issued_at: text("issuedAt")?.parse().ok()?,
-                expires_at: text("expiresAt")?.parse().ok()?,
+                id: needed("keyId")?,
+                text: needed("key")?.into(),
+                issued_at: time("issuedAt")?,
+                expires_at: time("expiresAt")?,
             },
             published: text("published").as_deref() == Some("true"),
             next: others("next")?.into_iter().next(),
@@ -165,6 +172,16 @@ impl KeyRing {
             .map(|(name, text)| (name.to_owned(), ByteString(text.into_bytes())))
             .collect()
     }
+}
+
+/// Ids of an ApiKey's keys, or of those that were last seen when its Secret cannot be read.
+pub fn known_ids<'a>(api_key: &'a ApiKey, ring: Option<&'a KeyRing>) -> Vec<&'a str> {
+    if let Some(ring) = ring {
+        return ring.keys().map(|key| key.id.as_str()).collect();
+    }
+    let status = api_key.status.iter();
+    let shown = status.flat_map(|status| [&status.key_id, &status.previous_key_id]);
+    shown.flatten().map(String::as_str).collect()
 }
 
 impl From<&Key> for Written {
@@ -228,13 +245,19 @@ mod tests {
         assert_eq!(read.trigger.as_deref(), Some("now"));
         assert_eq!(read.replaced[0].expires_at, at(30));
         assert_eq!(read.replaced[0].text.expose_secret(), "albk_a");
-        let damaged = ByteString(b"{".to_vec());
-        secret
-            .data
-            .as_mut()
-            .unwrap()
-            .insert("replaced".to_owned(), damaged);
-        assert!(KeyRing::from_secret(&secret).is_none());
+        let whole = secret.data.clone();
+        for (name, damaged) in [("replaced", "{"), ("key", ""), ("expiresAt", "soon")] {
+            secret.data.clone_from(&whole);
+            let damaged = ByteString(damaged.as_bytes().to_vec());
+            secret
+                .data
+                .as_mut()
+                .unwrap()
+                .insert(name.to_owned(), damaged);
+            assert_eq!(KeyRing::from_secret(&secret).unwrap_err().key, name);
+        }
+        secret.data = None;
+        assert_eq!(KeyRing::from_secret(&secret).unwrap_err().key, "keyId");
     }
 
     #[test]

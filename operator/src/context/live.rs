@@ -14,79 +14,95 @@ use serde_json::{Map, Value};
 
 use crate::context::strangers::Owner;
 
-/// As it is, but for who owns which field, which is most of it: who states what is not theirs to state is kept by name alone.
+/// As the server answers, but for who owns which field, which is most of it: who states what is not theirs to state is kept by
+/// name alone. Where the operator owns nothing, others may state whatever they like unseen: somebody without a name does.
 #[derive(Debug, Clone)]
 pub struct Live(pub DynamicObject);
 
 impl<'de> Deserialize<'de> for Live {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members)
+        let members = Members { is_answer: true };
+        deserializer.deserialize_map(members).map(Self)
     }
 }
 
-struct Members;
+/// An object that comes from this process, and says of owners what it was given.
+pub fn plain<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DynamicObject, D::Error> {
+    deserializer.deserialize_map(Members { is_answer: false })
+}
+
+/// Of an object; all of them.
+#[derive(Clone, Copy)]
+struct Members {
+    is_answer: bool,
+}
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Live;
+    type Value = DynamicObject;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a Kubernetes object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Live, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<DynamicObject, A::Error> {
         let (mut api_version, mut kind) = (None, None);
-        let (mut metadata, mut data) = (Metadata::default(), Map::new());
+        let (mut metadata, mut data) = (ObjectMeta::default(), Map::new());
         while let Some(name) = members.next_key::<String>()? {
             match name.as_str() {
                 "apiVersion" => api_version = members.next_value()?,
                 "kind" => kind = members.next_value()?,
-                "metadata" => metadata = members.next_value()?,
+                "metadata" => metadata = members.next_value_seed(Metadata(self))?,
                 _ => {
                     data.insert(name, members.next_value()?);
                 }
             }
         }
         let types = Option::zip(api_version, kind);
-        Ok(Live(DynamicObject {
+        Ok(DynamicObject {
             types: types.map(|(api_version, kind)| TypeMeta { api_version, kind }),
-            metadata: metadata.0,
+            metadata,
             data: Value::Object(data),
-        }))
+        })
     }
 }
 
-#[derive(Default)]
-struct Metadata(ObjectMeta);
+struct Metadata(Members);
 
-impl<'de> Deserialize<'de> for Metadata {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Metadata;
+impl<'de> DeserializeSeed<'de> for Metadata {
+    type Value = ObjectMeta;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object's metadata")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Metadata, A::Error> {
-                let mut strangers = Vec::new();
-                let unmanaged = MapAccessDeserializer::new(Unmanaged {
-                    fields,
-                    strangers: &mut strangers,
-                });
-                let mut metadata = ObjectMeta::deserialize(unmanaged)?;
-                metadata.managed_fields = (!strangers.is_empty()).then_some(strangers);
-                Ok(Metadata(metadata))
-            }
-        }
-        deserializer.deserialize_map(Fields)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ObjectMeta, D::Error> {
+        deserializer.deserialize_map(self)
     }
 }
 
-/// Passes over `managedFields`, and keeps the strangers among them.
+impl<'de> Visitor<'de> for Metadata {
+    type Value = ObjectMeta;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object's metadata")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<ObjectMeta, A::Error> {
+        let mut owners = Vec::new();
+        let unmanaged = MapAccessDeserializer::new(Unmanaged {
+            fields,
+            owners: &mut owners,
+        });
+        let mut metadata = ObjectMeta::deserialize(unmanaged)?;
+        let is_owned = owners.iter().any(Owner::is_ours) || !self.0.is_answer;
+        let unknown = (!is_owned).then(ManagedFieldsEntry::default);
+        let strangers = owners.into_iter().filter(Owner::is_stranger);
+        let marks: Vec<_> = strangers.map(Owner::mark).chain(unknown).collect();
+        metadata.managed_fields = (!marks.is_empty()).then_some(marks);
+        Ok(metadata)
+    }
+}
+
+/// Takes `managedFields` out.
 struct Unmanaged<'a, A> {
     fields: A,
-    strangers: &'a mut Vec<ManagedFieldsEntry>,
+    owners: &'a mut Vec<Owner>,
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Unmanaged<'_, A> {
@@ -101,8 +117,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Unmanaged<'_, A> {
                 return seed.deserialize(name.into_deserializer()).map(Some);
             }
             let owners = self.fields.next_value::<Option<Vec<Owner>>>()?;
-            let owners = owners.into_iter().flatten();
-            self.strangers.extend(owners.filter_map(Owner::stranger));
+            self.owners.extend(owners.into_iter().flatten());
         }
         Ok(None)
     }
@@ -167,27 +182,32 @@ mod tests {
         ] {
             let text = object.to_string();
             let expected: DynamicObject = serde_json::from_str(&text).unwrap();
-            let Live(from_text) = serde_json::from_str(&text).unwrap();
-            let Live(from_value) = serde_json::from_value(object).unwrap();
+            let from_text = plain(&mut serde_json::Deserializer::from_str(&text)).unwrap();
             assert_eq!(from_text, expected);
-            assert_eq!(from_value, expected);
+            assert_eq!(plain(object).unwrap(), expected);
         }
     }
 
     #[test]
     fn who_owns_which_field_is_passed_over_but_for_the_names_of_strangers() {
-        let owners = |fields: Value| {
-            let owner = json!({"manager": "kubectl", "operation": "Update", "fieldsV1": fields});
-            json!({"metadata": {"managedFields": [owner], "resourceVersion": "7"}})
+        let ours = json!({"manager": "albatross-operator", "operation": "Apply", "fieldsV1": {"f:spec": {}}});
+        let theirs = |fields: Value| json!({"manager": "kubectl", "operation": "Update", "fieldsV1": fields});
+        let read = |owners: Value| {
+            let object = json!({"metadata": {"managedFields": owners, "resourceVersion": "7"}});
+            let Live(object) = serde_json::from_value(object).unwrap();
+            object
         };
-        let Live(object) = serde_json::from_value(owners(json!({"f:metadata": {}}))).unwrap();
+        let object = read(json!([ours, theirs(json!({"f:metadata": {}}))]));
         assert_eq!(object.metadata.managed_fields, None);
         assert_eq!(object.metadata.resource_version.as_deref(), Some("7"));
-        let Live(object) = serde_json::from_value(owners(json!({"f:data": {}}))).unwrap();
+        let object = read(json!([ours, theirs(json!({"f:data": {}}))]));
         assert_eq!(strangers(&object).collect::<Vec<_>>(), ["kubectl"]);
         // As it is kept, and read again.
-        let Live(again) = serde_json::from_str(&json!(object).to_string()).unwrap();
-        assert_eq!(again, object);
+        assert_eq!(plain(json!(object)).unwrap(), object);
+        // Who has the server forget all owners is one, too.
+        for forgotten in [json!([]), json!(null)] {
+            assert_eq!(strangers(&read(forgotten)).count(), 1);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::context::kinds::Applicable;
-use crate::context::live::Live;
+use crate::context::live;
 use crate::context::strangers::strangers;
 use crate::context::token::fingerprint;
 use crate::names;
@@ -138,9 +138,7 @@ fn plain<K: Applicable>(object: &K) -> Value {
 }
 
 fn parsed(value: Value) -> DynamicObject {
-    let Live(object) = serde_json::from_value(value)
-        .expect("a Kubernetes object is an object, as is its metadata");
-    object
+    live::plain(value).expect("a Kubernetes object is an object, as is its metadata")
 }
 
 pub fn key_of(resource: &ApiResource, object: &DynamicObject) -> ObjectKey {

@@ -1,6 +1,7 @@
 //! The internal API of a tenant's runtime: one level-triggered call that says everything the operator wants of it, and
 //! the question that hibernation asks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{RequestBuilder, StatusCode};
@@ -11,6 +12,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::context::ledger::MOST;
+use crate::lease::Leadership;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(3);
@@ -169,22 +171,23 @@ struct ErasedAnswer {
 #[derive(Debug, Clone)]
 pub struct RuntimeClient {
     http: reqwest::Client,
+    leadership: Arc<Leadership>,
 }
 
 impl RuntimeClient {
     /// # Errors
     /// When there is no source of randomness or of trust for TLS.
-    pub fn new() -> reqwest::Result<Self> {
+    pub fn new(leadership: Arc<Leadership>) -> reqwest::Result<Self> {
         // A Service's address leads elsewhere until every node knows it: a connection that was kept would stay there.
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT)
             .pool_max_idle_per_host(0)
             .build()?;
-        Ok(Self { http })
+        Ok(Self { http, leadership })
     }
 
-    /// `PUT /internal/v1/desired`; repeating it changes nothing.
+    /// `PUT /internal/v1/desired`; repeating it changes nothing. It alone changes anything: only the leader asks for it.
     pub async fn put(
         &self,
         base: &str,
@@ -192,6 +195,7 @@ impl RuntimeClient {
         desired: &Desired,
     ) -> Result<Answer, RuntimeError> {
         let url = format!("{}/internal/v1/desired", base.trim_end_matches('/'));
+        self.leadership.require();
         answer(self.http.put(url).json(desired), token).await
     }
 
@@ -307,7 +311,7 @@ mod tests {
                 tokio::spawn(async move { serve(connection, &answer).await });
             }
         });
-        let client = RuntimeClient::new().unwrap();
+        let client = RuntimeClient::new(Arc::default()).unwrap();
         let token = SecretString::from("token");
         let elsewhere = client.airborne(&base, &token).await;
         assert!(matches!(elsewhere, Err(RuntimeError::Refused(_))));

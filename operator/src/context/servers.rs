@@ -16,6 +16,7 @@ use secrecy::SecretString;
 
 use crate::config::{OperatorConfig, PostgresServer, RabbitmqServer, RedisServer, Servers};
 use crate::context::metrics::Metrics;
+use crate::lease::Leadership;
 use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::postgres::Postgres;
 use crate::provision::rabbitmq::Rabbitmq;
@@ -35,7 +36,7 @@ pub enum ServerRef<'a> {
     Redis(&'a str),
 }
 
-/// What a server last answered: which start of it this is, or why it did not answer.
+/// What a server last answered: which start of it this is, or which data it has, or why it did not answer.
 pub type Health = Result<String, ProvisionError>;
 
 /// Hands out connections to servers. The account and the certificates of one are read from their Secrets when first used, and
@@ -45,6 +46,7 @@ pub struct ServerAccess {
     namespace: String,
     servers: Servers,
     http: reqwest::Client,
+    leadership: Arc<Leadership>,
     metrics: Metrics,
     known: Mutex<HashMap<String, Known>>,
 }
@@ -73,6 +75,7 @@ impl ServerAccess {
         namespace: &str,
         config: &OperatorConfig,
         http: reqwest::Client,
+        leadership: Arc<Leadership>,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -80,6 +83,7 @@ impl ServerAccess {
             namespace: namespace.to_owned(),
             servers: config.servers.clone(),
             http,
+            leadership,
             metrics,
             known: Mutex::default(),
         }
@@ -98,7 +102,8 @@ impl ServerAccess {
         let named = ServerRef::Postgres(&server.name);
         let account = self.account(named, &server.admin_secret).await?;
         let certificates = authority.map(|it| it.certificates.as_str());
-        Ok(Postgres::new(server, &account, certificates))
+        let leadership = Arc::clone(&self.leadership);
+        Ok(Postgres::new(server, &account, certificates, leadership))
     }
 
     pub async fn rabbitmq(&self, server: &RabbitmqServer) -> Result<Rabbitmq, ProvisionError> {
@@ -114,7 +119,8 @@ impl ServerAccess {
         let named = ServerRef::Rabbitmq(&server.name);
         let account = self.account(named, &server.admin_secret).await?;
         let http = authority.map_or(&self.http, |it| &it.http);
-        Ok(Rabbitmq::new(server, &account, http.clone()))
+        let leadership = Arc::clone(&self.leadership);
+        Ok(Rabbitmq::new(server, &account, http.clone(), leadership))
     }
 
     pub async fn redis(&self, server: &RedisServer) -> Result<Redis, ProvisionError> {
@@ -129,7 +135,17 @@ impl ServerAccess {
         account: Option<Credentials>,
     ) -> Result<Redis, ProvisionError> {
         let authority = self.authority(ServerRef::Redis(&server.name)).await?;
-        Ok(redis_by(server, account, authority.as_deref()))
+        Ok(self.redis_by(server, account, authority.as_deref()))
+    }
+
+    fn redis_by(
+        &self,
+        server: &RedisServer,
+        account: Option<Credentials>,
+        authority: Option<&Authority>,
+    ) -> Redis {
+        let certificates = authority.map(|it| it.certificates.clone());
+        Redis::new(server, account, certificates, Arc::clone(&self.leadership))
     }
 
     /// The operator's account, if it has one: what tenants use themselves where Redis has no users.
@@ -331,7 +347,7 @@ impl ServerAccess {
                 let found = self.servers.redis_named(Some(name));
                 let found = found.ok_or_else(|| unknown(name))?;
                 let account = self.redis_account(found).await?;
-                redis_by(found, account, by).incarnation().await?
+                self.redis_by(found, account, by).incarnation().await?
             }
         };
         self.known(server, |known| known.proven = authority);
@@ -355,15 +371,6 @@ impl Authority {
         let http = trusting(&certificates).map_err(|cause| format!("cannot be used: {cause}"))?;
         Ok(Self { certificates, http })
     }
-}
-
-fn redis_by(
-    server: &RedisServer,
-    account: Option<Credentials>,
-    authority: Option<&Authority>,
-) -> Redis {
-    let certificates = authority.map(|it| it.certificates.clone());
-    Redis::new(server, account, certificates)
 }
 
 fn unusable(server: ServerRef<'_>, problem: impl Display) -> ProvisionError {
@@ -414,6 +421,7 @@ mod tests {
             namespace: "albatross-system".to_owned(),
             servers: crate::tenant::fixtures::config().servers,
             http: reqwest::Client::new(),
+            leadership: Arc::default(),
             metrics: Metrics::new(),
             known: Mutex::default(),
         };

@@ -33,12 +33,16 @@ enum Whose {
 impl Place {
     /// Labels and annotations change neither what runs nor who reaches it; those of pods' templates restart them. The number
     /// of pods is an autoscaler's where the operator does not state it, and otherwise put right by its value. Pull Secrets of a
-    /// ServiceAccount come from the cluster's own controllers.
+    /// ServiceAccount and finalizers of a namespace come from the cluster's own controllers. What is in a Secret that is not to
+    /// change is compared all the same.
     fn whose(self, field: &str) -> Whose {
         match (self, field) {
             (_, ".")
-            | (Self::Object, "f:metadata" | "f:status" | "f:secrets" | "f:imagePullSecrets")
-            | (Self::Spec, "f:replicas")
+            | (
+                Self::Object,
+                "f:metadata" | "f:status" | "f:secrets" | "f:imagePullSecrets" | "f:immutable",
+            )
+            | (Self::Spec, "f:replicas" | "f:finalizers")
             | (Self::PodMetadata, "f:annotations") => Whose::Anybodys,
             (Self::Object, "f:spec") => Whose::Both(Self::Spec),
             (Self::Spec, "f:template") => Whose::Both(Self::PodTemplate),
@@ -99,15 +103,22 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// What is kept of a stranger: the name.
-    pub fn stranger(self) -> Option<ManagedFieldsEntry> {
-        let is_ours = is_ours(self.manager.as_deref(), self.operation.as_deref());
+    pub fn is_ours(&self) -> bool {
+        is_ours(self.manager.as_deref(), self.operation.as_deref())
+    }
+
+    pub fn is_stranger(&self) -> bool {
         let is_whole = self.subresource.as_ref().is_none_or(String::is_empty);
-        let intrudes = self.fields_v1.is_none_or(|Intrudes(intrudes)| intrudes);
-        (!is_ours && is_whole && intrudes).then(|| ManagedFieldsEntry {
+        let intrudes = self.fields_v1.as_ref();
+        !self.is_ours() && is_whole && intrudes.is_none_or(|Intrudes(intrudes)| *intrudes)
+    }
+
+    /// What is kept of a stranger: the name.
+    pub fn mark(self) -> ManagedFieldsEntry {
+        ManagedFieldsEntry {
             manager: self.manager,
             ..ManagedFieldsEntry::default()
-        })
+        }
     }
 }
 
@@ -119,7 +130,7 @@ fn is_ours(manager: Option<&str>, operation: Option<&str>) -> bool {
 pub fn strangers(object: &DynamicObject) -> impl Iterator<Item = &str> {
     let owners = object.managed_fields().iter();
     let marks = owners.filter(|owner| owner.fields_v1.is_none());
-    marks.map(|owner| owner.manager.as_deref().unwrap_or_default())
+    marks.map(|owner| owner.manager.as_deref().unwrap_or("somebody unknown"))
 }
 
 /// The patch by which `live` becomes the operator's in all that is not anybody's. The digest goes: until the next apply has
@@ -127,7 +138,7 @@ pub fn strangers(object: &DynamicObject) -> impl Iterator<Item = &str> {
 pub fn take_over(live: &DynamicObject) -> Value {
     let mut patch = vec![
         json!({"op": "replace", "path": "/metadata/resourceVersion", "value": live.metadata.resource_version}),
-        json!({"op": "replace", "path": "/metadata/managedFields", "value": owned(live)}),
+        json!({"op": "add", "path": "/metadata/managedFields", "value": owned(live)}),
     ];
     if live.annotations().contains_key(DIGEST_ANNOTATION) {
         let digest = DIGEST_ANNOTATION.replace('/', "~1");
@@ -214,7 +225,7 @@ mod tests {
 
     fn is_stranger(owner: &Value) -> bool {
         let owner: Owner = serde_json::from_value(owner.clone()).unwrap();
-        owner.stranger().is_some()
+        owner.is_stranger()
     }
 
     #[rstest]
@@ -227,6 +238,7 @@ mod tests {
     #[case::a_number_of_pods(json!({"f:spec": {"f:replicas": {}}}), false)]
     #[case::a_label(json!({"f:metadata": {"f:labels": {}}, "f:status": {}}), false)]
     #[case::a_pull_secret(json!({"f:imagePullSecrets": {}}), false)]
+    #[case::a_secret_that_is_not_to_change(json!({"f:immutable": {}}), false)]
     fn who_states_what_is_not_anybodys_is_a_stranger(
         #[case] fields: Value,
         #[case] expected: bool,

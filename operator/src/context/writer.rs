@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::context::contention::Contention;
-use crate::context::lease::Leadership;
 use crate::context::metrics::Metrics;
 use crate::context::object::{ObjectKey, Wanted, key_of};
-use crate::context::strangers::{self, strangers};
-use crate::names::{FIELD_MANAGER, FINALIZER};
+use crate::context::strangers::{self, Owner};
+use crate::lease::Leadership;
+use crate::names::{API_KEY_UID_ANNOTATION, FIELD_MANAGER, FINALIZER};
 
 /// Applies, patches and deletes, and remembers what it has applied until the caches have caught up.
 pub struct Writer {
@@ -68,31 +68,13 @@ impl Writer {
         if is_repair && !self.contention.may_repair(&key, Instant::now()) {
             return Ok(false);
         }
-        // A binding of other rights is nobody's to change, and is made anew below.
-        let may_change =
-            |live: &DynamicObject| live.data.get("roleRef") == wanted.object.data.get("roleRef");
-        if live.is_some_and(|live| strangers(live).next().is_some() && may_change(live)) {
+        let mut answer = self.put(wanted).await?;
+        if answer.has_strangers() {
             self.take_over(wanted).await?;
+            answer = self.put(wanted).await?;
         }
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        let patch = Patch::Apply(&wanted.object);
-        self.about_to("apply", &key.kind);
-        tracing::debug!(
-            kind = key.kind,
-            namespace = key.namespace,
-            name = key.name,
-            "apply"
-        );
-        let at = at(&wanted.resource, key.namespace.as_deref());
-        let patched = self.send(at.patch(&key.name, &parameters, &patch)).await;
-        let resource_version = match (patched, live) {
-            (Err(kube::Error::Api(status)), Some(live)) if cannot_be_changed(&status) => {
-                // Somebody made one that gives other rights. It goes, and its end is a reason to look again.
-                self.delete(&wanted.resource, live).await?;
-                return Ok(true);
-            }
-            (patched, _) => patched?,
-        };
+        // Whoever was faster once more is found out by what the cache shows.
+        let resource_version = answer.version().filter(|_| !answer.has_strangers());
         let applied = Applied {
             digest: wanted.digest.clone(),
             resource_version,
@@ -101,11 +83,50 @@ impl Writer {
         Ok(true)
     }
 
+    /// Applies; what cannot become as it is declared goes first, whatever labels it wears.
+    async fn put(&self, wanted: &Wanted) -> Result<PatchedMetadata, kube::Error> {
+        let key = wanted.key();
+        let because = match self.send_apply(wanted).await {
+            Err(kube::Error::Api(refusal)) if must_be_made_anew(wanted, &refusal) => {
+                refusal.message
+            }
+            Ok(answer) if answer.is_headless() => "the Service has no address".to_owned(),
+            answer => return Ok(answer?.metadata),
+        };
+        let api = self.api(&wanted.resource, key.namespace.as_deref());
+        if let Some(live) = api.get_opt(&key.name).await? {
+            tracing::info!(
+                kind = key.kind,
+                namespace = key.namespace,
+                name = key.name,
+                because,
+                "it is made anew"
+            );
+            self.delete(&wanted.resource, &live).await?;
+        }
+        Ok(self.send_apply(wanted).await?.metadata)
+    }
+
+    async fn send_apply(&self, wanted: &Wanted) -> Result<Patched, kube::Error> {
+        let key = wanted.key();
+        self.about_to("apply", &key.kind);
+        tracing::debug!(
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            "apply"
+        );
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(&wanted.object);
+        let at = at(&wanted.resource, key.namespace.as_deref());
+        self.send(at.patch(&key.name, &parameters, &patch)).await
+    }
+
     /// Makes what others state in an object the operator's, so that applying it, where that is not stated, takes it away.
     async fn take_over(&self, wanted: &Wanted) -> Result<(), kube::Error> {
         let key = wanted.key();
         let api = self.api(&wanted.resource, key.namespace.as_deref());
-        // No cache says who owns which field.
+        // No answer says which fields they are.
         let Some(live) = api.get_opt(&key.name).await? else {
             return Ok(());
         };
@@ -237,7 +258,7 @@ impl Writer {
         self.about_to("status", &K::kind(&()));
         let (name, parameters) = (object.name_any(), PatchParams::default());
         let request = at_kind_of(object).patch_subresource("status", &name, &parameters, &patch);
-        let resource_version = self.send(request).await?;
+        let resource_version = self.send(request).await?.metadata.version();
         self.statuses
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -327,6 +348,48 @@ impl Writer {
         last.is_some_and(|applied| applied.digest == wanted.digest)
     }
 
+    /// Makes an object that is not to be there yet, and fails if one is. It is as if it had been applied.
+    pub async fn create(&self, wanted: &Wanted) -> Result<DynamicObject, kube::Error> {
+        let key = wanted.key();
+        self.about_to("create", &key.kind);
+        tracing::debug!(
+            kind = key.kind,
+            namespace = key.namespace,
+            name = key.name,
+            "create"
+        );
+        let parameters = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let api = self.api(&wanted.resource, key.namespace.as_deref());
+        let made = api.create(&parameters, &wanted.object).await?;
+        // For the server, who makes an object is not who applies it, be it under one name.
+        let mut owners = made.managed_fields().to_vec();
+        for owner in &mut owners {
+            owner.operation = Some("Apply".to_owned());
+        }
+        let patch = json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": made.metadata.resource_version},
+            {"op": "replace", "path": "/metadata/managedFields", "value": owners},
+        ]);
+        let patch =
+            Patch::<()>::Json(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        self.about_to("own", &key.kind);
+        let at = at(&wanted.resource, key.namespace.as_deref());
+        let owned = self.send(at.patch(&key.name, &parameters, &patch)).await?;
+        let applied = Applied {
+            digest: wanted.digest.clone(),
+            resource_version: owned.metadata.version(),
+        };
+        self.applied().insert(key, applied);
+        Ok(made)
+    }
+
     /// Every write passes here: only the leader writes, and each is counted.
     fn about_to(&self, verb: &str, kind: &str) {
         self.leadership.require();
@@ -340,16 +403,15 @@ impl Writer {
         }
     }
 
-    /// Sends a patch; answers the version that came of it. Nothing else of the object is read.
+    /// Sends a patch. Little of the answer is read.
     async fn send(
         &self,
         request: Result<http::Request<Vec<u8>>, request::Error>,
-    ) -> Result<Option<u64>, kube::Error> {
+    ) -> Result<Patched, kube::Error> {
         let mut request = request.map_err(kube::Error::BuildRequest)?;
         // What spans are called by.
         request.extensions_mut().insert("patch");
-        let Patched { metadata } = self.client.request(request).await?;
-        Ok(version(metadata.resource_version.as_deref()))
+        self.client.request(request).await
     }
 
     fn applied(&self) -> std::sync::MutexGuard<'_, HashMap<ObjectKey, Applied>> {
@@ -361,12 +423,39 @@ impl Writer {
 #[derive(Deserialize)]
 struct Patched {
     metadata: PatchedMetadata,
+    spec: Option<PatchedSpec>,
+}
+
+impl Patched {
+    /// A Service that somebody made so keeps no address of its own, and none of the operator's is wanted so.
+    fn is_headless(&self) -> bool {
+        let address = self.spec.as_ref().and_then(|it| it.cluster_ip.as_deref());
+        address == Some("None")
+    }
+}
+
+#[derive(Deserialize)]
+struct PatchedSpec {
+    #[serde(rename = "clusterIP")]
+    cluster_ip: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PatchedMetadata {
     resource_version: Option<String>,
+    #[serde(default)]
+    managed_fields: Vec<Owner>,
+}
+
+impl PatchedMetadata {
+    fn version(&self) -> Option<u64> {
+        version(self.resource_version.as_deref())
+    }
+
+    fn has_strangers(&self) -> bool {
+        self.managed_fields.iter().any(Owner::is_stranger)
+    }
 }
 
 fn at(resource: &ApiResource, namespace: Option<&str>) -> Request {
@@ -378,12 +467,81 @@ fn at_kind_of<K: Resource<DynamicType = ()>>(object: &K) -> Request {
     at(&resource, object.namespace().as_deref())
 }
 
-/// Which role a binding gives is decided when it is made.
-fn cannot_be_changed(refusal: &Status) -> bool {
-    refusal.code == 422 && refusal.message.contains("cannot change roleRef")
+/// Some fields are decided when an object is made: the server names the field then, as no policy of the cluster's does. A
+/// namespace is never deleted for that, nor a migration that may be running, nor a client's key: to lose its Secret is to
+/// revoke it.
+fn must_be_made_anew(wanted: &Wanted, refusal: &Status) -> bool {
+    const WORDS: [&str; 4] = [
+        "immutable",
+        "cannot change roleRef",
+        "may not change once set",
+        "can not be unset",
+    ];
+    let is_kept = ["Namespace", "Job"].contains(&wanted.resource.kind.as_str())
+        || wanted
+            .object
+            .annotations()
+            .contains_key(API_KEY_UID_ANNOTATION);
+    let causes = refusal.details.iter().flat_map(|details| &details.causes);
+    let is_decided = causes
+        .filter(|cause| !cause.field.is_empty())
+        .any(|cause| WORDS.iter().any(|words| cause.message.contains(words)));
+    refusal.code == 422 && is_decided && !is_kept
 }
 
 /// Versions of one kind of object are comparable as numbers.
 fn version(text: Option<&str>) -> Option<u64> {
     text.and_then(|text| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::apps::v1::Deployment;
+    use k8s_openapi::api::batch::v1::Job;
+    use k8s_openapi::api::core::v1::Namespace;
+
+    use super::*;
+
+    const DECIDED: &str = "field is immutable";
+
+    fn refusal(code: u16, field: &str, message: &str) -> Status {
+        let status = json!({
+            "code": code, "message": message,
+            "details": {"causes": [{"reason": "FieldValueInvalid", "message": message, "field": field}]},
+        });
+        serde_json::from_value(status).unwrap()
+    }
+
+    #[test]
+    fn only_what_the_server_decided_is_made_anew() {
+        let deployment = Wanted::new(&Deployment::default());
+        for (refusal, expected) in [
+            (refusal(422, "spec.selector", DECIDED), true),
+            (refusal(422, "roleRef", "cannot change roleRef"), true),
+            (refusal(422, "spec.replicas", "must be positive"), false),
+            (
+                refusal(422, "", "images must have immutable digests"),
+                false,
+            ),
+            (refusal(403, "spec.selector", DECIDED), false),
+        ] {
+            assert_eq!(must_be_made_anew(&deployment, &refusal), expected);
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_lost_stays() {
+        let mut key = Secret::default();
+        let uid = (API_KEY_UID_ANNOTATION.to_owned(), "u".to_owned());
+        key.annotations_mut().extend([uid]);
+        let kept = [
+            Wanted::new(&Namespace::default()),
+            Wanted::new(&Job::default()),
+            Wanted::new(&key),
+        ];
+        let refusal = refusal(422, "data", DECIDED);
+        assert!(kept.iter().all(|it| !must_be_made_anew(it, &refusal)));
+        let copy = Wanted::new(&Secret::default());
+        assert!(must_be_made_anew(&copy, &refusal));
+    }
 }

@@ -3,6 +3,7 @@
 //! The operator's account needs CREATEDB and CREATEROLE and is no superuser. Ownership is a comment on each database
 //! and role, written by a role that tenants cannot use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -11,6 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use uuid::Uuid;
 
 use crate::config::{PostgresServer, Tls};
+use crate::lease::Leadership;
 use crate::names::{AUTHORITIES_DIRECTORY, POSTGRES_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 
@@ -25,6 +27,7 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(65);
 pub struct Postgres {
     server: String,
     options: PgConnectOptions,
+    leadership: Arc<Leadership>,
 }
 
 /// What a tenant has on the server.
@@ -50,7 +53,12 @@ pub struct Login<'a> {
 impl Postgres {
     /// Does not connect yet. `authority` (PEM) is who may have signed the server's certificate, if not whom the system
     /// trusts.
-    pub fn new(server: &PostgresServer, admin: &Credentials, authority: Option<&str>) -> Self {
+    pub fn new(
+        server: &PostgresServer,
+        admin: &Credentials,
+        authority: Option<&str>,
+        leadership: Arc<Leadership>,
+    ) -> Self {
         let options = PgConnectOptions::new_without_pgpass()
             .host(&server.host)
             .port(server.port)
@@ -80,6 +88,7 @@ impl Postgres {
         Self {
             server: format!("PostgreSQL server `{}`", server.name),
             options,
+            leadership,
         }
     }
 
@@ -336,7 +345,9 @@ impl Session<'_> {
         self.execute(sql, &format!("drop role `{role}`")).await
     }
 
+    /// Every change passes here: only the leader makes any.
     async fn execute(&mut self, sql: String, action: &str) -> Result<(), ProvisionError> {
+        self.postgres.leadership.require();
         sqlx::raw_sql(AssertSqlSafe(sql))
             .execute(&mut self.connection)
             .await

@@ -1,6 +1,7 @@
 //! A vhost and a user per tenant, through RabbitMQ's management API.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -12,11 +13,14 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::config::RabbitmqServer;
+use crate::lease::Leadership;
 use crate::names::{AUTHORITIES_DIRECTORY, RABBITMQ_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::percent::encoded;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// A global parameter, of RabbitMQ 3.8.3 and newer.
+const CLUSTER_ID: &str = "internal_cluster_id";
 /// Pods of a tenant hold few connections; more than this is a fault or an attack.
 const MAX_CONNECTIONS: u32 = 256;
 const MAX_QUEUES: u32 = 256;
@@ -30,6 +34,7 @@ pub struct Rabbitmq {
     base: String,
     admin: Credentials,
     http: reqwest::Client,
+    leadership: Arc<Leadership>,
 }
 
 /// What a tenant has on the server.
@@ -44,8 +49,8 @@ pub struct Vhost<'a> {
 }
 
 #[derive(Deserialize)]
-struct ClusterName {
-    name: String,
+struct GlobalParameter {
+    value: String,
 }
 
 #[derive(Deserialize)]
@@ -68,24 +73,32 @@ struct UserAnswer {
 }
 
 impl Rabbitmq {
-    pub fn new(server: &RabbitmqServer, admin: &Credentials, http: reqwest::Client) -> Self {
+    pub fn new(
+        server: &RabbitmqServer,
+        admin: &Credentials,
+        http: reqwest::Client,
+        leadership: Arc<Leadership>,
+    ) -> Self {
         Self {
             server: format!("RabbitMQ server `{}`", server.name),
             base: server.management.trim_end_matches('/').to_owned(),
             admin: admin.clone(),
             http,
+            leadership,
         }
     }
 
-    /// Tells one start of the server from another.
+    /// Tells one set of data of the server from another.
     pub async fn incarnation(&self) -> Result<String, ProvisionError> {
-        // The cluster keeps its users and vhosts over a restart: its name is identity enough. `overview` tells it too, but
-        // adds up what all vhosts do, which takes a broker of a thousand seconds.
-        let named: ClusterName = self
-            .get("cluster-name")
-            .await?
-            .ok_or_else(|| ProvisionError::refused(&self.server, "tell its name", "not found"))?;
-        Ok(named.name)
+        // Users and vhosts outlive a restart, and end with the disk: so does this id, which RabbitMQ draws when it finds none,
+        // and takes from no definitions. The cluster's name is the same afterwards.
+        let path = format!("global-parameters/{CLUSTER_ID}");
+        let id: Option<GlobalParameter> = self.get(&path).await?;
+        let told = id.map(|id| id.value);
+        told.ok_or_else(|| {
+            let action = format!("tell its `{CLUSTER_ID}`");
+            ProvisionError::refused(&self.server, &action, "not found")
+        })
     }
 
     /// Makes vhost, user, permissions and limits, or brings them back to what is wanted.
@@ -201,12 +214,14 @@ impl Rabbitmq {
         self.accepted(response, path).await.map(|_| ())
     }
 
+    /// Every request passes here: only the leader makes any.
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Response, ProvisionError> {
+        self.leadership.require();
         let mut request = self
             .http
             .request(method, format!("{}/api/{path}", self.base))

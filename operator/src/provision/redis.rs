@@ -1,16 +1,18 @@
 //! An ACL user per tenant on Redis, limited to its own keys and channels.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncCommands, AsyncConnectionConfig, Client, IntoConnectionInfo, RedisError, RedisResult,
+    AsyncConnectionConfig, Client, Cmd, IntoConnectionInfo, RedisError, RedisResult,
     TlsCertificates,
 };
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::config::RedisServer;
+use crate::lease::Leadership;
 use crate::names::{AUTHORITIES_DIRECTORY, REDIS_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::percent::encoded;
@@ -47,6 +49,7 @@ pub struct Redis {
     account: Option<Credentials>,
     /// Who may have signed the server's certificate (PEM), if not whom the system trusts.
     authority: Option<String>,
+    leadership: Arc<Leadership>,
 }
 
 /// What a tenant has on the server.
@@ -63,12 +66,14 @@ impl Redis {
         server: &RedisServer,
         account: Option<Credentials>,
         authority: Option<String>,
+        leadership: Arc<Leadership>,
     ) -> Self {
         Self {
             server: format!("Redis server `{}`", server.name),
             url: server.url.clone(),
             account,
             authority,
+            leadership,
         }
     }
 
@@ -105,11 +110,9 @@ impl Redis {
     /// Makes the user, or brings it back to what is wanted.
     pub async fn ensure(&self, wanted: &CacheUser<'_>) -> Result<(), ProvisionError> {
         let mut connection = self.connect().await?;
-        redis::cmd("ACL")
-            .arg("SETUSER")
-            .arg(wanted.user)
-            .arg(rules(wanted))
-            .query_async::<()>(&mut connection)
+        let mut set = redis::cmd("ACL");
+        set.arg("SETUSER").arg(wanted.user).arg(rules(wanted));
+        self.change(&mut connection, &set)
             .await
             .map_err(|cause| self.refused(&format!("set user `{}`", wanted.user), &cause))?;
         self.save(&mut connection).await
@@ -132,8 +135,9 @@ impl Redis {
                 .await
                 .map_err(|cause| self.refused("list the tenant's keys", &cause))?;
             if !keys.is_empty() {
-                let _: usize = connection
-                    .unlink(&keys)
+                let mut unlink = redis::cmd("UNLINK");
+                unlink.arg(keys);
+                self.change(&mut connection, &unlink)
                     .await
                     .map_err(|cause| self.refused("drop the tenant's keys", &cause))?;
             }
@@ -149,10 +153,9 @@ impl Redis {
         connection: &mut MultiplexedConnection,
         user: &str,
     ) -> Result<(), ProvisionError> {
-        let _: usize = redis::cmd("ACL")
-            .arg("DELUSER")
-            .arg(user)
-            .query_async(connection)
+        let mut delete = redis::cmd("ACL");
+        delete.arg("DELUSER").arg(user);
+        self.change(connection, &delete)
             .await
             .map_err(|cause| self.refused(&format!("drop user `{user}`"), &cause))?;
         self.save(connection).await
@@ -160,11 +163,9 @@ impl Redis {
 
     /// Writes the ACL file where there is one; without one, users are set again after a restart.
     async fn save(&self, connection: &mut MultiplexedConnection) -> Result<(), ProvisionError> {
-        match redis::cmd("ACL")
-            .arg("SAVE")
-            .query_async::<()>(connection)
-            .await
-        {
+        let mut save = redis::cmd("ACL");
+        save.arg("SAVE");
+        match self.change(connection, &save).await {
             Err(cause)
                 if !cause
                     .to_string()
@@ -174,6 +175,16 @@ impl Redis {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Every change passes here: only the leader makes any.
+    async fn change(
+        &self,
+        connection: &mut MultiplexedConnection,
+        command: &Cmd,
+    ) -> RedisResult<()> {
+        self.leadership.require();
+        command.exec_async(connection).await
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, ProvisionError> {

@@ -11,7 +11,7 @@ use kube::{Resource, ResourceExt};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::context::Context;
-use crate::context::key_ring::{Key, KeyRing};
+use crate::context::key_ring::{Key, KeyRing, known_ids};
 use crate::context::record::{AdminLink, TenantRecord};
 use crate::context::runtime::{
     AdminRole, AnsweredAdmin, DesiredAdmin, DesiredApiKey, DesiredLimits, DesiredLink,
@@ -57,7 +57,10 @@ pub fn declared_keys(plan: &Plan, ctx: &Context) -> DeclaredKeys {
                 key: key.clone(),
             })),
             (Some(false), _) => {}
-            (_, ring) if !api_key.spec.revoked => keys.kept.extend(known_ids(&api_key, ring)),
+            (_, ring) if !api_key.spec.revoked => {
+                let kept = known_ids(&api_key, ring.as_ref()).into_iter();
+                keys.kept.extend(kept.map(str::to_owned));
+            }
             _ => {}
         }
     }
@@ -66,20 +69,10 @@ pub fn declared_keys(plan: &Plan, ctx: &Context) -> DeclaredKeys {
     keys
 }
 
-/// Ids of the keys that there are, or of those that were last seen.
-fn known_ids(api_key: &ApiKey, ring: Option<KeyRing>) -> Vec<String> {
-    if let Some(ring) = ring {
-        return ring.keys().map(|key| key.id.clone()).collect();
-    }
-    let status = api_key.status.iter();
-    let shown = status.flat_map(|status| [&status.key_id, &status.previous_key_id]);
-    shown.flatten().cloned().collect()
-}
-
 fn ring_of(api_key: &ApiKey, ctx: &Context) -> Option<KeyRing> {
     let name = names::pending_secret(&api_key.uid()?);
     let secret = ctx.caches.secret(&ctx.namespace, &name)?;
-    KeyRing::from_secret(&secret)
+    KeyRing::from_secret(&secret).ok()
 }
 
 /// None when it cannot be told: the declaration is not valid, or its namespace is not known yet.

@@ -1,21 +1,22 @@
 //! What ends a reconciliation early. Everything that is foreseen is an outcome instead.
 
+use crate::context::failure;
+
 /// A failure after which the reconciliation is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the API server: {0}")]
+    #[error("the API server: {}", failure::in_words(.0))]
     Kubernetes(#[from] kube::Error),
 }
 
 impl Error {
-    /// Another writer was faster; trying again with what it wrote is all there is to do.
-    pub fn is_conflict(&self) -> bool {
+    pub fn is_lost_race(&self) -> bool {
         let Self::Kubernetes(cause) = self;
-        matches!(cause, kube::Error::Api(status) if status.is_conflict() || status.is_already_exists())
+        failure::is_lost_race(cause)
     }
 
     pub fn is_forbidden(&self) -> bool {
         let Self::Kubernetes(cause) = self;
-        matches!(cause, kube::Error::Api(status) if status.is_forbidden())
+        failure::is_forbidden(cause)
     }
 }

@@ -202,14 +202,18 @@ pub fn observed(status: &mut TenantStatus, facts: &Facts, generation: i64, now: 
     }
 }
 
-/// The status of a tenant that waiting will not help.
-pub fn refused(status: &mut TenantStatus, refusal: &Refusal, generation: i64, now: Timestamp) {
-    status.observed_generation = Some(generation);
-    // Said of the spec before: this one is neither carried out nor held back.
+/// Takes back what was said of the spec before: this one is neither carried out nor held back.
+fn unsay(status: &mut TenantStatus) {
     status.plan = Vec::new();
     for said in [ConditionType::Suspended, ConditionType::UpgradePending] {
         conditions::remove(&mut status.conditions, said);
     }
+}
+
+/// The status of a tenant that waiting will not help.
+pub fn refused(status: &mut TenantStatus, refusal: &Refusal, generation: i64, now: Timestamp) {
+    status.observed_generation = Some(generation);
+    unsay(status);
     let Refusal { reason, message } = refusal;
     let mut set = setter(status, generation, now);
     set(
@@ -241,7 +245,9 @@ pub fn failing(
     generation: i64,
     now: Timestamp,
 ) {
-    status.observed_generation = Some(generation);
+    if status.observed_generation.replace(generation) != Some(generation) {
+        unsay(status);
+    }
     let mut set = setter(status, generation, now);
     set(
         ConditionType::Ready,

@@ -2,6 +2,7 @@
 //!
 //! Its objects carry other labels: the operator does not see them.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use albatross_crds::Tenant;
@@ -158,13 +159,14 @@ impl Bare {
             ..external::vhost(record)
         };
         let user = external::cache_user(record);
-        let postgres = Postgres::new(&plan.servers.postgres, &self.postgres, None);
+        let postgres = Postgres::new(&plan.servers.postgres, &self.postgres, None, Arc::default());
         let broker = plan.servers.rabbitmq.as_ref().unwrap();
-        let rabbitmq = Rabbitmq::new(broker, &self.rabbitmq, self.http.clone());
+        let rabbitmq = Rabbitmq::new(broker, &self.rabbitmq, self.http.clone(), Arc::default());
         let redis = Redis::new(
             plan.servers.redis.as_ref().unwrap(),
             Some(self.redis.clone()),
             None,
+            Arc::default(),
         );
         tokio::join!(
             until_done(async || postgres.ensure(&database).await),

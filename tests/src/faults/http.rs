@@ -12,7 +12,8 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -101,7 +102,7 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, LIMIT).await.unwrap_or_else(|_| cut());
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let fault = gate.ask(&parts.method, path, &body);
+    let fault = gate.ask(&parts, path, &body);
     let is_watch = is_watch(path);
     match fault {
         Some(Fault::Error) => return refusal(),
@@ -135,17 +136,22 @@ async fn pass(State(gate): State<Arc<Gate>>, request: Request) -> Response {
 }
 
 impl Gate {
-    fn ask(&self, method: &Method, path: &str, body: &[u8]) -> Option<Fault> {
+    fn ask(&self, parts: &Parts, path: &str, body: &[u8]) -> Option<Fault> {
         let of_path = self.journal.subject(path.as_bytes());
         let subject = of_path.or_else(|| self.journal.subject(body));
         let subject = subject.as_deref().unwrap_or(SHARED);
         let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-        // One path may be written by several managers, each for its own reason.
+        let is_json_patch = parts
+            .headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|it| it.as_bytes().starts_with(b"application/json-patch"));
+        // One path may be written by several managers, each for its own reason, and in several ways.
         let manager = query
             .split('&')
             .find_map(|pair| pair.strip_prefix("fieldManager="));
         let how = match manager {
             _ if is_watch(path) => " (watch)".to_owned(),
+            Some(manager) if is_json_patch => format!(" as {manager} by JSON patch"),
             Some(manager) => format!(" as {manager}"),
             None => String::new(),
         };
@@ -153,7 +159,7 @@ impl Gate {
         let what = match path.rsplit_once("/events") {
             // Whether one is new or a repetition is a matter of timing.
             Some((before, _)) => format!("{}: note {before}/events", self.system),
-            None => format!("{}: {method} {path}{how}", self.system),
+            None => format!("{}: {} {path}{how}", self.system, parts.method),
         };
         self.journal.pass(subject, what)
     }

@@ -82,49 +82,42 @@ impl Platform {
     /// # Panics
     /// When a server does not say.
     pub async fn outside(&self, record: &BTreeMap<String, String>) -> Outside {
-        Outside {
-            database: self
-                .count("pg_database WHERE datname", &record["database"])
-                .await
-                == 1,
-            roles: self
-                .count(
-                    "pg_roles WHERE regexp_replace(rolname, '_[a-z]+$', '')",
-                    &record["database"],
-                )
-                .await,
-            vhost: self.broker_has("vhosts", &record["vhost"]).await,
-            broker_user: self.broker_has("users", &record["brokerUser"]).await,
-            cache_user: self.cache_has(&record["cacheUser"]).await,
-        }
+        let servers = self.servers;
+        let database = &servers.database_url;
+        let broker = &servers.rabbitmq_management_url;
+        Outside::seen(database, broker, &servers.redis_url, record).await
     }
+}
 
-    async fn count(&self, what: &str, name: &str) -> i64 {
-        let mut connection = PgConnection::connect(&self.servers.database_url).await;
-        let connection = connection.as_mut().expect("PostgreSQL is there");
-        let query = AssertSqlSafe(format!("SELECT count(*) FROM {what} = $1"));
-        let found = sqlx::query_scalar(query)
-            .bind(name)
-            .fetch_one(connection)
-            .await;
-        found.expect("PostgreSQL answers")
-    }
+async fn count(database_url: &str, what: &str, name: &str) -> i64 {
+    let mut connection = PgConnection::connect(database_url).await;
+    let connection = connection.as_mut().expect("PostgreSQL is there");
+    let query = AssertSqlSafe(format!("SELECT count(*) FROM {what} = $1"));
+    let found = sqlx::query_scalar(query)
+        .bind(name)
+        .fetch_one(connection)
+        .await;
+    found.expect("PostgreSQL answers")
+}
 
-    async fn broker_has(&self, kind: &str, name: &str) -> bool {
-        let url = format!("{}/api/{kind}/{name}", self.servers.rabbitmq_management_url);
-        let answer = reqwest::get(url).await.expect("RabbitMQ is there");
-        answer.status() == 200
+async fn broker_has(management_url: &str, kind: &str, name: &str) -> bool {
+    let base = management_url.trim_end_matches('/');
+    let answer = reqwest::get(format!("{base}/api/{kind}/{name}")).await;
+    match answer.expect("RabbitMQ is there").status().as_u16() {
+        200 => true,
+        404 => false,
+        other => panic!("RabbitMQ answers {other}"),
     }
+}
 
-    async fn cache_has(&self, user: &str) -> bool {
-        let connection = redis(&self.servers.redis_url).await;
-        let users: Vec<String> = connection
-            .expect("Redis is there")
-            .acl_users()
-            .await
-            .expect("Redis answers");
-        users.iter().any(|known| known == user)
-    }
+async fn cache_has(redis_url: &str, user: &str) -> bool {
+    let connection = redis(redis_url).await;
+    let users: Vec<String> = connection
+        .expect("Redis is there")
+        .acl_users()
+        .await
+        .expect("Redis answers");
+    users.iter().any(|known| known == user)
 }
 
 /// Its usual patience is too short for a busy machine.
@@ -173,4 +166,26 @@ impl Outside {
         broker_user: false,
         cache_user: false,
     };
+
+    /// What is there of what a tenant's record names, by the URLs of accounts that may look; of RabbitMQ that of its
+    /// management API.
+    ///
+    /// # Panics
+    /// When a server does not say.
+    pub async fn seen(
+        database_url: &str,
+        management_url: &str,
+        redis_url: &str,
+        record: &BTreeMap<String, String>,
+    ) -> Self {
+        let database = &record["database"];
+        let roles = "pg_roles WHERE regexp_replace(rolname, '_[a-z]+$', '')";
+        Self {
+            database: count(database_url, "pg_database WHERE datname", database).await == 1,
+            roles: count(database_url, roles, database).await,
+            vhost: broker_has(management_url, "vhosts", &record["vhost"]).await,
+            broker_user: broker_has(management_url, "users", &record["brokerUser"]).await,
+            cache_user: cache_has(redis_url, &record["cacheUser"]).await,
+        }
+    }
 }

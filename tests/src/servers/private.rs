@@ -220,6 +220,18 @@ impl PrivateServer {
             panic!("{} does not come back: {error}", self.name);
         }
     }
+
+    /// Kills a RabbitMQ and starts it again as on a new disk.
+    ///
+    /// # Panics
+    /// When it is another server, does not run, or does not become ready.
+    pub fn restart_empty(&self) {
+        self.kill();
+        self.ended();
+        let data = self.directory.join("rabbitmq/mnesia");
+        fs::remove_dir_all(data).expect("its data are there");
+        self.restart();
+    }
 }
 
 impl Drop for PrivateServer {

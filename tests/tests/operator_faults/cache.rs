@@ -49,6 +49,7 @@ impl Cache {
                 "lose",
                 "rotate",
                 "change",
+                "meddle",
                 "hand-over",
                 "route",
                 "sleep",

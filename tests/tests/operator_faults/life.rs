@@ -7,7 +7,7 @@ use albatross_tests::platform::{CLIENTS, Outside};
 use albatross_tests::wait::until_in;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Secret, Service};
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -18,7 +18,15 @@ use crate::model::{Life, Model, PATIENCE};
 use crate::world::World;
 
 /// What it calls here it has called before, but the order is what these promise: each of their calls goes wrong too.
-pub const IN_ORDER: [&str; 6] = ["rotate", "hand-over", "route", "sleep", "wake", "renew"];
+pub const IN_ORDER: [&str; 7] = [
+    "rotate",
+    "meddle",
+    "hand-over",
+    "route",
+    "sleep",
+    "wake",
+    "renew",
+];
 
 /// Created, led through some stages, and deleted for good.
 pub async fn live(world: &World, name: &str, cache: Cache, stages: &[&str]) {
@@ -40,6 +48,9 @@ pub async fn live(world: &World, name: &str, cache: Cache, stages: &[&str]) {
     }
     if leads_through(&["change"]) {
         life.change().await;
+    }
+    if leads_through(&["meddle"]) {
+        life.meddle().await;
     }
     if leads_through(&["hand-over"]) {
         life.hand_over().await;
@@ -115,6 +126,51 @@ impl Life<'_> {
         self.becomes(more).await;
         self.model.worker = None;
         self.becomes(json!({"worker": {"replicas": 0}})).await;
+    }
+
+    /// Somebody adds to an object, and puts another one in the place of one.
+    async fn meddle(&self) {
+        self.world.journal.enter(self.name, "meddle");
+        let deployments = self.of::<Deployment>();
+        let added = json!({"spec": {"template": {"spec": {"hostNetwork": true}}}});
+        let (parameters, added) = (PatchParams::default(), Patch::Strategic(&added));
+        let patched = deployments.patch("api", &parameters, &added).await;
+        patched.unwrap();
+        self.comes_true("what was added is gone", async || {
+            let spec = deployments.get("api").await.unwrap().spec.unwrap();
+            let pods = spec.template.spec.unwrap();
+            pods.host_network.is_none()
+        })
+        .await;
+
+        let services = self.of::<Service>();
+        let mut other = services.get("api").await.unwrap();
+        other.metadata = ObjectMeta {
+            name: other.metadata.name,
+            ..ObjectMeta::default()
+        };
+        let spec = other.spec.get_or_insert_default();
+        spec.cluster_ip = Some("None".to_owned());
+        spec.cluster_ips = Some(vec!["None".to_owned()]);
+        // The operator may be faster.
+        self.comes_true("another one is in its place", async || {
+            let deleted = services.delete("api", &DeleteParams::default()).await;
+            drop(deleted);
+            let created = services.create(&PostParams::default(), &other).await;
+            created.is_ok()
+        })
+        .await;
+        self.comes_true("its Service has an address", async || {
+            let spec = services
+                .get_opt("api")
+                .await
+                .unwrap()
+                .and_then(|it| it.spec);
+            let address = spec.and_then(|spec| spec.cluster_ip);
+            address.is_some_and(|address| address != "None")
+        })
+        .await;
+        self.is_well(None).await;
     }
 
     /// An autoscaler gets the number of pods, uses it, and has to give it back.

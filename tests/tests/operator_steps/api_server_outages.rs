@@ -11,8 +11,8 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
-/// Twice as long as a Lease lives.
-const AWAY: Duration = Duration::from_secs(30);
+/// Four times as long as a Lease lives.
+const AWAY: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_leader_ends_when_the_api_server_is_away_for_longer_than_its_lease_and_one_goes_on_afterwards()

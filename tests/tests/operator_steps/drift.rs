@@ -6,7 +6,10 @@ use albatross_operator::context::kinds::child_kinds;
 use albatross_tests::platform::Platform;
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
-use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
+    PostParams,
+};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
@@ -169,6 +172,112 @@ async fn what_somebody_added_is_taken_away_but_for_labels_and_annotations() {
     assert_eq!(declared(&deployments.get("api").await.unwrap()), noted);
     platform.ready("drifting").await;
     platform.remove("drifting").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_added_and_hidden_at_once_is_taken_away() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    platform.airline("hiding", json!({})).await;
+    let services = objects(&platform, "albatross-hiding", "Service");
+    let before = declared(&services.get("api").await.unwrap());
+    for hidden in [
+        json!({"labels": {"albatross.aero/tenant": null}}),
+        // The server forgets who owns which field.
+        json!({"managedFields": [{}]}),
+    ] {
+        let change = json!({"metadata": hidden, "spec": {"externalIPs": ["192.0.2.7"]}});
+        let patch = Patch::Merge(&change);
+        let changed = services
+            .patch("api", &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        assert_ne!(declared(&changed), before);
+        until(&format!("{change} is gone"), async || {
+            declared(&services.get("api").await.unwrap()) == before
+        })
+        .await;
+    }
+    platform.ready("hiding").await;
+    platform.remove("hiding").await;
+    operator.stop().await;
+}
+
+/// Makes an object another one that its kind's own rules let nobody change back.
+type Decide = fn(&mut Value);
+
+const DECIDED: [(&str, &str, Decide); 3] = [
+    ("Deployment", "api", |it| {
+        let theirs = json!({"mallory": "s"});
+        it["spec"]["template"]["metadata"]["labels"] = theirs.clone();
+        it["spec"]["selector"]["matchLabels"] = theirs;
+    }),
+    ("Service", "api", |it| {
+        it["spec"]["clusterIP"] = json!("None");
+        it["spec"]["clusterIPs"] = json!(["None"]);
+    }),
+    ("RoleBinding", "owners", |it| {
+        it["roleRef"]["name"] = json!("admin");
+    }),
+];
+
+#[tokio::test]
+async fn what_cannot_become_as_it_is_declared_is_made_anew() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    let owners = json!([{"kind": "User", "name": "amelie"}]);
+    platform.airline("decided", json!({"owners": owners})).await;
+    operator.stop().await;
+    let home = "albatross-decided";
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), home);
+    let copy = secrets.get("albatross-api").await.unwrap();
+    let fixed = json!({"immutable": true, "data": {"DATABASE_URL": "bWFsbG9yeQ=="}});
+    secrets
+        .patch(
+            "albatross-api",
+            &PatchParams::default(),
+            &Patch::Merge(&fixed),
+        )
+        .await
+        .unwrap();
+    let mut before = Vec::new();
+    for (kind, name, decide) in DECIDED {
+        let objects = objects(&platform, home, kind);
+        let live = objects.get(name).await.unwrap();
+        let mut theirs = live.clone();
+        decide(&mut theirs.data);
+        // Without labels, by which the operator would see it.
+        theirs.metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        };
+        objects
+            .delete(name, &DeleteParams::background())
+            .await
+            .unwrap();
+        objects
+            .create(&PostParams::default(), &theirs)
+            .await
+            .unwrap();
+        before.push((objects, name, declared(&live)));
+    }
+    let operator = platform.operator().await;
+    for (objects, name, before) in before {
+        recovered(&format!("{name} is as it was"), async || {
+            let now = objects.get_opt(name).await.unwrap();
+            let is_headless = |now: &DynamicObject| now.data["spec"]["clusterIP"] == "None";
+            now.is_some_and(|now| declared(&now) == before && !is_headless(&now))
+        })
+        .await;
+    }
+    recovered("the Secret is as it was", async || {
+        let now = secrets.get_opt("albatross-api").await.unwrap();
+        now.is_some_and(|now| now.data == copy.data && now.immutable.is_none())
+    })
+    .await;
+    platform.ready("decided").await;
+    platform.remove("decided").await;
     operator.stop().await;
 }
 

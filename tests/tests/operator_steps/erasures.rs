@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::sync::Arc;
 
 use albatross::adapters::{migrate, open};
 use albatross::application::airline::Airline;
@@ -183,7 +184,7 @@ async fn a_database_that_is_older_than_an_erasure_is_not_served_with_the_person(
     let path = file.to_str().unwrap();
     // Nobody is in a ledger that is not there.
     let serving = ready(&living, path).await;
-    let client = RuntimeClient::new().unwrap();
+    let client = RuntimeClient::new(Arc::default()).unwrap();
     let erased = client.erased(&serving.internal, &TOKEN.into()).await;
     let erased = erased.unwrap();
     assert_eq!(erased, [bob.0]);

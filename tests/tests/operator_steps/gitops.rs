@@ -156,7 +156,7 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
             reason,
             message: String::new(),
             stalled,
-            rotating,
+            pending: rotating,
             ring: None,
             next_rotation_at: None,
         };

@@ -1,11 +1,18 @@
 //! Which of several operators acts, and how it stops.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use albatross_operator::context::system::{Clock, SystemClock};
 use albatross_tests::chart::NAMESPACE;
-use albatross_tests::platform::{Operator, Platform, Setting};
+use albatross_tests::platform::{Operator, Platform, Setting, Ways};
+use albatross_tests::processes::{Process, command};
+use albatross_tests::proxy::{Mode, Proxy};
+use albatross_tests::servers::{PrivateServer, servers};
 use albatross_tests::wait::{recovered, until};
 use futures::future::join_all;
 use jiff::SignedDuration;
@@ -14,6 +21,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 const OTHER: &str = "other";
 /// A busy machine may hold up a renewal for that long.
@@ -76,6 +84,114 @@ async fn a_leader_that_was_paused_past_its_lease_ends_without_another_write() {
     assert_eq!(writes(&platform, &first), before);
     platform.remove("paused").await;
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_leader_that_was_paused_past_its_lease_changes_nothing_outside_either() {
+    let own = PrivateServer::postgres().await;
+    let way = Proxy::before(own.database_url()).await;
+    let mut setting = Setting::straight().await;
+    setting.lease_seconds = 3;
+    let ways = Ways {
+        postgres: way.url(own.database_url()),
+        postgres_account: "postgres-own",
+        ..Ways::straight(servers().await)
+    };
+    setting.ways = vec![("main", ways)];
+    let platform = Platform::with(setting).await;
+    platform
+        .create_account("postgres-own", own.database_url())
+        .await;
+    let mut first = platform.operator().await;
+    // Slow enough to be met in the middle, of each tenant at another statement.
+    way.set(Mode::Slow(Duration::from_millis(50)));
+    let names = ["held-a", "held-b", "held-c", "held-d"];
+    for name in names {
+        platform.declare(name, json!({})).await;
+    }
+    let mut look = PgConnection::connect(own.database_url()).await.unwrap();
+    recovered("something is there", async || {
+        made(&mut look).await.iter().sum::<i64>() > 0
+    })
+    .await;
+    first.process.signal("STOP");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    until(
+        "nothing that it asked for before is under way",
+        async || sessions(&mut look, "state <> 'idle'").await == 0,
+    )
+    .await;
+    let before = made(&mut look).await;
+    assert_ne!(before[3], 4, "all was done already");
+    way.set(Mode::Pass);
+    let busy = starve_watchdog(&first.process);
+    first.process.signal("CONT");
+    until("the first has ended", async || first.process.has_ended()).await;
+    drop(busy);
+    until("nothing that it asked for is under way", async || {
+        sessions(&mut look, "true").await == 0
+    })
+    .await;
+    assert_eq!(made(&mut look).await, before);
+
+    let second = platform.replica("second").await;
+    for name in names {
+        platform.ready(name).await;
+        platform.remove(name).await;
+    }
+    second.stop().await;
+}
+
+/// Keeps what ends a process past its Lease from being in time, as a busy machine may, until the others are dropped.
+fn starve_watchdog(process: &Process) -> Vec<Process> {
+    let threads = fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    let mut threads = threads.map(|thread| thread.unwrap().path());
+    let name = |thread: &Path| fs::read_to_string(thread.join("comm")).unwrap();
+    let watchdog = threads.find(|thread| name(thread) == "lease-watchdog\n");
+    let id = watchdog.as_deref().and_then(Path::file_name).unwrap();
+    // Only when nobody else wants to run.
+    let idle = Command::new("chrt")
+        .args(["--idle", "--pid", "0"])
+        .arg(id)
+        .status();
+    assert!(idle.unwrap().success());
+    let spin = || Process::start(command(Path::new("sh"), &["-c", "while :; do :; done"]));
+    let cores = available_parallelism().unwrap().get();
+    (0..2 * cores).map(|_| spin()).collect()
+}
+
+/// Tenants' roles, those of them that log in, memberships, databases, and those of them that are open.
+async fn made(connection: &mut PgConnection) -> [i64; 5] {
+    let roles = "FROM pg_roles WHERE rolname LIKE 'alb\\_%'";
+    let databases = "FROM pg_database WHERE datname LIKE 'alb\\_%'";
+    let members =
+        "FROM pg_auth_members JOIN pg_roles ON pg_roles.oid = roleid WHERE rolname LIKE 'alb\\_%'";
+    let of = [
+        roles.to_owned(),
+        format!("{roles} AND rolcanlogin"),
+        members.to_owned(),
+        databases.to_owned(),
+        format!("{databases} AND datallowconn"),
+    ];
+    let mut made = [0; 5];
+    for (made, of) in made.iter_mut().zip(of) {
+        *made = count(connection, &of).await;
+    }
+    made
+}
+
+/// Of operators.
+async fn sessions(connection: &mut PgConnection, condition: &str) -> i64 {
+    let of = format!(
+        "FROM pg_stat_activity WHERE application_name = 'albatross-operator' AND {condition}"
+    );
+    count(connection, &of).await
+}
+
+async fn count(connection: &mut PgConnection, of: &str) -> i64 {
+    let query = AssertSqlSafe(format!("SELECT count(*) {of}"));
+    let found = sqlx::query_scalar(query).fetch_one(connection).await;
+    found.unwrap()
 }
 
 /// Times in a Lease are of its holder's clock, which may be hours off: what counts is whether it changes while one looks.

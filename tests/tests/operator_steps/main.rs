@@ -25,6 +25,7 @@ mod hibernation;
 mod hostile_owner;
 mod hot_loops;
 mod isolation;
+mod key_secrets;
 mod kubectl;
 mod leadership;
 mod leftovers;

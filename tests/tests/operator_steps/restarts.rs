@@ -94,6 +94,43 @@ async fn a_broker_that_is_killed_in_the_middle_costs_nothing_but_time() {
 }
 
 #[tokio::test]
+async fn a_broker_that_comes_back_empty_is_filled_at_once_and_by_an_operator_that_was_away_too() {
+    let own = PrivateServer::rabbitmq().await;
+    let [amqp, management] = own.rabbitmq_urls();
+    let ways = Ways {
+        rabbitmq: management.to_owned(),
+        ..Ways::straight(servers().await)
+    };
+    let mut setting = Setting::straight().await;
+    setting.ways = vec![("main", ways)];
+    let platform = Platform::with(setting).await;
+    platform.create_account("rabbitmq", management).await;
+    let operator = platform.operator().await;
+    platform.airline("emptied", json!({})).await;
+    let before = identity(&platform, "emptied").await;
+    let given = platform.secret("albatross-emptied", "albatross-api").await;
+    let url = straight(&given.unwrap()["AMQP_URL"], amqp);
+    let lets_in = async || {
+        let connected = lapin::Connection::connect(&url, ConnectionProperties::default()).await;
+        connected.is_ok()
+    };
+    assert!(lets_in().await);
+
+    own.restart_empty();
+    recovered("the broker lets the tenant in again", lets_in).await;
+    platform.ready("emptied").await;
+    operator.stop().await;
+    own.restart_empty();
+    assert!(!lets_in().await);
+    let operator = platform.operator().await;
+    recovered("the broker lets the tenant in once more", lets_in).await;
+    platform.ready("emptied").await;
+    assert_eq!(identity(&platform, "emptied").await, before);
+    platform.remove("emptied").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
 async fn a_cache_that_is_killed_in_the_middle_costs_nothing_but_time() {
     let own = PrivateServer::redis().await;
     let way = Proxy::before(own.redis_url()).await;

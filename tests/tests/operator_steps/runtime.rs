@@ -1,5 +1,7 @@
 //! What the operator and the runtime say to each other, the real one of both.
 
+use std::sync::Arc;
+
 use albatross::adapters::migrate;
 use albatross_operator::context::runtime::{
     Answer, Desired, DesiredLimits, DesiredState, DesiredTenant, RuntimeClient, RuntimeError,
@@ -29,7 +31,7 @@ async fn a_runtime_refuses_an_older_state_and_says_which_it_has() {
     assert_eq!(tell(&base, 7).await.unwrap(), answer);
     let older = tell(&base, 6).await;
     assert_eq!(older, Err(RuntimeError::Stale { applied: 7 }));
-    let client = RuntimeClient::new().unwrap();
+    let client = RuntimeClient::new(Arc::default()).unwrap();
     let airborne = client.airborne(&base, &SecretString::from(TOKEN)).await;
     assert_eq!(airborne, Ok(0));
     serving.process.interrupt().await;
@@ -48,7 +50,7 @@ pub async fn tell(base: &str, number: u64) -> Result<Answer, RuntimeError> {
         api_keys: Vec::new(),
         kept_api_keys: Vec::new(),
     };
-    let client = RuntimeClient::new().unwrap();
+    let client = RuntimeClient::new(Arc::default()).unwrap();
     let token = SecretString::from(TOKEN);
     client.put(base, &token, &Desired { number, state }).await
 }

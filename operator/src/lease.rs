@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 const FOREVER: u64 = u64::MAX;
 
-/// The right to write. Past its end the process ends, however it got there.
+/// The right to write, to Kubernetes and outside. Past its end the process ends, however it got there.
+#[derive(Debug)]
 pub struct Leadership {
     started: Instant,
     /// Milliseconds after `started`; 0 while this replica has never led.
