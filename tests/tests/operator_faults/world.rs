@@ -185,7 +185,12 @@ impl World {
             let mut operator = self.platform.start("operator", Some(&gate)).await;
             tokio::select! {
                 _ = dying.recv() => operator.process.kill(),
-                () = ended(&mut operator) => panic!("the operator ended by itself: {}", operator.said()),
+                () = ended(&mut operator) => {
+                    let said = operator.said();
+                    // On a busy machine, as on a busy node: whoever does not renew its Lease in time ends and begins anew.
+                    let is_late = said.contains("the Lease was not renewed in time");
+                    assert!(is_late, "the operator ended by itself: {said}");
+                }
             }
         }
     }

@@ -70,7 +70,7 @@ async fn what_fails_for_ever_is_looked_at_again_and_again_and_nothing_is_written
     recovered("they are looked at again", async || {
         written = writes(&platform).split_off(before);
         let is_asked = |path: &&str| written.iter().any(|write| write.path == *path);
-        operator.reconciliations().await >= looked + 10.0 && ASKED.iter().all(|it| is_asked(&it))
+        operator.reconciliations().await >= looked + 10.0 && ASKED.iter().all(is_asked)
     })
     .await;
     let (refused, done): (Vec<Write>, Vec<Write>) =
