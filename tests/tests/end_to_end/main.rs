@@ -9,7 +9,6 @@ mod api_key;
 mod autoscaling;
 mod certificates;
 mod downtime;
-mod hibernation;
 mod keys;
 mod limits;
 mod load;
