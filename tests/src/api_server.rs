@@ -26,7 +26,7 @@ use crate::processes::Process;
 const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/cluster/build");
 const SERVE: &str = include_str!("api_server/serve.sh");
 /// Tests that have an API server each.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 4;
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 pub use self::audit::{Request, Write};

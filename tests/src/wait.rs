@@ -1,5 +1,6 @@
 //! Waiting for a condition, with a limit, instead of sleeping and hoping.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,6 +9,8 @@ use tokio::time::Instant;
 pub const LIMIT: Duration = Duration::from_secs(90);
 /// The same after an outage: longer than anything waits before it tries again.
 pub const RECOVERY: Duration = Duration::from_secs(180);
+/// Between two looks, ever longer: who is asked has other things to do.
+const PAUSES: RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_millis(80);
 
 /// Returns once `condition` holds.
 ///
@@ -31,12 +34,14 @@ pub async fn recovered(what: &str, condition: impl AsyncFnMut() -> bool) {
 /// After `limit`, naming what did not come true.
 pub async fn until_in(limit: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + limit;
+    let mut pause = *PAUSES.start();
     while !condition().await {
         assert!(
             Instant::now() < end,
             "waited {limit:?} in vain until {what}"
         );
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(*PAUSES.end());
     }
 }
 

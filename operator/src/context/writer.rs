@@ -137,14 +137,10 @@ impl Writer {
             name = key.name,
             "what others have added is taken away"
         );
-        let patch = serde_json::from_value(strangers::take_over(&live));
-        let patch = Patch::<()>::Json(patch.map_err(kube::Error::SerdeError)?);
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
+        let patch = json_patch(strangers::take_over(&live))?;
         let at = at(&wanted.resource, key.namespace.as_deref());
-        self.send(at.patch(&key.name, &parameters, &patch)).await?;
+        let request = at.patch(&key.name, &PatchParams::apply(FIELD_MANAGER), &patch);
+        self.send(request).await?;
         Ok(())
     }
 
@@ -210,10 +206,7 @@ impl Writer {
     pub async fn store(&self, secret: &Secret) -> Result<Secret, kube::Error> {
         let namespace = secret.namespace().unwrap_or_default();
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &namespace);
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
+        let parameters = as_operator();
         if secret.metadata.resource_version.is_some() {
             self.about_to("update", "Secret");
             api.replace(&secret.name_any(), &parameters, secret).await
@@ -252,9 +245,7 @@ impl Writer {
     {
         // A merge patch would keep fields that the new status no longer has.
         let status = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
-        let patch = json!([{"op": "add", "path": "/status", "value": status}]);
-        let patch =
-            Patch::<()>::Json(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
+        let patch = json_patch(json!([{"op": "add", "path": "/status", "value": status}]))?;
         self.about_to("status", &K::kind(&()));
         let (name, parameters) = (object.name_any(), PatchParams::default());
         let request = at_kind_of(object).patch_subresource("status", &name, &parameters, &patch);
@@ -358,30 +349,21 @@ impl Writer {
             name = key.name,
             "create"
         );
-        let parameters = PostParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
-        };
         let api = self.api(&wanted.resource, key.namespace.as_deref());
-        let made = api.create(&parameters, &wanted.object).await?;
+        let made = api.create(&as_operator(), &wanted.object).await?;
         // For the server, who makes an object is not who applies it, be it under one name.
         let mut owners = made.managed_fields().to_vec();
         for owner in &mut owners {
             owner.operation = Some("Apply".to_owned());
         }
-        let patch = json!([
+        let patch = json_patch(json!([
             {"op": "replace", "path": "/metadata/resourceVersion", "value": made.metadata.resource_version},
             {"op": "replace", "path": "/metadata/managedFields", "value": owners},
-        ]);
-        let patch =
-            Patch::<()>::Json(serde_json::from_value(patch).map_err(kube::Error::SerdeError)?);
-        let parameters = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
+        ]))?;
         self.about_to("own", &key.kind);
         let at = at(&wanted.resource, key.namespace.as_deref());
-        let owned = self.send(at.patch(&key.name, &parameters, &patch)).await?;
+        let request = at.patch(&key.name, &PatchParams::apply(FIELD_MANAGER), &patch);
+        let owned = self.send(request).await?;
         let applied = Applied {
             digest: wanted.digest.clone(),
             resource_version: owned.metadata.version(),
@@ -456,6 +438,19 @@ impl PatchedMetadata {
     fn has_strangers(&self) -> bool {
         self.managed_fields.iter().any(Owner::is_stranger)
     }
+}
+
+fn as_operator() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+/// RFC 6902.
+fn json_patch(operations: Value) -> Result<Patch<()>, kube::Error> {
+    let operations = serde_json::from_value(operations).map_err(kube::Error::SerdeError)?;
+    Ok(Patch::Json(operations))
 }
 
 fn at(resource: &ApiResource, namespace: Option<&str>) -> Request {

@@ -19,6 +19,9 @@ use crate::provision::error::{Credentials, ProvisionError};
 use crate::provision::percent::encoded;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Of making or dropping something: with a thousand vhosts another one takes seconds, and its creation ends halfway when
+/// whoever asked for it hangs up.
+const WORK_TIMEOUT: Duration = Duration::from_secs(65);
 /// A global parameter, of RabbitMQ 3.8.3 and newer.
 const CLUSTER_ID: &str = "internal_cluster_id";
 /// Pods of a tenant hold few connections; more than this is a fault or an attack.
@@ -143,7 +146,7 @@ impl Rabbitmq {
         Ok(())
     }
 
-    /// Starts it where it does not run: its creation ends halfway when whoever asked for it hangs up.
+    /// Starts it where it does not run, since nobody waited for the end of its creation.
     async fn start(&self, vhost: &str, found: &VhostAnswer) -> Result<(), ProvisionError> {
         let states = found.cluster_state.iter();
         for (node, _) in states.filter(|(_, state)| *state != "running") {
@@ -222,6 +225,10 @@ impl Rabbitmq {
         body: Option<&Value>,
     ) -> Result<Response, ProvisionError> {
         self.leadership.require();
+        let timeout = match method {
+            Method::GET => TIMEOUT,
+            _ => WORK_TIMEOUT,
+        };
         let mut request = self
             .http
             .request(method, format!("{}/api/{path}", self.base))
@@ -229,7 +236,7 @@ impl Rabbitmq {
                 &self.admin.username,
                 Some(self.admin.password.expose_secret()),
             )
-            .timeout(TIMEOUT);
+            .timeout(timeout);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -318,7 +325,45 @@ fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::routing::any;
+
     use super::*;
+
+    fn server() -> RabbitmqServer {
+        RabbitmqServer {
+            name: "r".to_owned(),
+            amqp: "amqp://mq.example:5672".to_owned(),
+            management: "http://mq.example:15672".to_owned(),
+            admin_secret: "s".to_owned(),
+            egress: crate::config::Peers::default(),
+            ca_secret: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn making_and_dropping_may_take_longer_than_an_answer() {
+        let slow = async || tokio::time::sleep(TIMEOUT + Duration::from_millis(500)).await;
+        let router = Router::new().fallback(any(slow));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut server = server();
+        server.management = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await });
+        let admin = Credentials {
+            username: "admin".to_owned(),
+            password: "password".into(),
+        };
+        let http = reqwest::Client::new();
+        let rabbitmq = Rabbitmq::new(&server, &admin, http, Arc::default());
+        let body = json!({});
+        let (made, dropped, asked) = tokio::join!(
+            rabbitmq.put("vhosts/v", &body),
+            rabbitmq.delete("vhosts/v"),
+            rabbitmq.get::<VhostAnswer>("vhosts/v"),
+        );
+        assert_eq!((made, dropped), (Ok(()), Ok(())));
+        assert!(asked.is_err_and(|it| it.to_string().contains("cannot be reached")));
+    }
 
     /// The example of RabbitMQ's guide on passwords: salt 908D C60A, password test12.
     #[test]
@@ -332,14 +377,7 @@ mod tests {
 
     #[test]
     fn a_vhost_in_a_url_is_encoded() {
-        let mut server = RabbitmqServer {
-            name: "r".to_owned(),
-            amqp: "amqp://mq.example:5672".to_owned(),
-            management: "http://mq.example:15672".to_owned(),
-            admin_secret: "s".to_owned(),
-            egress: crate::config::Peers::default(),
-            ca_secret: None,
-        };
+        let mut server = server();
         assert_eq!(
             url(&server, "a/b", "u", "p@"),
             "amqp://u:p%40@mq.example:5672/a%2Fb"

@@ -9,7 +9,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const BINARY = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"), "debug/albatross");
+const BINARY = join(
+  process.env.CARGO_TARGET_DIR ?? join(ROOT, "target"),
+  process.env.CARGO_BUILD_TARGET ?? "",
+  "debug/albatross",
+);
 const READY_MS = 120_000;
 
 const printed = {

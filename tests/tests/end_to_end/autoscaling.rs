@@ -1,9 +1,9 @@
-//! The cluster's own autoscaler, which measures real pods, and the operator beside it.
+//! The cluster's own autoscaler, which measures real pods, or somebody else's, and the operator beside it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use albatross_tests::kubectl::attempt;
+use albatross_tests::kubectl::{attempt, kubectl};
 use albatross_tests::wait::{recovered, until_in};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -133,5 +133,34 @@ async fn pods_follow_the_load_through_a_rollout_and_the_declared_number_once_tha
         autoscaler(&airline).is_null()
     })
     .await;
+    airline.remove();
+}
+
+#[tokio::test]
+async fn whoever_scales_from_outside_is_left_alone() {
+    let airline = Airline::declared_like("skyways");
+    airline.change(json!({"api": {"autoscaling": {"external": true}}}));
+    airline.is_ready("Available").await;
+    let scale = ["scale", "deployment/api", "--replicas=2"];
+    kubectl(&[&["--namespace", &airline.namespace][..], &scale].concat());
+    runs(&airline, 2, &[]).await;
+
+    // Neither rolling all pods nor the declared number takes back what somebody gave.
+    let before = airline.pods();
+    let requests = json!({"requests": {"cpu": "10m", "memory": "56Mi"}});
+    airline.change(json!({"api": {"replicas": 3, "resources": requests}}));
+    recovered("no pod is left of before", async || {
+        let pods = airline.pods();
+        pods.len() == 2 && pods.is_disjoint(&before)
+    })
+    .await;
+    airline.is_ready("Available").await;
+    assert_eq!(airline.deployment()["spec"]["replicas"], 2);
+    assert!(autoscaler(&airline).is_null());
+    assert_eq!(airline.tenant()["status"]["api"]["readyReplicas"], 2);
+
+    airline.change(json!({"api": {"replicas": 1, "autoscaling": null}}));
+    airline.is_ready("Available").await;
+    runs(&airline, 1, &[]).await;
     airline.remove();
 }

@@ -1,9 +1,12 @@
-//! Servers that speak TLS, by certificates of an authority of the platform's own: the airline's pods believe them.
+//! Servers that speak TLS, by certificates of an authority of the platform's own: the airline's pods believe them. What it had
+//! there goes with an airline that is not to be retained.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use albatross_tests::chart::{CHART, NAMESPACE, helm};
-use albatross_tests::kubectl::{kubectl, object, secret};
+use albatross_tests::kubectl::{attempt, kubectl, object, secret};
+use albatross_tests::platform::Outside;
 use albatross_tests::servers::PrivateServer;
 use albatross_tests::tls::{Authority, Sealed};
 use albatross_tests::wait::recovered;
@@ -60,6 +63,16 @@ fn reached(values: &Value, kind: &str, field: &str) -> String {
     let url = values["config"]["servers"][kind][0][field].as_str();
     let mut url: Url = url.expect("a server has a URL").parse().expect("a URL");
     url.set_host(Some("127.0.0.1")).expect("a URL with a host");
+    url.into()
+}
+
+/// The same with the operator's account there, of this Secret.
+fn entered(values: &Value, kind: &str, field: &str, account: &str) -> String {
+    let account = secret(NAMESPACE, account);
+    let mut url: Url = reached(values, kind, field).parse().expect("a URL");
+    url.set_username(&entry(&account, "username"))
+        .and_then(|()| url.set_password(Some(&entry(&account, "password"))))
+        .expect("a server's URL can name an account");
     url.into()
 }
 
@@ -152,7 +165,27 @@ async fn pods_believe_servers_by_the_authority_that_is_mounted_for_them() {
         plain == 0 && all > 0,
         "{plain} of {all} connections are not sealed"
     );
+    let record: BTreeMap<String, String> = secret(NAMESPACE, &format!("tenant-{}", airline.name))
+        .into_iter()
+        .collect();
+    let management = entered(&before, "rabbitmq", "management", "rabbitmq-admin");
+    let cache = entered(&before, "redis", "url", "redis-admin");
+    let outside =
+        async || Outside::seen(postgres.database_url(), &management, &cache, &record).await;
+    assert_eq!(outside().await, Outside::ALL);
+    let inside = [
+        format!("secret/tenant-{}", airline.name),
+        format!("namespace/{}", airline.namespace),
+    ];
+    let is_there = |it: &String| {
+        attempt(&["--namespace", NAMESPACE, "get", it])
+            .status
+            .success()
+    };
+    assert!(inside.iter().all(is_there));
     airline.remove();
+    assert_eq!(outside().await, Outside::NOTHING);
+    assert!(!inside.iter().any(is_there), "{inside:?}");
     install(&before);
     forget();
 }

@@ -9,6 +9,7 @@ mod api_key;
 mod autoscaling;
 mod certificates;
 mod downtime;
+mod hibernation;
 mod keys;
 mod limits;
 mod load;

@@ -115,7 +115,10 @@ async fn a_leader_that_was_paused_past_its_lease_changes_nothing_outside_either(
     })
     .await;
     first.process.signal("STOP");
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    until("its Lease has run out", async || {
+        has_run_out(&platform).await
+    })
+    .await;
     until(
         "nothing that it asked for before is under way",
         async || sessions(&mut look, "state <> 'idle'").await == 0,
@@ -140,6 +143,15 @@ async fn a_leader_that_was_paused_past_its_lease_changes_nothing_outside_either(
         platform.remove(name).await;
     }
     second.stop().await;
+}
+
+/// By the times in the Lease: all run here by one clock.
+async fn has_run_out(platform: &Platform) -> bool {
+    let leases: Api<Lease> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let lease = leases.get("albatross-operator").await.unwrap();
+    let spec = lease.spec.unwrap();
+    let lasts = SignedDuration::from_secs(spec.lease_duration_seconds.unwrap().into());
+    spec.renew_time.unwrap().0 + lasts < SystemClock.now()
 }
 
 /// Keeps what ends a process past its Lease from being in time, as a busy machine may, until the others are dropped.
