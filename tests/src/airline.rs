@@ -121,8 +121,7 @@ impl Caller {
     pub async fn get(&self, path: &str) -> Value {
         let mut last = None;
         recovered("the airline has an answer", async || {
-            let answer = self.request(Method::GET, path).send().await;
-            let answer = last.insert(answer.expect("the airline answers"));
+            let answer = last.insert(self.read(path).await);
             answer.status() != StatusCode::SERVICE_UNAVAILABLE
         })
         .await;
@@ -134,8 +133,17 @@ impl Caller {
     /// # Panics
     /// When nobody answers.
     pub async fn status_of(&self, path: &str) -> StatusCode {
-        let answer = self.request(Method::GET, path).send().await;
-        answer.expect("the airline answers").status()
+        self.read(path).await.status()
+    }
+
+    /// Once more if need be: a connection that is forwarded, or was kept for long, may end at any time.
+    async fn read(&self, path: &str) -> Response {
+        let ask = || self.request(Method::GET, path).send();
+        let answer = match ask().await {
+            Err(_) => ask().await,
+            answered => answered,
+        };
+        answer.expect("the airline answers")
     }
 
     /// Accepts a PIREP as it was seen at `version`.
