@@ -59,7 +59,8 @@ pub struct ApiKeySpec {
     #[schemars(length(min = 3, max = 254), regex(pattern = EMAIL))]
     pub user: Option<String>,
     /// What the key may do, never more than the tenant allows: pireps:read, pireps:write, track:write, bids:write,
-    /// catalogue:read, live:read, and for staff review, catalogue:write, users, settings, audit, webhooks.
+    /// catalogue:read, live:read, and for staff review, catalogue:write, users, settings, audit, webhooks. Nothing asks for
+    /// live:read, audit and webhooks so far.
     #[schemars(length(min = 1, max = 12))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub scopes: Vec<Scope>,

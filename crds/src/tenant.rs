@@ -123,7 +123,7 @@ pub struct TenantSpec {
     /// Delete drops them.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
-    /// Refuses the deletion of this resource until it is set to false again.
+    /// Refuses the deletion of this resource until it is set to false again, by an admission policy of the chart.
     #[serde(default)]
     pub deletion_protection: bool,
 }

@@ -72,7 +72,8 @@ pub struct ApiKeyAllowance {
     #[schemars(schema_with = "schema::label_selector")]
     pub namespace_selector: LabelSelector,
     /// Scopes that such ApiKeys may hold: pireps:read, pireps:write, track:write, bids:write, catalogue:read, live:read,
-    /// and for staff review, catalogue:write, users, settings, audit, webhooks. Left out: those that are not for staff.
+    /// and for staff review, catalogue:write, users, settings, audit, webhooks. Nothing asks for live:read, audit and webhooks
+    /// so far. Left out: those that are not for staff.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 12))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -117,6 +117,8 @@ impl Erasures for MemoryErasures {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test]
@@ -141,5 +143,18 @@ mod tests {
         let ledger = FileErasures::at(&path);
         assert!(ledger.all().await.is_err());
         assert!(ledger.note([Uuid::nil()].into()).await.is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_that_is_no_id_is_passed_over(text in "([0-9a-f]{32}\\n)?[-0-9a-f \\n\u{e9}]{0,40}") {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            fs::write(file.path(), &text).unwrap();
+            let lines: Vec<_> = text.lines().map(|line| line.trim().parse::<Uuid>()).collect();
+            match FileErasures::at(file.path()).read() {
+                Ok(ids) => prop_assert!(lines.iter().all(|it| it.as_ref().is_ok_and(|id| ids.contains(id)))),
+                Err(_) => prop_assert!(lines.iter().any(Result::is_err)),
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What of a pilot's accepted flights counts towards a rank, as far as it is projected.
+//! What of a pilot's decided flights counts towards a rank, as far as it is projected.
 
 use jiff::Timestamp;
 
@@ -23,12 +23,14 @@ impl Career {
     /// # Errors
     /// When the read model is unavailable.
     pub async fn of(shared: &Shared, pilot: UserId) -> Result<Self, ServiceError> {
-        let accepted = Value::Text(PirepState::Accepted.as_str().to_owned());
+        // A rejected flight may count all the same.
+        let decided = [PirepState::Accepted, PirepState::Rejected];
+        let decided = decided.map(|state| Value::Text(state.as_str().to_owned()));
         let mut query = Query {
             table: &PIREPS,
             filters: vec![
                 Filter::Equals("pilot", Value::Uuid(pilot.0)),
-                Filter::Equals("state", accepted),
+                Filter::OneOf("state", decided.to_vec()),
             ],
             order_by: "submitted_at",
             descending: false,

@@ -109,7 +109,8 @@ impl Commands {
     pub async fn execute<A: Logged>(&self, order: Order<A>) -> Result<Done<A>, CommandError> {
         let request = order.request.clone();
         self.refuse_repeat(request.as_ref()).await?;
-        let done = self.carry_out(order).await;
+        // Its state is 10 KiB, with which every future around it would be moved.
+        let done = Box::pin(self.carry_out(order)).await;
         if let Err(
             CommandError::Refused(_)
             | CommandError::Stale { .. }

@@ -368,6 +368,34 @@ async fn a_submitted_report_is_completed_from_the_track() {
     assert_eq!(codes, ["track-incomplete"]);
 }
 
+#[rstest]
+#[case::elsewhere("LCLK", &["diversion"])]
+#[case::as_planned("LLBG", &[])]
+#[tokio::test]
+async fn whoever_lands_elsewhere_is_told_that_it_was_a_diversion(
+    #[case] flown_to: &str,
+    #[case] expected: &[&str],
+) {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    let submit = Submit {
+        report: Some(Report {
+            actual_arrival: Some(flown_to.to_owned()),
+            ..Report::default()
+        }),
+        ..Submit::default()
+    };
+    let pireps = &stage.airline.pireps;
+    let submitted = pireps.submit(&bob, id, submit, WriteOptions::default());
+    let view = submitted.await.unwrap().entity;
+    let codes: Vec<_> = view.warnings.iter().map(|warning| warning.code).collect();
+    assert_eq!(codes, expected);
+    if let [diversion] = &view.warnings[..] {
+        assert_eq!(diversion.detail, "Planned to LLBG, flown to LCLK.");
+    }
+}
+
 /// Positions at these seconds from now, with these speeds.
 fn flown(stage: &Stage, positions: &[(i64, i16)]) -> Vec<Sample> {
     let numbered = positions.iter().enumerate();

@@ -168,7 +168,7 @@ async fn an_export_shows_no_credential_and_nothing_personal() {
     }
 }
 
-/// At every position: what came after it is left out, with all that followed from it.
+/// At every position, on SQLite: what came after it is left out, with all that followed from it.
 #[rstest]
 #[tokio::test]
 async fn an_import_ends_at_the_last_commit_before_a_position(
@@ -188,7 +188,12 @@ async fn an_import_ends_at_the_last_commit_before_a_position(
         .position(|event| event.stream_id == lived.bob.user().0)
         .unwrap() as i64
         + 1;
-    for until in [bobs, promoted.position - 1, promoted.position] {
+    let told = [bobs, promoted.position - 1, promoted.position];
+    let all: Vec<i64> = match to {
+        Sqlite => (links[0].position..=events.len() as i64).collect(),
+        _ => told.to_vec(),
+    };
+    for until in all {
         let target = Place::new(to).await;
         let expected: Vec<_> = links.iter().filter(|it| it.position <= until).collect();
         let end = expected.last().unwrap().position;
@@ -198,6 +203,9 @@ async fn an_import_ends_at_the_last_commit_before_a_position(
         assert_eq!(imported, events[..end as usize]);
         assert_eq!(chain.iter().collect::<Vec<_>>(), expected);
         succeeded(&verify(&["--database-url", &target.url]));
+        if !told.contains(&until) {
+            continue;
+        }
 
         let stores = target.stores().await;
         let airline = airline(&stores).await;

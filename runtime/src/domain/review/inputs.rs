@@ -28,7 +28,7 @@ pub struct Inputs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PilotInputs {
-    /// Minutes of accepted flights that count towards a rank.
+    /// Minutes of decided flights that count towards a rank.
     pub counted_min: i64,
     /// All that the pilot has risen to, the highest last.
     pub ranks: Vec<String>,
