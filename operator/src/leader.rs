@@ -36,10 +36,6 @@ struct Seen {
 impl Candidate {
     /// Waits until this replica leads; false if it is to stop before that.
     pub async fn acquire(&self, stop: &CancellationToken) -> bool {
-        if !self.settings.enabled {
-            self.leadership.hold_forever();
-            return true;
-        }
         let mut seen = None;
         loop {
             let asked = Instant::now();
@@ -61,10 +57,6 @@ impl Candidate {
 
     /// Renews until told to stop, then gives the Lease back.
     pub async fn keep(&self, stop: &CancellationToken) {
-        if !self.settings.enabled {
-            stop.cancelled().await;
-            return;
-        }
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,

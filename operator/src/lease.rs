@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const FOREVER: u64 = u64::MAX;
-
 /// The right to write, to Kubernetes and outside. Past its end the process ends, however it got there.
 #[derive(Debug)]
 pub struct Leadership {
@@ -23,18 +21,14 @@ impl Leadership {
 
     pub fn hold_until(&self, deadline: Instant) {
         let millis = deadline.saturating_duration_since(self.started).as_millis();
-        let millis = u64::try_from(millis).unwrap_or(FOREVER - 1);
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         self.deadline.store(millis, Ordering::SeqCst);
-    }
-
-    pub fn hold_forever(&self) {
-        self.deadline.store(FOREVER, Ordering::SeqCst);
     }
 
     /// Ends the process if the right to write has run out: called before each write, and by a watchdog.
     pub fn require(&self) {
         let deadline = self.deadline.load(Ordering::SeqCst);
-        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(FOREVER);
+        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         if deadline != 0 && passed > deadline {
             self.lose("the Lease was not renewed in time");
         }
