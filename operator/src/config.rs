@@ -103,7 +103,6 @@ pub struct PlatformAdmin {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LeaderElection {
-    pub enabled: bool,
     /// Seconds that a Lease is honoured after its last renewal.
     pub lease_seconds: u16,
     /// Seconds between renewals.
@@ -226,7 +225,7 @@ impl Rollout {
 
 impl LeaderElection {
     fn check(&self) -> Result<(), ConfigError> {
-        if self.renew_seconds == 0 || self.lease_seconds < 3 * self.renew_seconds {
+        if self.renew_seconds == 0 || self.lease_seconds / 3 < self.renew_seconds {
             return Err(invalid(
                 "leaderElection",
                 "leaseSeconds must be at least three times renewSeconds, and that at least 1",
@@ -275,7 +274,6 @@ impl Default for Resources {
 impl Default for LeaderElection {
     fn default() -> Self {
         Self {
-            enabled: true,
             lease_seconds: 15,
             renew_seconds: 4,
         }
@@ -325,7 +323,7 @@ servers:
         assert_eq!(config.servers.postgres[0].port, 5432);
         assert_eq!(config.servers.postgres[0].tls, Tls::Disable);
         assert_eq!(config.concurrency, 8);
-        assert!(config.leader_election.enabled);
+        assert_eq!(config.leader_election.lease_seconds, 15);
         assert_eq!(config.runtime_url, "http://{service}.{namespace}.svc:8081");
     }
 
@@ -359,6 +357,12 @@ servers:
     #[case("metricsFrom: [{podSelectr: {a: b}}]", "podSelectr")]
     #[case("metricsFrom: [{cidrs: [10.0.0.1]}]", "metricsFrom[0].cidrs")]
     #[case("leaderElection: {leaseSeconds: 5, renewSeconds: 4}", "leaseSeconds")]
+    #[case("leaderElection: {leaseSeconds: 11, renewSeconds: 4}", "leaseSeconds")]
+    #[case(
+        "leaderElection: {leaseSeconds: 15, renewSeconds: 30000}",
+        "leaseSeconds"
+    )]
+    #[case("leaderElection: {enabled: false}", "unknown field `enabled`")]
     #[case(
         "platformAdmins: [{email: ops@p.example, displayName: O}, {email: ops, displayName: O}]",
         "platformAdmins[1].email: `ops` must be an e-mail address"
@@ -380,6 +384,15 @@ servers:
         "platformAdmins[0].displayName: must be text"
     )]
     #[case("runtimeUrl: api", "runtimeUrl")]
+    #[case("otlp: collector", "otlp: `collector` is not a URL")]
+    #[case(
+        "  rabbitmq: [{name: a, amqp: 'http://h:1', management: 'http://h:2', adminSecret: s, egress: {cidrs: [10.0.0.7/32]}}]",
+        "servers.rabbitmq[0].amqp: `http://h:1` must start with amqp://"
+    )]
+    #[case(
+        "  rabbitmq: [{name: a, amqp: 'amqp://h:1', management: 'amqp://h:2', adminSecret: s, egress: {cidrs: [10.0.0.7/32]}}]",
+        "servers.rabbitmq[0].management: `amqp://h:2` must start with http://"
+    )]
     fn a_bad_field_is_named(#[case] line: &str, #[case] expected: &str) {
         let error = OperatorConfig::parse(&format!("{MINIMAL}{line}\n")).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -401,6 +414,18 @@ servers:
     #[case(
         "{name: a, host: h, adminSecret: s, connectionBudget: 1, egres: {}}",
         "egres"
+    )]
+    #[case(
+        "{name: '', host: h, adminSecret: s, connectionBudget: 1, egress: {cidrs: [10.0.0.5/32]}}",
+        "servers.postgres: a server needs a name"
+    )]
+    #[case(
+        "&a {name: a, host: h, adminSecret: s, connectionBudget: 1, egress: {cidrs: [10.0.0.5/32]}}\n    - *a",
+        "servers.postgres: `a` is listed twice"
+    )]
+    #[case(
+        "{name: a, host: '', adminSecret: s, connectionBudget: 1, egress: {cidrs: [10.0.0.5/32]}}",
+        "servers.postgres[0].host: must not be empty"
     )]
     fn a_bad_server_is_named(#[case] server: &str, #[case] expected: &str) {
         let error =

@@ -39,6 +39,7 @@ use albatross_crds::tenant::Mode;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
+use crate::context::record::TenantRecord;
 use crate::context::{Context, contention};
 use crate::names;
 use crate::tenant::claim::Claimed;
@@ -178,43 +179,16 @@ async fn work(
     let Claimed { record, desired } = claimed;
     let hibernation = hibernation::decide(plan, record, ctx).await?;
     let turn = upgrade::take_turn(plan, record, ctx).await?;
-    let (plan, name) = (&*plan, plan.tenant.name.as_str());
+    let plan = &*plan;
     let asleep = hibernation.asleep;
     let external = external::provision(plan, record, ctx).await?;
-    let mut exposure = expose::unexposed();
-    let mut schema = apply::migrated(plan, record);
-    if world.surroundings.namespace_is_terminating {
+    let (schema, exposure) = if world.surroundings.namespace_is_terminating {
         let message = "the namespace of an earlier tenant is still being removed";
-        schema = Some(Part::waiting(Reason::Deleting, message));
-    } else if let Some(input) = input::read(plan, record, ctx).await {
-        let set = build::build(&input);
-        let urls = set.foundation.secrets.urls();
-        let set = apply::Applicable::new(set);
-        if schema.is_some() {
-            claim::hand(record, urls.clone(), name, ctx).await?;
-        }
-        apply::apply(name, &set.foundation, ctx).await?;
-        if asleep {
-            // Nothing is migrated for pods that do not run; that is for when they wake.
-            apply::apply(name, &set.workloads, ctx).await?;
-            exposure = expose::expose(set.route.as_ref(), ctx).await?;
-            apply::prune(plan, &set, schema.is_some(), ctx).await?;
-        } else if external.database.is_done() || schema.is_some() {
-            let migrated = apply::migrate(plan, record, urls, &set.migration, ctx).await?;
-            // What has been before comes back, whatever is away; new pods start once everything is there.
-            let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
-            let was_made = runs || external::was_made(plan, record);
-            if migrated.is_done() && (was_made || external.is_done()) {
-                replicas::hand_over(plan, &set.workloads, ctx).await?;
-                apply::apply(name, &set.workloads, ctx).await?;
-                exposure = expose::expose(set.route.as_ref(), ctx).await?;
-                apply::prune(plan, &set, migrated.is_done(), ctx).await?;
-            }
-            let job = ctx.caches.live(&set.migration);
-            let migrated = trouble::explain(migrated, names::MIGRATE, job.as_ref(), plan, ctx);
-            schema = Some(migrated.await?);
-        }
-    }
+        let waiting = Part::waiting(Reason::Deleting, message);
+        (Some(waiting), expose::unexposed())
+    } else {
+        deploy(plan, record, &external, asleep, ctx).await?
+    };
     let service = runtime::service(plan, ctx).filter(|_| !asleep);
     let admins = match service {
         Some(service) => Some(runtime::tell(plan, record, desired, service, ctx).await?),
@@ -230,6 +204,49 @@ async fn work(
     let available = trouble::explain(facts.available, names::API, api.as_ref(), plan, ctx);
     facts.available = available.await?;
     Ok(facts)
+}
+
+/// The objects of the airline's namespace, as far as what they need is there: how far its schema is, and who is led to it.
+async fn deploy(
+    plan: &Plan,
+    record: &mut TenantRecord,
+    external: &External,
+    asleep: bool,
+    ctx: &Context,
+) -> Result<(Option<Part>, Part), Error> {
+    let (mut schema, mut exposure) = (apply::migrated(plan, record), expose::unexposed());
+    let Some(input) = input::read(plan, record, ctx).await else {
+        return Ok((schema, exposure));
+    };
+    let name = plan.tenant.name.as_str();
+    let set = build::build(&input);
+    let urls = set.foundation.secrets.urls();
+    let set = apply::Applicable::new(set);
+    if schema.is_some() {
+        claim::hand(record, urls.clone(), name, ctx).await?;
+    }
+    apply::apply(name, &set.foundation, ctx).await?;
+    if asleep {
+        // Nothing is migrated for pods that do not run; that is for when they wake.
+        apply::apply(name, &set.workloads, ctx).await?;
+        exposure = expose::expose(set.route.as_ref(), ctx).await?;
+        apply::prune(plan, &set, schema.is_some(), ctx).await?;
+    } else if external.database.is_done() || schema.is_some() {
+        let migrated = apply::migrate(plan, record, urls, &set.migration, ctx).await?;
+        // What has been before comes back, whatever is away; new pods start once everything is there.
+        let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
+        let was_made = runs || external::was_made(plan, record);
+        if migrated.is_done() && (was_made || external.is_done()) {
+            replicas::hand_over(plan, &set.workloads, ctx).await?;
+            apply::apply(name, &set.workloads, ctx).await?;
+            exposure = expose::expose(set.route.as_ref(), ctx).await?;
+            apply::prune(plan, &set, migrated.is_done(), ctx).await?;
+        }
+        let job = ctx.caches.live(&set.migration);
+        let migrated = trouble::explain(migrated, names::MIGRATE, job.as_ref(), plan, ctx);
+        schema = Some(migrated.await?);
+    }
+    Ok((schema, exposure))
 }
 
 /// Says how a tenant is doing that is suspended, or what would be done for it, and changes nothing but that.

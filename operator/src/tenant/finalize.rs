@@ -43,23 +43,22 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     let now = ctx.clock.now();
     let name = tenant.name_any();
     let policy = tenant.spec.deletion_policy;
-    let record = match dereference::record(&name, ctx).await? {
+    let settling = Some((tenant.uid().unwrap_or_default(), policy));
+    let is_settled = ctx.memory.of(&name).settled == settling;
+    let found = dereference::record(&name, ctx).await?;
+    if policy == DeletionPolicy::Delete
+        && let Some(cause) = lost(&name, &found, is_settled, ctx).await?
+    {
+        return blocked(tenant, &cause, ctx).await;
+    }
+    let record = match found {
         // A duplicate of a retained tenant has a finalizer too when it comes from a backup: it drops nothing.
         Record::Present(record) => identity::is_own(tenant, &record).then_some(*record),
-        // It alone says what there is to drop: it must not go before that has.
-        Record::Unreadable(cause) if policy == DeletionPolicy::Delete => {
-            let cause = format!(
-                "{cause}, so that nobody knows what to drop; restore it from a backup, or set spec.deletionPolicy to \
-                 Retain and drop by hand"
-            );
-            return blocked(tenant, &cause, ctx).await;
-        }
         // What is not known to be ours is not dropped.
         Record::Absent | Record::Unreadable(_) => None,
     };
-    let settling = Some((tenant.uid().unwrap_or_default(), policy));
     if let Some(mut record) = record.clone()
-        && ctx.memory.of(&name).settled != settling
+        && !is_settled
     {
         let settled = match policy {
             DeletionPolicy::Delete => drop_external(&record, ctx).await,
@@ -86,6 +85,31 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     ctx.memory.forget(&name);
     ctx.writer.finalizer(tenant, false).await?;
     Ok(Progress::Finished)
+}
+
+/// Why nobody knows what there is to drop, if that is so: the record alone says it.
+async fn lost(
+    tenant: &str,
+    found: &Record,
+    is_settled: bool,
+    ctx: &Context,
+) -> Result<Option<String>, Error> {
+    let cause = match found {
+        Record::Present(_) => return Ok(None),
+        Record::Unreadable(cause) => cause.to_string(),
+        Record::Absent => {
+            // It goes after the namespace, and is made before it.
+            if is_settled || own_namespace(tenant, None, ctx).await?.is_none() {
+                return Ok(None);
+            }
+            let secret = names::record_secret(tenant);
+            format!("the Secret `{secret}` is gone from the operator's namespace")
+        }
+    };
+    Ok(Some(format!(
+        "{cause}, so that nobody knows what to drop; restore it from a backup, or drop by hand what status.resources \
+         names and set spec.deletionPolicy: Retain"
+    )))
 }
 
 /// Says what does not let go.
@@ -146,29 +170,33 @@ async fn drop_external(record: &TenantRecord, ctx: &Context) -> Result<(), Provi
     Ok(())
 }
 
+/// The namespace, if it is there and this tenant's.
+async fn own_namespace(
+    tenant: &str,
+    record: Option<&TenantRecord>,
+    ctx: &Context,
+) -> Result<Option<Namespace>, Error> {
+    let api: Api<Namespace> = Api::all(ctx.client.clone());
+    let found = api.get_opt(&tenant_namespace(tenant)).await?;
+    Ok(found.filter(|namespace| {
+        let identity = namespace.annotations().get(names::TENANT_ID_ANNOTATION);
+        let label = namespace.labels().get(names::TENANT_LABEL);
+        match record {
+            Some(record) => identity == Some(&record.tenant_id.to_string()),
+            None => identity.is_some() && label.is_some_and(|label| label == tenant),
+        }
+    }))
+}
+
 /// Deletes the namespace if it is this tenant's, and says whether it is gone.
 async fn namespace_is_gone(
     tenant: &str,
     record: Option<&TenantRecord>,
     ctx: &Context,
 ) -> Result<bool, Error> {
-    let api: Api<Namespace> = Api::all(ctx.client.clone());
-    let Some(namespace) = api.get_opt(&tenant_namespace(tenant)).await? else {
+    let Some(namespace) = own_namespace(tenant, record, ctx).await? else {
         return Ok(true);
     };
-    let identity = namespace.annotations().get(names::TENANT_ID_ANNOTATION);
-    let labelled = namespace
-        .labels()
-        .get(names::TENANT_LABEL)
-        .map(String::as_str)
-        == Some(tenant);
-    let ours = match record {
-        Some(record) => identity == Some(&record.tenant_id.to_string()),
-        None => identity.is_some() && labelled,
-    };
-    if !ours {
-        return Ok(true);
-    }
     if namespace.meta().deletion_timestamp.is_none() {
         let resource = ApiResource::erase::<Namespace>(&());
         let mut object = DynamicObject::new(&namespace.name_any(), &resource);

@@ -107,6 +107,44 @@ async fn a_secret_that_was_deleted_by_hand_means_a_new_key_and_an_event() {
     operator.stop().await;
 }
 
+#[tokio::test]
+async fn a_secret_that_was_changed_by_hand_is_put_back_with_the_key_that_it_had() {
+    let platform = platform("forged").await;
+    let operator = platform.operator().await;
+    let key = platform
+        .declare_key("forged-acars", "forged", json!({}))
+        .await;
+    platform
+        .key_comes_to("forged-acars", "True", "Available")
+        .await;
+    let before = platform.client_secret("forged-acars").await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), CLIENTS);
+    let data = json!({"key": "albk_forged", "endpoint": "http://elsewhere.example"});
+    let (parameters, forged) = (PatchParams::default(), json!({ "stringData": data }));
+    let changed = secrets
+        .patch("forged-acars", &parameters, &Patch::Merge(&forged))
+        .await;
+    changed.unwrap();
+    let changed = platform.client_secret("forged-acars").await;
+    assert_eq!(changed["endpoint"], "http://elsewhere.example");
+    look_again(&platform, &key.uid().unwrap()).await;
+    until("the Secret is as it was", async || {
+        platform.client_secret("forged-acars").await == before
+    })
+    .await;
+    let declared = platform
+        .key_comes_to("forged-acars", "True", "Available")
+        .await;
+    let status = declared.status.unwrap();
+    assert_eq!(status.key_id.as_ref(), Some(&before["keyId"]));
+    the_key_works(&platform, "forged", &before).await;
+    let registered = platform.runtimes.of("forged").keys;
+    assert_eq!(registered.keys().collect::<Vec<_>>(), [&before["keyId"]]);
+    platform.remove_key("forged-acars").await;
+    platform.remove("forged").await;
+    operator.stop().await;
+}
+
 /// Secrets of others are not watched, but looked at every few minutes; this is a reason to look now.
 async fn look_again(platform: &Platform, uid: &str) {
     let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);

@@ -5,7 +5,7 @@ use albatross_crds::tenant::ExternalResourceKind;
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
-use albatross_tests::wait::recovered;
+use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -230,6 +230,68 @@ async fn a_tenant_without_a_placement_goes_where_most_room_is_and_stays_there() 
     assert_eq!(server("two").await, "main");
     for name in ["two", "four"] {
         platform.remove(name).await;
+    }
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_a_server_that_is_no_longer_configured_and_says_which() {
+    let mut setting = Setting::straight().await;
+    let leaving = Ways::straight(servers().await);
+    setting.ways.push(("leaving", leaving));
+    let platform = Platform::with(setting).await;
+    let operator = platform.operator().await;
+    let tenants = [
+        ("left-database", "postgres", "PostgreSQL"),
+        ("left-broker", "rabbitmq", "RabbitMQ"),
+        ("left-cache", "redis", "Redis"),
+    ];
+    let mut records = Vec::new();
+    for (name, system, _) in tenants {
+        let placement = json!({"placement": {system: "leaving"}});
+        platform.airline(name, placement).await;
+        records.push(platform.record(name).await);
+    }
+    operator.stop().await;
+
+    let mut whole = Value::Null;
+    platform.configure(|it| {
+        whole = it.clone();
+        for (_, system, _) in tenants {
+            let servers = it["servers"][system].as_array_mut().unwrap();
+            servers.retain(|server| server["name"] != "leaving");
+        }
+    });
+    for (name, ..) in tenants {
+        let deleted = platform
+            .tenants()
+            .delete(name, &DeleteParams::default())
+            .await;
+        deleted.unwrap();
+    }
+    let operator = platform.operator().await;
+    for (name, _, kind) in tenants {
+        let told = platform
+            .comes_to(name, "DeletionBlocked", "True", "Deleting")
+            .await;
+        let message = condition(&told, "DeletionBlocked").unwrap().message;
+        let server = format!("{kind} server `leaving`");
+        assert!(
+            message.contains(&server) && message.contains("no longer configured"),
+            "{message}"
+        );
+    }
+    assert_eq!(platform.outside(&records[0]).await, Outside::ALL);
+    operator.stop().await;
+
+    platform.configure(|it| *it = whole);
+    let operator = platform.operator().await;
+    for ((name, ..), record) in tenants.into_iter().zip(&records) {
+        until("the tenant is gone", async || {
+            platform.tenant(name).await.is_none()
+        })
+        .await;
+        assert_eq!(platform.outside(record).await, Outside::NOTHING, "{name}");
     }
     operator.stop().await;
 }

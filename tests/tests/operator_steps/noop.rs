@@ -24,6 +24,7 @@ pub fn everything() -> Value {
 async fn a_reconciliation_of_what_is_as_declared_writes_nothing() {
     let platform = Platform::new().await;
     platform.client_namespace().await;
+    let earlier = writes(&platform).len();
     let operator = platform.operator().await;
     platform.airline("noop", everything()).await;
     let key = platform.declare_key("noop-acars", "noop", json!({})).await;
@@ -36,6 +37,11 @@ async fn a_reconciliation_of_what_is_as_declared_writes_nothing() {
         touch(&platform, &operator, &key.uid().unwrap()).await;
     }
     assert_eq!(writes(&platform)[before.len()..], [], "{}", operator.said());
+    // Events are a courtesy, and not counted.
+    let is_counted = |write: &&Write| !write.path.contains("/events");
+    let made = before[earlier..].iter().filter(is_counted).count();
+    let counted = operator.metric("kubernetes_writes_total", &[]).await;
+    assert_eq!(counted, made as f64);
 
     operator.stop().await;
     let before = writes(&platform);

@@ -1,12 +1,15 @@
 //! A server that is away: named in its condition, while what runs runs on, and mended by its return alone.
 
+use std::collections::BTreeMap;
+
 use albatross_tests::platform::{Platform, Setting, Ways, condition};
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::servers::{Servers, servers};
 use albatross_tests::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::Api;
-use kube::api::DeleteParams;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -127,6 +130,45 @@ async fn what_runs_runs_on_while_its_server_is_away_and_is_ready_again_by_itself
         platform.remove(name).await;
     }
     operator.stop().await;
+}
+
+#[tokio::test]
+async fn an_outage_and_its_end_are_told_in_an_event_each_and_the_steps_to_ready_in_none() {
+    let (shaky, platform) = platform().await;
+    let operator = platform.operator().await;
+    let [(name, spec, _, reason), ..] = tenants();
+    let tenant = platform.airline(name, spec).await;
+    shaky.set(Mode::Refuse);
+    platform.comes_to(name, "Ready", "False", reason).await;
+    shaky.set(Mode::Pass);
+    platform.ready(name).await;
+    let told = async || events(&platform, &tenant.uid().unwrap()).await;
+    let event = |kind: &str, reason: &str| (kind.to_owned(), reason.to_owned());
+    let well = event("Normal", "Available");
+    // An event follows the status that it is of.
+    until("its end is told", async || {
+        told().await.get(&well).is_some_and(|times| *times >= 2)
+    })
+    .await;
+    let all = BTreeMap::from([(well, 2), (event("Warning", reason), 1)]);
+    assert_eq!(told().await, all);
+    platform.remove(name).await;
+    operator.stop().await;
+}
+
+/// What was told of an object, by type and reason, and how often.
+async fn events(platform: &Platform, uid: &str) -> BTreeMap<(String, String), i32> {
+    let events: Api<Event> = Api::all(platform.client.clone());
+    let mut told = BTreeMap::new();
+    for event in events.list(&ListParams::default()).await.unwrap() {
+        let about = event.regarding.and_then(|about| about.uid);
+        if about.as_deref() == Some(uid) {
+            let what = (event.type_.unwrap(), event.reason.unwrap());
+            let times = event.series.map_or(1, |series| series.count);
+            *told.entry(what).or_default() += times;
+        }
+    }
+    told
 }
 
 async fn deployment(platform: &Platform, tenant: &str) -> Deployment {

@@ -1,4 +1,4 @@
-//! Who waits for the operator is counted, and for how long.
+//! Who waits for the operator is counted, and for how long; and how those are that it has looked at.
 
 use albatross_tests::platform::{Platform, Setting, Ways};
 use albatross_tests::proxy::{Mode, Proxy};
@@ -39,7 +39,14 @@ async fn who_waits_for_the_operator_is_counted_until_it_is_looked_at() {
     join_all(TENANTS.map(|name| platform.ready(name))).await;
     recovered("nobody waits", async || waiting().await == 0.0).await;
     assert!(waited().await >= 3.0);
+    let available = ["ready=\"True\"", "reason=\"Available\""];
+    let tenants = async |labels: &[&str]| operator.metric("tenants", labels).await;
+    until("all are counted as Ready", async || {
+        tenants(&available).await == 3.0
+    })
+    .await;
     join_all(TENANTS.map(|name| platform.remove(name))).await;
     recovered("nobody waits", async || waiting().await == 0.0).await;
+    until("none is counted", async || tenants(&[]).await == 0.0).await;
     operator.stop().await;
 }

@@ -4,8 +4,8 @@ use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -167,6 +167,59 @@ async fn credentials_that_are_lost_are_told_and_never_made_anew() {
     operator.stop().await;
 }
 
+#[tokio::test]
+async fn a_deletion_that_lacks_the_record_waits_for_it_or_for_leave_to_keep_all() {
+    let platform = Platform::new().await;
+    let operator = platform.operator().await;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let mut had = Vec::new();
+    for name in ["restored", "let-go"] {
+        platform.airline(name, json!({})).await;
+        let secret = format!("tenant-{name}");
+        had.push((
+            platform.record(name).await,
+            secrets.get(&secret).await.unwrap(),
+        ));
+        let deleted = secrets.delete(&secret, &DeleteParams::default()).await;
+        deleted.unwrap();
+        platform
+            .comes_to(name, "Stalled", "True", "CredentialsLost")
+            .await;
+        let deleted = platform
+            .tenants()
+            .delete(name, &DeleteParams::default())
+            .await;
+        deleted.unwrap();
+    }
+    for (name, (record, _)) in ["restored", "let-go"].into_iter().zip(&had) {
+        let told = platform
+            .comes_to(name, "DeletionBlocked", "True", "Deleting")
+            .await;
+        let message = condition(&told, "DeletionBlocked").unwrap().message;
+        for said in [
+            &format!("Secret `tenant-{name}` is gone"),
+            "restore it from a backup",
+            "spec.deletionPolicy: Retain",
+        ] {
+            assert!(message.contains(said), "{message}");
+        }
+        assert_eq!(platform.outside(record).await, Outside::ALL);
+    }
+    let [(restored, backup), (let_go, _)] = &had[..] else {
+        panic!("two tenants");
+    };
+    restore(&secrets, backup).await;
+    platform.remove("restored").await;
+    assert_eq!(platform.outside(restored).await, Outside::NOTHING);
+    assert!(is_untouched(&platform, "restored").await);
+    platform
+        .change("let-go", json!({"deletionPolicy": "Retain"}))
+        .await;
+    platform.remove("let-go").await;
+    assert_eq!(platform.outside(let_go).await, Outside::ALL);
+    operator.stop().await;
+}
+
 /// Puts a Secret back as `kubectl apply` of a backup does.
 async fn restore(secrets: &Api<Secret>, backup: &Secret) {
     let mut secret = backup.clone();
@@ -175,7 +228,7 @@ async fn restore(secrets: &Api<Secret>, backup: &Secret) {
     secret.metadata.managed_fields = None;
     let parameters = PatchParams::apply("restore").force();
     let restored = secrets
-        .patch("tenant-lost", &parameters, &Patch::Apply(&secret))
+        .patch(&secret.name_any(), &parameters, &Patch::Apply(&secret))
         .await;
     restored.unwrap();
 }
