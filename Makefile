@@ -53,7 +53,7 @@ test: ## Everything, against real servers and a real cluster; installs what it n
 soak: ## A thousand simulated storms, a thousand kills under load, outages of minutes, every fault at every call of the operator; prints what it saw
 	tests/soak
 
-fuzz: ## Feed each decoder what a fuzzer thinks of, for FOR seconds each; takes a nightly compiler
+fuzz: ## Feed the decoders of events, exports and tracks what a fuzzer thinks of, for FOR seconds each; takes a nightly compiler
 	command -v cargo-fuzz > /dev/null || cargo install --locked cargo-fuzz
 	for target in event archive track; do \
 		cargo +nightly fuzz run --fuzz-dir tests/fuzz --sanitizer none $$target -- -max_total_time=$(FOR) || exit; done

@@ -39,11 +39,23 @@ pub fn helm(arguments: &[&str]) -> Result<String, String> {
 /// # Errors
 /// What `helm` says when it refuses them.
 pub fn render(values: &Value, settings: &[&str]) -> Result<Vec<DynamicObject>, String> {
+    render_from(CHART, values, settings)
+}
+
+/// The same, of the chart in another folder.
+///
+/// # Errors
+/// What `helm` says when it refuses them.
+pub fn render_from(
+    chart: &str,
+    values: &Value,
+    settings: &[&str],
+) -> Result<Vec<DynamicObject>, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("values.json");
     std::fs::write(&file, values.to_string()).map_err(|error| error.to_string())?;
     let file = file.to_string_lossy();
-    let mut arguments = vec!["template", "albatross", CHART, "--namespace", NAMESPACE];
+    let mut arguments = vec!["template", "albatross", chart, "--namespace", NAMESPACE];
     arguments.extend(["--values", &file]);
     for setting in settings {
         arguments.extend(["--set", setting]);

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use albatross_crds::definitions;
 use albatross_tests::chart::{self, CHART, NAMESPACE};
 use albatross_tests::platform::{CLIENTS, Operator, Outside, Platform, Setting};
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, TypeMeta};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, ListParams, TypeMeta};
 use kube::discovery::verbs;
 use kube::{Api, Client, Discovery, ResourceExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::releases::{defined, older_chart};
 
 const DEFINITIONS: [&str; 2] = [
     "CustomResourceDefinition apikeys.albatross.aero",
@@ -74,49 +75,6 @@ impl Helm {
         });
         said.await.unwrap()
     }
-
-    /// The chart as an older version might have had it: no Tenant says `limits.storage`, and nobody is told anything.
-    fn older_chart(&self) -> String {
-        let chart = self.folder.path().join("older");
-        let mut copy = Command::new("cp");
-        copy.args(["--recursive", CHART]).arg(&chart);
-        assert!(copy.status().unwrap().success());
-        rewrite(&chart, "Chart.yaml", |about| {
-            about["version"] = json!("0.0.1")
-        });
-        rewrite(&chart, "values.yaml", |values| {
-            let values = values.as_object_mut().unwrap();
-            for value in [
-                "serviceMonitor",
-                "podMonitor",
-                "prometheusRule",
-                "dashboard",
-            ] {
-                values.remove(value).unwrap();
-            }
-        });
-        fs::remove_file(chart.join("templates/monitoring.yaml")).unwrap();
-        let mut tenant = json!(definitions::tenant());
-        tenant["metadata"]["annotations"] = json!({"helm.sh/resource-policy": "keep"});
-        let limits = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/limits";
-        let limits = tenant.pointer_mut(limits).unwrap().as_object_mut().unwrap();
-        let fields = limits["properties"].as_object_mut().unwrap();
-        fields.remove("storage").unwrap();
-        limits.remove("x-kubernetes-validations").unwrap();
-        fs::write(
-            chart.join("templates/crds/tenants.yaml"),
-            tenant.to_string(),
-        )
-        .unwrap();
-        chart.to_str().unwrap().to_owned()
-    }
-}
-
-fn rewrite(folder: &Path, file: &str, change: impl FnOnce(&mut Value)) {
-    let file = folder.join(file);
-    let mut value = serde_yaml_ng::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    change(&mut value);
-    fs::write(&file, serde_yaml_ng::to_string(&value).unwrap()).unwrap();
 }
 
 #[tokio::test]
@@ -124,22 +82,19 @@ async fn airlines_stay_as_they_are_while_the_release_is_upgraded_uninstalled_and
     let setting = Setting::straight().await;
     let helm = Helm::of(&setting);
     let platform = Platform::without_release(setting).await;
-    let older = helm.install("albatross", &helm.older_chart(), &[]).await;
-    older.unwrap();
+    let older = older_chart(helm.folder.path());
+    helm.install("albatross", &older, &[]).await.unwrap();
     platform.create_accounts().await;
     platform.client_namespace().await;
     let operator = leading(&platform, "before").await;
     declare(&platform).await;
     let record = platform.record("kept").await;
     let before = seen(&platform.client).await;
-    assert!(!takes_storage(&platform).await);
+    assert!(knows(&platform, &older).await);
 
     helm.upgrade(&["--set", "replicas=2,config.concurrency=3"])
         .await;
-    until("the new field is served", async || {
-        takes_storage(&platform).await
-    })
-    .await;
+    assert!(knows(&platform, CHART).await);
     assert_eq!(seen(&platform.client).await, before);
     let of_release = release(&platform.client).await;
     let operators = &of_release["Deployment albatross-system/albatross-operator"];
@@ -186,37 +141,31 @@ async fn airlines_stay_as_they_are_while_an_upgrade_is_rolled_back() {
     let setting = Setting::straight().await;
     let helm = Helm::of(&setting);
     let platform = Platform::without_release(setting).await;
-    let older = helm.install("albatross", &helm.older_chart(), &[]).await;
-    older.unwrap();
+    let older = older_chart(helm.folder.path());
+    helm.install("albatross", &older, &[]).await.unwrap();
     platform.create_accounts().await;
     platform.client_namespace().await;
     let operator = leading(&platform, "before").await;
     declare(&platform).await;
     let record = platform.record("kept").await;
-    let (before, older) = (
+    let (before, released) = (
         seen(&platform.client).await,
         release(&platform.client).await,
     );
     helm.upgrade(&["--set", "replicas=2,config.concurrency=3"])
         .await;
-    until("the new field is served", async || {
-        takes_storage(&platform).await
-    })
-    .await;
+    assert!(knows(&platform, CHART).await);
     operator.stop().await;
     leading(&platform, "upgraded").await.stop().await;
 
     let command = ["rollback", "albatross", "1", "--wait", "--timeout", "2m"];
     helm.run(&command).await.unwrap();
-    until("the new field is served no more", async || {
-        !takes_storage(&platform).await
-    })
-    .await;
+    assert!(knows(&platform, &older).await);
     assert_eq!(seen(&platform.client).await, before);
     let back = release(&platform.client).await;
-    assert_eq!(names(&back), names(&older));
+    assert_eq!(names(&back), names(&released));
     let operators = "Deployment albatross-system/albatross-operator";
-    assert_eq!(back[operators]["spec"], older[operators]["spec"]);
+    assert_eq!(back[operators]["spec"], released[operators]["spec"]);
     assert_eq!(platform.outside(&record).await, Outside::ALL);
     carries_on(&platform, &before).await;
 }
@@ -249,15 +198,15 @@ async fn leading(platform: &Platform, identity: &str) -> Operator {
     operator
 }
 
-/// Whether a Tenant may say how much room its data may take.
-async fn takes_storage(platform: &Platform) -> bool {
-    let parameters = PatchParams::default().dry_run().validation_strict();
-    let change = json!({"spec": {"limits": {"storage": "1Gi"}}});
-    let changed = platform
-        .tenants()
-        .patch("kept", &parameters, &Patch::Merge(change))
-        .await;
-    changed.is_ok()
+/// Whether the definitions are those of a chart.
+async fn knows(platform: &Platform, chart: &str) -> bool {
+    let api: Api<CustomResourceDefinition> = Api::all(platform.client.clone());
+    let mut all = true;
+    for definition in defined(chart) {
+        let found = api.get(&definition.name_any()).await.unwrap();
+        all &= found.spec.versions == definition.spec.versions;
+    }
+    all
 }
 
 /// What was there is left alone by the new operator; what is declared from now on is done.

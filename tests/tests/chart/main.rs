@@ -6,6 +6,9 @@ mod alerts;
 mod kubeconform;
 mod lifecycle;
 mod monitoring;
+mod narrowing;
+mod refusals;
+mod releases;
 mod rights;
 mod scraping;
 mod users;
@@ -18,12 +21,15 @@ use k8s_openapi::api::authorization::v1::{
     ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec,
 };
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use refusals::{
+    AN_AIRLINES, DEFINITION, NOT_A_TENANTS, NOT_ITS_OWN, OTHER_ROLE, PROTECTED, UNMANAGED, denied,
+};
 use rights::{CLIENT_RIGHTS, NEEDED, REFUSED, RIGHTS, TENANT_RIGHTS};
 
 const VALUES: &str = r#"{"config": {"servers": {"postgres": [{"name": "main", "host": "db",
@@ -48,7 +54,8 @@ async fn install(client: &Client) {
     until("the policies are in force", async || {
         let unlabelled = json!({"metadata": {"name": "probe"}});
         let bound = try_to_bind(&operator, NAMESPACE, "albatross-tenant-owner").await;
-        denied(&create_namespace(&operator, &unlabelled).await) && denied(&bound)
+        denied(&create_namespace(&operator, &unlabelled).await, NOT_ITS_OWN)
+            && denied(&bound, UNMANAGED)
     })
     .await;
 }
@@ -67,45 +74,42 @@ async fn create_namespace(client: &Client, namespace: &Value) -> kube::Result<Na
         .await
 }
 
+async fn create_labelled(client: &Client, name: &str, labels: Value) -> kube::Result<Namespace> {
+    let namespace = json!({"metadata": {"name": name, "labels": labels}});
+    create_namespace(client, &namespace).await
+}
+
 async fn create_tenants_namespace(client: &Client, name: &str) -> kube::Result<Namespace> {
     let labels = json!({"albatross.aero/managed": "true", "albatross.aero/tenant": "any"});
-    create_namespace(
-        client,
-        &json!({"metadata": {"name": name, "labels": labels}}),
-    )
-    .await
+    create_labelled(client, name, labels).await
 }
 
 async fn bind(client: &Client, namespace: &str, role: &str) -> kube::Result<RoleBinding> {
     let parameters = PatchParams::apply("albatross-operator").force();
-    apply_binding(client, namespace, role, &parameters).await
+    apply_binding(client, namespace, ("ClusterRole", role), &parameters).await
 }
 
 /// Leaves nothing behind.
 async fn try_to_bind(client: &Client, namespace: &str, role: &str) -> kube::Result<RoleBinding> {
     let parameters = PatchParams::apply("albatross-operator").dry_run();
-    apply_binding(client, namespace, role, &parameters).await
+    apply_binding(client, namespace, ("ClusterRole", role), &parameters).await
 }
 
 async fn apply_binding(
     client: &Client,
     namespace: &str,
-    role: &str,
+    (kind, role): (&str, &str),
     parameters: &PatchParams,
 ) -> kube::Result<RoleBinding> {
+    let name = format!("test-{kind}-{role}");
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": format!("test-{role}")},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
         "subjects": [{"kind": "ServiceAccount", "name": "albatross-operator", "namespace": NAMESPACE}],
     });
     let api: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
-    api.patch(&format!("test-{role}"), parameters, &Patch::Apply(binding))
-        .await
-}
-
-fn denied<T>(result: &kube::Result<T>) -> bool {
-    matches!(result, Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("ValidatingAdmissionPolicy"))
+    api.patch(&name, parameters, &Patch::Apply(binding)).await
 }
 
 #[tokio::test]
@@ -252,11 +256,10 @@ async fn the_operator_binds_roles_in_managed_namespaces_only() {
     let operator = api_server().await.client_as(OPERATOR);
     for namespace in ["kube-system", "default", NAMESPACE] {
         let bound = bind(&operator, namespace, "albatross-operator-tenant").await;
-        assert!(denied(&bound), "{namespace}: {bound:?}");
+        assert!(denied(&bound, UNMANAGED), "{namespace}: {bound:?}");
     }
-    let clients =
-        json!({"metadata": {"name": "clients", "labels": {"albatross.aero/managed": "true"}}});
-    create_namespace(&admin, &clients).await.unwrap();
+    let managed = json!({"albatross.aero/managed": "true"});
+    create_labelled(&admin, "clients", managed).await.unwrap();
     until("the label is seen", async || {
         bind(&operator, "clients", "albatross-operator-client")
             .await
@@ -264,7 +267,7 @@ async fn the_operator_binds_roles_in_managed_namespaces_only() {
     })
     .await;
     let tenants = bind(&operator, "clients", "albatross-operator-tenant").await;
-    assert!(denied(&tenants), "{tenants:?}");
+    assert!(denied(&tenants, NOT_A_TENANTS), "{tenants:?}");
     for (namespace, labels) in [
         ("plain", json!({})),
         ("unmanaged", json!({"albatross.aero/tenant": "any"})),
@@ -273,15 +276,17 @@ async fn the_operator_binds_roles_in_managed_namespaces_only() {
             json!({"albatross.aero/managed": "false", "albatross.aero/tenant": "any"}),
         ),
     ] {
-        let foreign = json!({"metadata": {"name": namespace, "labels": labels}});
-        create_namespace(&admin, &foreign).await.unwrap();
+        create_labelled(&admin, namespace, labels).await.unwrap();
         for role in [
             "albatross-operator-tenant",
             "albatross-operator-client",
             "albatross-tenant-owner",
         ] {
             let bound = bind(&operator, namespace, role).await;
-            assert!(denied(&bound), "{role} in {namespace}: {bound:?}");
+            assert!(
+                denied(&bound, UNMANAGED),
+                "{role} in {namespace}: {bound:?}"
+            );
         }
     }
     // Nor does it get into a binding that is there.
@@ -304,32 +309,80 @@ async fn the_operator_binds_roles_in_managed_namespaces_only() {
         Patch::Merge(json!({ "subjects": own })),
     );
     let entered = bindings.patch("foreign", &parameters, &own).await;
-    assert!(denied(&entered), "{entered:?}");
+    assert!(denied(&entered, UNMANAGED), "{entered:?}");
+}
+
+#[tokio::test]
+async fn the_operator_binds_no_roles_but_those_that_the_chart_made_for_it() {
+    let admin = installed().await;
+    let operator = api_server().await.client_as(OPERATOR);
+    let home = "albatross-roles";
+    create_tenants_namespace(&operator, home).await.unwrap();
+    let managed = json!({"albatross.aero/managed": "true"});
+    let clients = "roles-clients";
+    create_labelled(&admin, clients, managed).await.unwrap();
+    // It has these rights itself, so that nothing else keeps it from giving them away.
+    let rules = json!([{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}]);
+    let other = json!({"metadata": {"name": "namespace-reader"}, "rules": rules});
+    let other: ClusterRole = serde_json::from_value(other).unwrap();
+    let new = PostParams::default();
+    let roles = Api::all(admin.clone());
+    roles.create(&new, &other).await.unwrap();
+    let dry = PatchParams::apply("albatross-operator").dry_run();
+    for (namespace, own) in [
+        (home, "albatross-operator-tenant"),
+        (clients, "albatross-operator-client"),
+    ] {
+        let namesake = json!({"metadata": {"name": own}, "rules": rules});
+        let namesake: Role = serde_json::from_value(namesake).unwrap();
+        let roles = Api::namespaced(admin.clone(), namespace);
+        roles.create(&new, &namesake).await.unwrap();
+        until("the label is seen", async || {
+            try_to_bind(&operator, namespace, own).await.is_ok()
+        })
+        .await;
+        for role in [("ClusterRole", "namespace-reader"), ("Role", own)] {
+            let bound = apply_binding(&operator, namespace, role, &dry).await;
+            assert!(denied(&bound, OTHER_ROLE), "{role:?}: {bound:?}");
+            let by_others = apply_binding(&admin, namespace, role, &dry).await;
+            by_others.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
 async fn the_operator_takes_no_namespace_that_it_did_not_make() {
     let admin = installed().await;
     let operator = api_server().await.client_as(OPERATOR);
-    create_namespace(&admin, &json!({"metadata": {"name": "albatross-foreign"}}))
+    let namespaces: Api<Namespace> = Api::all(operator.clone());
+    let both = json!({"albatross.aero/managed": "true", "albatross.aero/tenant": "any"});
+    let take = Patch::Merge(json!({"metadata": {"labels": both}}));
+    let parameters = PatchParams::default();
+    for (name, labels) in [
+        ("albatross-foreign", json!({})),
+        (
+            "albatross-managed",
+            json!({"albatross.aero/managed": "true"}),
+        ),
+        (
+            "albatross-labelled",
+            json!({"albatross.aero/tenant": "any"}),
+        ),
+        ("foreign", both.clone()),
+    ] {
+        let made = create_labelled(&operator, name, labels.clone()).await;
+        assert!(denied(&made, NOT_ITS_OWN), "{name}: {made:?}");
+        create_labelled(&admin, name, labels).await.unwrap();
+        let taken = namespaces.patch(name, &parameters, &take).await;
+        assert!(denied(&taken, NOT_ITS_OWN), "{name}: {taken:?}");
+        let deleted = namespaces.delete(name, &DeleteParams::default()).await;
+        assert!(denied(&deleted, NOT_ITS_OWN), "{name}: {deleted:?}");
+    }
+    create_tenants_namespace(&operator, "albatross-own")
         .await
         .unwrap();
-    let namespaces: Api<Namespace> = Api::all(operator.clone());
-    let labels = json!({"metadata": {"labels": {"albatross.aero/managed": "true", "albatross.aero/tenant": "x"}}});
-    let taken = namespaces
-        .patch(
-            "albatross-foreign",
-            &PatchParams::default(),
-            &Patch::Merge(&labels),
-        )
-        .await;
-    assert!(denied(&taken), "{taken:?}");
-    let deleted = namespaces
-        .delete("albatross-foreign", &DeleteParams::default())
-        .await;
-    assert!(deleted.is_err_and(|error| denied(&Err::<(), _>(error))));
-    let elsewhere = create_tenants_namespace(&operator, "elsewhere").await;
-    assert!(denied(&elsewhere), "{elsewhere:?}");
+    let written = namespaces.patch("albatross-own", &parameters, &take);
+    written.await.unwrap();
 }
 
 #[tokio::test]
@@ -345,10 +398,10 @@ async fn an_airlines_namespace_is_not_deleted_by_mistake() {
             dry_run: true,
             ..DeleteParams::default()
         };
-        namespaces
-            .delete("albatross-kept", &dry)
-            .await
-            .is_err_and(|error| denied(&Err::<(), _>(error)))
+        denied(
+            &namespaces.delete("albatross-kept", &dry).await,
+            AN_AIRLINES,
+        )
     })
     .await;
     let by_operator: Api<Namespace> = Api::all(operator);
@@ -380,10 +433,7 @@ async fn a_protected_tenant_and_the_definitions_stay() {
         ..DeleteParams::default()
     };
     until("the tenant is guarded", async || {
-        tenants
-            .delete("kept", &dry)
-            .await
-            .is_err_and(|error| denied(&Err::<(), _>(error)))
+        denied(&tenants.delete("kept", &dry).await, PROTECTED)
     })
     .await;
     let open = json!({"spec": {"deletionProtection": false}});
@@ -397,10 +447,7 @@ async fn a_protected_tenant_and_the_definitions_stay() {
         Api::all(admin);
     let name = "tenants.albatross.aero";
     until("the definition is guarded", async || {
-        definitions
-            .delete(name, &dry)
-            .await
-            .is_err_and(|error| denied(&Err::<(), _>(error)))
+        denied(&definitions.delete(name, &dry).await, DEFINITION)
     })
     .await;
     let allow = json!({"metadata": {"annotations": {"albatross.aero/allow-deletion": "true"}}});
@@ -503,6 +550,15 @@ fn an_admin_of_the_platform_has_an_address_and_a_name() {
         configuration["platformAdmins"] = admins;
         let read = albatross_operator::config::OperatorConfig::parse(&configuration.to_string());
         assert_eq!(read.is_ok(), is_taken, "{email}, {name:?}");
+    }
+}
+
+#[test]
+fn nobody_lets_two_operators_act() {
+    for value in ["true", "false"] {
+        let setting = format!("config.leaderElection.enabled={value}");
+        let error = render(&[&setting]).unwrap_err();
+        assert!(error.contains("/config/leaderElection"), "{error}");
     }
 }
 
