@@ -1,17 +1,16 @@
 //! PIREPs filed over HTTP with API keys, by the executable on PostgreSQL.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use albatross::adapters::{migrate, open};
-use albatross_tests::parts::{PEPPER, TENANT_ID, TENANT_KEY};
-use albatross_tests::processes::{Process, albatross, free_port};
+use albatross_tests::processes::Process;
 use albatross_tests::servers::servers;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::http::Connection;
+use crate::serve::Serve;
 use crate::table::{Bar, Table, median};
 use crate::{Effort, airline, processor};
 
@@ -25,7 +24,9 @@ pub async fn measure(table: &mut Table, effort: Effort, append: f64) {
     let database = servers().await.database().await;
     assert!(migrate(&database.url).await.unwrap() > 0);
     let keys = keys(&database.url).await;
-    let (process, port) = serve(&database.url).await;
+    // One that does not project: what is filed is what is measured.
+    let alone = |command: &mut Command| _ = command.args(["--worker", "false"]);
+    let Serve { process, port } = Serve::start(&database.url, alone).await;
     let (mut microseconds, mut milliseconds) = (Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         let before = spent(&process, &database.url).await;
@@ -42,6 +43,7 @@ pub async fn measure(table: &mut Table, effort: Effort, append: f64) {
     let what = format!("PIREP filed over HTTP with a key: p99 at {CLIENTS} clients");
     let bar = Bar::AtMost(25.0);
     table.figure(&what, median(&milliseconds), "ms", bar);
+    table.note("What is filed over HTTP is projected by nobody meanwhile, as where pods have workers of their own.");
 }
 
 async fn keys(url: &str) -> Vec<String> {
@@ -53,25 +55,6 @@ async fn keys(url: &str) -> Vec<String> {
     }
     airline.catch_up().await.unwrap();
     keys
-}
-
-/// One that serves and does not project: what is filed is what is measured.
-async fn serve(url: &str) -> (Process, u16) {
-    let (port, probes) = (free_port(), free_port());
-    let mut command = albatross(&["serve", "--log", "warn", "--worker", "false"]);
-    command
-        .env("DATABASE_URL", url)
-        .env("ALBATROSS_TENANT", "skyways")
-        .env("ALBATROSS_TENANT_ID", TENANT_ID.to_string())
-        .env("ALBATROSS_TENANT_KEY", BASE64_STANDARD.encode(TENANT_KEY))
-        .env("ALBATROSS_PEPPER", BASE64_STANDARD.encode(PEPPER))
-        .env("ALBATROSS_PUBLIC_URL", "http://skyways.localhost")
-        .env("ALBATROSS_LISTEN", format!("127.0.0.1:{port}"))
-        .env("ALBATROSS_PROBE_LISTEN", format!("127.0.0.1:{probes}"));
-    let mut process = Process::start(command);
-    let ready = format!("http://127.0.0.1:{probes}/readyz");
-    process.answers(&ready, 200).await;
-    (process, port)
 }
 
 /// How long each took.

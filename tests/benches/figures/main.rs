@@ -20,6 +20,7 @@ mod measured;
 mod peers;
 mod pgbench;
 mod reading;
+mod serve;
 mod single_executable;
 mod telemetry;
 mod tracks;
@@ -59,6 +60,7 @@ async fn main() {
     telemetry::measure(&mut table, effort).await;
     tracks::measure(&mut table, effort).await;
     single_executable::measure(&mut table, effort).await;
+    serve::measure(&mut table, effort).await;
     if from_environment::<u8>("CLUSTER").is_some_and(|asked| asked > 0) {
         cluster::measure(&mut table).await;
     } else {

@@ -30,8 +30,8 @@ pub const NOTES: [&str; 4] = [
     "disintegrate-postgres appends in serializable transactions; one that PostgreSQL refuses for another's sake is repeated. Its \
      tables are made by hand, as its migration has a literal that PostgreSQL reads from version 16 on.",
     "umadb-core and sierradb are the engines of UmaDB and SierraDB, within the process as SQLite is: without their servers and the \
-     network, with their default settings. sierradb syncs by its timer, for which one client would wait each \
-     time: what 64 reach is that timer's doing too.",
+     network. umadb-core has its default settings; sierradb syncs each millisecond or after 2 KiB, with which 64 clients get \
+     furthest. One would wait for that timer each time.",
     "postgres-es replays as many events as our log has, each of the mean size of ours.",
 ];
 

@@ -74,7 +74,8 @@ async fn with_many() -> f64 {
     settled(&site.up().await).await
 }
 
-async fn settled(process: &Process) -> f64 {
+/// What it holds once it has had nothing to do for a while, in MiB.
+pub async fn settled(process: &Process) -> f64 {
     tokio::time::sleep(SETTLED).await;
     resident_mebibytes(process.id())
 }

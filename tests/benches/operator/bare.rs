@@ -23,6 +23,7 @@ use albatross_operator::tenant::validate::{Plan, validate};
 use albatross_operator::tenant::{build, cache_account, desired, external};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::Platform;
+use albatross_tests::servers::PrivateServer;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
@@ -30,6 +31,7 @@ use kube::api::PostParams;
 use kube::runtime::conditions::is_job_completed;
 use kube::runtime::wait::Condition;
 use kube::{Api, Client, ResourceExt};
+use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
@@ -49,6 +51,8 @@ pub struct Bare {
     http: reqwest::Client,
     postgres: Credentials,
     rabbitmq: Credentials,
+    /// Each virtual host makes the next one slower: nobody has to make theirs beside the other's.
+    _broker: PrivateServer,
     redis: Credentials,
     migrated: Seen,
     available: Seen,
@@ -70,21 +74,31 @@ impl Bare {
     pub async fn new(platform: &Platform) -> Self {
         let client = platform.client.clone();
         let selector = format!("{MANAGED_BY}={LABEL}");
-        let mut accounts = Vec::new();
-        for name in ["postgres", "rabbitmq", "redis"] {
+        let account = async |name| {
             let secret = platform.secret(NAMESPACE, name).await.unwrap();
-            accounts.push(Credentials {
+            Credentials {
                 username: secret["username"].clone(),
                 password: SecretString::from(secret["password"].clone()),
-            });
-        }
-        let [postgres, rabbitmq, redis] = accounts.try_into().unwrap();
+            }
+        };
+        let broker = PrivateServer::rabbitmq().await;
+        let mut management = Url::parse(broker.rabbitmq_urls()[1]).unwrap();
+        let rabbitmq = Credentials {
+            username: management.username().to_owned(),
+            password: SecretString::from(management.password().unwrap()),
+        };
+        management.set_username("").unwrap();
+        management.set_password(None).unwrap();
+        let mut config = OperatorConfig::read(&platform.configuration()).unwrap();
+        config.servers.rabbitmq[0].management =
+            management.as_str().trim_end_matches('/').to_owned();
         Self {
-            config: OperatorConfig::read(&platform.configuration()).unwrap(),
+            config,
             http: reqwest::Client::new(),
-            postgres,
+            postgres: account("postgres").await,
             rabbitmq,
-            redis,
+            _broker: broker,
+            redis: account("redis").await,
             migrated: Seen::of(Api::<Job>::all(client.clone()), &selector, |job| {
                 is_job_completed().matches_object(Some(job))
             }),
