@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Once;
 
 use albatross_tests::airline::Caller;
 use albatross_tests::kubectl::{PortForward, kubectl, object, secret};
@@ -17,8 +18,17 @@ pub fn example(file: &str) -> String {
     format!("{}/../examples/{file}", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Once for all tests: of two that apply at the same moment one would find it created meanwhile.
+fn clients_have_a_namespace() {
+    static CREATED: Once = Once::new();
+    CREATED.call_once(|| {
+        kubectl(&["apply", "--filename", &example("00-namespace.yaml")]);
+    });
+}
+
 /// `kubectl apply -f examples/`, and both airlines are Ready.
 pub fn examples_are_ready() {
+    clients_have_a_namespace();
     kubectl(&["apply", "--filename", &example("")]);
     for tenant in ["tenant/skyways", "tenant/nordwind"] {
         kubectl(&["wait", "--for=condition=Ready", tenant, "--timeout=180s"]);
@@ -77,7 +87,7 @@ impl Airline {
 
     /// The same under this name.
     pub fn named(tenant: &str, name: &str, replacements: &[(&str, &str)]) -> Self {
-        kubectl(&["apply", "--filename", &example("00-namespace.yaml")]);
+        clients_have_a_namespace();
         let number = if tenant == "skyways" { 0 } else { 1 };
         let renamed = (tenant, name);
         let changed = [replacements, &[renamed]].concat();
