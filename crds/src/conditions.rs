@@ -32,7 +32,7 @@ pub enum ConditionType {
     AdminsReady,
     /// The operator leaves the tenant alone.
     Suspended,
-    /// The operator's image has changed, and it is not this tenant's turn to be moved to it.
+    /// The image that the operator is configured with has changed, and it is not this tenant's turn to be moved to it.
     UpgradePending,
     /// Deletion waits for something; the message names it.
     DeletionBlocked,

@@ -91,7 +91,7 @@ pub struct TenantSpec {
     /// Servers that hold the tenant's data. What was chosen is in status.resources and does not change afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
-    /// What the pods of the tenant's namespace may use together. Left out: no ResourceQuota.
+    /// What the pods of the tenant's namespace may use together. Left out: nothing bounds what pods use, and only the number of ApiKeys is bounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
     /// What the airline itself may grow to. Left out: no limit.
@@ -103,8 +103,8 @@ pub struct TenantSpec {
     /// What the tenant starts from; read once, when it is created. Left out: an empty airline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
-    /// Version of the runtime to stay at: the tag of the operator's image. One that is older than has run is refused, since
-    /// the database has the schema of that. Left out: the operator's rollout decides.
+    /// Version of the runtime to stay at: a tag in the repository of the operator's `config.defaults.image`. One that is lower
+    /// than the last that has migrated the database is refused. Left out: the operator's rollout decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 5, max = 64), regex(pattern = SEMVER))]
     pub version: Option<String>,

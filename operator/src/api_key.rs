@@ -45,13 +45,17 @@ pub struct Error(#[from] kube::Error);
 pub async fn reconcile(key: Arc<ApiKey>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = std::time::Instant::now();
     let outcome = run(&key, &ctx).await;
-    let label = if outcome.is_ok() { "settled" } else { "error" };
+    let label = match &outcome {
+        Ok((outcome, _)) => outcome,
+        Err(error) if lasts(error, &key, &ctx) => "failing",
+        Err(_) => "error",
+    };
     ctx.metrics
         .reconciled("ApiKey", label, started.elapsed().as_secs_f64());
     if let Err(error) = &outcome {
         report_error(&key, error, &ctx).await;
     }
-    let delay = outcome?;
+    let (_, delay) = outcome?;
     ctx.backoff.forget(&backoff_key(&key));
     Ok(Action::requeue(ctx.backoff.spread(delay)))
 }
@@ -72,15 +76,16 @@ pub fn on_error(key: Arc<ApiKey>, error: &Error, ctx: Arc<Context>) -> Action {
     Action::requeue(delay)
 }
 
-async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
+/// What it came to, for the metrics, and when to look again.
+async fn run(key: &ApiKey, ctx: &Context) -> Result<(&'static str, Duration), Error> {
     if key.meta().deletion_timestamp.is_some() {
         let failures = ctx.backoff.failures(&backoff_key(key));
         return Ok(match finalize::finalize(key, failures, ctx).await? {
-            Progress::Finished => STEADY,
-            Progress::Waiting => ENDING,
+            Progress::Finished => ("settled", STEADY),
+            Progress::Waiting => ("waiting", ENDING),
             Progress::Held(why) => {
                 status::write(key, &report_of_held(&why), ctx).await?;
-                WAITING
+                ("waiting", WAITING)
             }
         });
     }
@@ -93,8 +98,9 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
     let admitted = match admit(key, &around) {
         Ok(admitted) => admitted,
         Err(verdict) => {
-            status::write(key, &report_of(verdict), ctx).await?;
-            return Ok(WAITING);
+            let report = report_of(verdict);
+            status::write(key, &report, ctx).await?;
+            return Ok((report.outcome(), WAITING));
         }
     };
     let issued = issue::issue(key, &admitted, ctx).await?;
@@ -111,7 +117,8 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
         .ring
         .and_then(|ring| rotate::next_at(ring, &admitted.key, now));
     status::write(key, &report, ctx).await?;
-    Ok(match &issued {
+    let outcome = report.outcome();
+    let delay = match &issued {
         Issue::Registering(_)
         | Issue::Held(..)
         | Issue::Refused(..)
@@ -137,7 +144,8 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<Duration, Error> {
                 .fold(next_look(ctx.caches.api_keys.len()), Duration::min)
                 + Duration::from_secs(1)
         }
-    })
+    };
+    Ok((outcome, delay))
 }
 
 /// When a published key is looked at again, one of so many.
@@ -265,8 +273,7 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
 
 /// An error that lasts is told in the status too; one that passes is not worth a write.
 async fn report_error(key: &ApiKey, error: &Error, ctx: &Context) {
-    let Error(cause) = error;
-    if failure::is_lost_race(cause) || !ctx.backoff.is_lasting(&backoff_key(key)) {
+    if !lasts(error, key, ctx) {
         return;
     }
     if let Err(cause) = status::write(key, &report_of_failure(error), ctx).await {
@@ -284,6 +291,10 @@ fn report_of_failure(error: &Error) -> Report<'static> {
         ring: None,
         next_rotation_at: None,
     }
+}
+
+fn lasts(Error(cause): &Error, key: &ApiKey, ctx: &Context) -> bool {
+    !failure::is_lost_race(cause) && ctx.backoff.is_lasting(&backoff_key(key))
 }
 
 fn backoff_key(key: &ApiKey) -> String {
@@ -327,6 +338,19 @@ mod tests {
             let report = report_of_issue(&issued);
             assert_eq!(report.ready, ConditionStatus::False);
             assert!(report.stalled);
+        }
+    }
+
+    #[test]
+    fn alerts_hear_of_keys_that_somebody_has_to_see_to() {
+        let outcome = |issued| report_of_issue(&issued).outcome();
+        assert_eq!(outcome(Issue::Registering(ring())), "waiting");
+        assert_eq!(outcome(Issue::Published(ring(), None)), "settled");
+        assert_eq!(outcome(Issue::Revoking(None, None)), "waiting");
+        assert_eq!(outcome(Issue::Conflict(String::new())), "refused");
+        assert_eq!(outcome(Issue::Refused(ring(), String::new())), "refused");
+        for reason in [Reason::Revoked, Reason::Expired] {
+            assert_eq!(outcome(Issue::Ended(Some(ring()), reason)), "settled");
         }
     }
 

@@ -98,6 +98,7 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action,
         Ok(Outcome::Waiting | Outcome::Starting | Outcome::Queued) => "waiting",
         Ok(Outcome::Refused) => "refused",
         Ok(Outcome::Failing) => "failing",
+        Err(error) if lasts(error, &tenant, &ctx) => "failing",
         Err(_) => "error",
     };
     ctx.metrics
@@ -201,7 +202,8 @@ async fn work(
     facts.starting = starting;
     facts.turn = turn;
     let api = runtime::deployment(plan, names::API, ctx);
-    let available = trouble::explain(facts.available, names::API, api.as_ref(), plan, ctx);
+    let api = api.as_ref().map(|api| &api.metadata);
+    let available = trouble::explain(facts.available, names::API, api, plan, ctx);
     facts.available = available.await?;
     Ok(facts)
 }
@@ -243,7 +245,8 @@ async fn deploy(
             apply::prune(plan, &set, migrated.is_done(), ctx).await?;
         }
         let job = ctx.caches.live(&set.migration);
-        let migrated = trouble::explain(migrated, names::MIGRATE, job.as_ref(), plan, ctx);
+        let job = job.as_ref().map(|job| &job.metadata);
+        let migrated = trouble::explain(migrated, names::MIGRATE, job, plan, ctx);
         schema = Some(migrated.await?);
     }
     Ok((schema, exposure))
@@ -391,7 +394,7 @@ fn within(is_unsaid: bool, facts: &Facts) -> Duration {
 
 /// An error that lasts is told in the status too; one that passes is not worth a write.
 async fn report_error(tenant: &Tenant, error: &Error, ctx: &Context) {
-    if error.is_lost_race() || !ctx.backoff.is_lasting(&backoff_key(tenant)) {
+    if !lasts(error, tenant, ctx) {
         return;
     }
     let generation = tenant.metadata.generation.unwrap_or_default();
@@ -408,6 +411,10 @@ async fn report_error(tenant: &Tenant, error: &Error, ctx: &Context) {
     if let Err(cause) = written {
         tracing::warn!(%cause, "status not written");
     }
+}
+
+fn lasts(error: &Error, tenant: &Tenant, ctx: &Context) -> bool {
+    !error.is_lost_race() && ctx.backoff.is_lasting(&backoff_key(tenant))
 }
 
 fn backoff_key(tenant: &Tenant) -> String {

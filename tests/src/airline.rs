@@ -1,11 +1,17 @@
 //! An airline's REST API, as its users call it.
 
+use std::time::Duration;
+
 use reqwest::header::{COOKIE, HOST, IF_MATCH, ORIGIN, SET_COOKIE};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::tls::Authority;
-use crate::wait::recovered;
+use crate::wait::{LIMIT, recovered};
+
+/// Between two attempts to reach anybody.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How a caller proves who it is.
 #[derive(Clone)]
@@ -73,14 +79,14 @@ impl Caller {
     pub async fn by_link(address: &str, host: &str, link: &str) -> Self {
         let token = link.rsplit_once('#').expect("a link ends in its token").1;
         let client = Client::new();
-        let answer = client
-            .post(format!("{address}/api/v1/auth/link"))
-            .header(HOST, host)
-            .header(ORIGIN, format!("http://{host}"))
-            .json(&json!({ "token": token }))
-            .send()
-            .await
-            .expect("the airline answers");
+        let answer = answer(|| {
+            client
+                .post(format!("{address}/api/v1/auth/link"))
+                .header(HOST, host)
+                .header(ORIGIN, format!("http://{host}"))
+                .json(&json!({ "token": token }))
+        })
+        .await;
         assert_eq!(answer.status(), StatusCode::OK, "log-in by link");
         let cookie = answer.headers()[SET_COOKIE].to_str().expect("text");
         let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
@@ -114,7 +120,8 @@ impl Caller {
         }
     }
 
-    /// Asks again while it is told to come back later, as by a process that has only just begun.
+    /// Asks again while it is told to come back later, as by a process that has only just begun, and while there is nothing
+    /// yet: what is listed may be a moment behind what was written.
     ///
     /// # Panics
     /// When it is not answered with 200.
@@ -122,7 +129,7 @@ impl Caller {
         let mut last = None;
         recovered("the airline has an answer", async || {
             let answer = last.insert(self.read(path).await);
-            answer.status() != StatusCode::SERVICE_UNAVAILABLE
+            ![StatusCode::SERVICE_UNAVAILABLE, StatusCode::NOT_FOUND].contains(&answer.status())
         })
         .await;
         body(last.expect("an answer"), StatusCode::OK).await
@@ -138,12 +145,11 @@ impl Caller {
 
     /// Once more if need be: a connection that is forwarded, or was kept for long, may end at any time.
     async fn read(&self, path: &str) -> Response {
-        let ask = || self.request(Method::GET, path).send();
-        let answer = match ask().await {
-            Err(_) => ask().await,
-            answered => answered,
-        };
-        answer.expect("the airline answers")
+        let ask = || self.request(Method::GET, path);
+        match ask().send().await {
+            Err(_) => answer(ask).await,
+            answered => answered.expect("just looked at"),
+        }
     }
 
     /// Accepts a PIREP as it was seen at `version`.
@@ -151,13 +157,27 @@ impl Caller {
     /// # Panics
     /// When it is refused.
     pub async fn accept(&self, id: &str, version: i64) -> Value {
-        let answer = self
-            .request(Method::POST, &format!("/pireps/{id}/accept"))
-            .header(IF_MATCH, format!("\"{version}\""))
-            .json(&json!({}))
-            .send()
-            .await;
-        body(answer.expect("the airline answers"), StatusCode::OK).await
+        let accept = || {
+            self.request(Method::POST, &format!("/pireps/{id}/accept"))
+                .header(IF_MATCH, format!("\"{version}\""))
+                .json(&json!({}))
+        };
+        body(answer(accept).await, StatusCode::OK).await
+    }
+}
+
+/// The answer to a request, which is sent again as long as it meets nobody: a Service may lead nowhere for a moment when pods
+/// begin or end.
+///
+/// # Panics
+/// When it is not answered.
+pub async fn answer(request: impl Fn() -> RequestBuilder) -> Response {
+    let end = Instant::now() + LIMIT;
+    loop {
+        match request().send().await {
+            Err(unmet) if unmet.is_connect() && Instant::now() < end => sleep(PAUSE).await,
+            answered => return answered.expect("the airline answers"),
+        }
     }
 }
 

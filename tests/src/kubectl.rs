@@ -2,17 +2,29 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
+
+const ASKED_AGAIN: usize = 30;
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs `kubectl` with the `KUBECONFIG` of the environment and returns what it printed.
 ///
 /// # Panics
 /// When it fails, with what it said.
 pub fn kubectl(arguments: &[&str]) -> String {
-    let output = attempt(arguments);
+    let mut output = attempt(arguments);
+    // Whoever only reads may ask again: an API server that is slow for a moment is nobody's fault.
+    for _ in 0..ASKED_AGAIN {
+        if !arguments.contains(&"get") || !is_out_for_a_moment(&output) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        output = attempt(arguments);
+    }
     assert!(
         output.status.success(),
         "kubectl {}: {}",
@@ -20,6 +32,19 @@ pub fn kubectl(arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn is_out_for_a_moment(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let slow = [
+        "connection refused",
+        "handshake timeout",
+        "i/o timeout",
+        "unable to handle the request",
+        "request timed out",
+        "etcdserver",
+    ];
+    !output.status.success() && slow.iter().any(|words| said.contains(words))
 }
 
 /// Runs `kubectl`, whatever comes of it.

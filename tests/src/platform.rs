@@ -75,7 +75,8 @@ impl Setting {
             ways: vec![("main", Ways::straight(servers))],
             runtimes_url: runtimes.url(),
             runtimes,
-            lease_seconds: 15,
+            // A busy machine holds up renewals, and whoever is late ends.
+            lease_seconds: 60,
             log: "albatross_operator=debug,info",
             concurrency: 8,
             otlp: None,

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 pub use self::postgres::Database;
 pub use self::private::PrivateServer;
 pub use self::rabbitmq::VirtualHost;
-pub use self::redis::RedisUser;
+pub use self::redis::{RedisUser, connect as connect_to_redis};
 
 /// The servers' addresses with credentials that may create databases, virtual hosts and users.
 pub struct Servers {

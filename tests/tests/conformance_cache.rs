@@ -10,7 +10,7 @@ use albatross::adapters::redis::Redis;
 use albatross::ports::cache::Cache;
 use albatross_tests::proxy::{Mode, Proxy};
 use albatross_tests::random::{Random, supervisor};
-use albatross_tests::servers::{RedisUser, servers};
+use albatross_tests::servers::{RedisUser, connect_to_redis, servers};
 use albatross_tests::wait::until;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -236,9 +236,9 @@ async fn what_this_process_knows_to_be_stale_it_does_not_take_from_redis() {
         connect(&user, &user.url).await,
         connect(&user, &user.url).await,
     );
-    let admin = redis::Client::open(servers().await.redis_url.as_str()).unwrap();
     one.cache.invalidate("key", 6).await;
-    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let admin = connect_to_redis(&servers().await.redis_url).await;
+    let mut admin = admin.unwrap();
     let stored = format!("{}cache:key", user.prefix);
     let _: () = redis::AsyncCommands::del(&mut admin, stored).await.unwrap();
     other.cache.fill("key", OLD, 5, HOUR).await;
@@ -254,11 +254,7 @@ async fn the_neighbours_keys_and_channels_are_refused_by_the_server_itself() {
     let theirs = connect(&neighbour, &neighbour.url).await;
     theirs.cache.fill("key", OLD, 1, HOUR).await;
 
-    let mut connection = redis::Client::open(mine.url.as_str())
-        .unwrap()
-        .get_multiplexed_async_connection()
-        .await
-        .unwrap();
+    let mut connection = connect_to_redis(&mine.url).await.unwrap();
     let prefix = &neighbour.prefix;
     for command in [
         format!("GET {prefix}cache:key"),

@@ -1,6 +1,6 @@
 //! The servers that the suites run against are there, and give each test a corner of its own.
 
-use albatross_tests::servers::servers;
+use albatross_tests::servers::{connect_to_redis, servers};
 use lapin::{Connection as AmqpConnection, ConnectionProperties};
 use redis::{AsyncCommands, ServerErrorKind};
 use sqlx::{Connection, PgConnection};
@@ -45,8 +45,7 @@ async fn each_test_has_a_redis_prefix_of_its_own() {
         servers().await.redis_user().await,
         servers().await.redis_user().await,
     );
-    let client = redis::Client::open(one.url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = connect_to_redis(&one.url).await.unwrap();
     let _: () = connection
         .set(format!("{}key", one.prefix), 1)
         .await

@@ -54,7 +54,7 @@ reasons! {
     WaitingForTenant,
     /// Waiting for pods to become ready.
     WaitingForRuntime,
-    /// Hibernation waits until no flight is airborne.
+    /// Hibernation waits until no flight is under way.
     WaitingForFlights,
     /// Whoever makes the accounts on the Redis server has not given the tenant's yet.
     WaitingForCacheAccount,

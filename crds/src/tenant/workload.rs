@@ -196,7 +196,7 @@ pub struct Limits {
     pub pireps_per_day: Option<i32>,
     /// Room that the airline's data may take in its database (20Gi), indexes and room that is free for reuse included; measured
     /// about once a minute. When it is full, nothing new is taken: no PIREP, registration, bid or change of the catalogue, and no
-    /// position of a flight that was decided. Flights that have begun are flown, changed, submitted and reviewed to their end,
+    /// position of a draft or of a flight that was decided or cancelled. Flights that have begun are flown, changed, submitted and reviewed to their end,
     /// and so exceed it a little; log-in, passwords, roles, API keys, revocation and erasure go on as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::quantity")]

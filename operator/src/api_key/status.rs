@@ -24,6 +24,18 @@ pub struct Report<'a> {
     pub next_rotation_at: Option<Timestamp>,
 }
 
+impl Report<'_> {
+    /// For the metrics. Of a key that is to end, and has, nobody need hear.
+    pub fn outcome(&self) -> &'static str {
+        match (self.stalled, self.ready, self.reason) {
+            (true, _, Reason::Revoked | Reason::Expired) => "settled",
+            (true, ..) => "refused",
+            (false, ConditionStatus::True, _) => "settled",
+            (false, ..) => "waiting",
+        }
+    }
+}
+
 /// The status after `report`.
 pub fn compute(status: &mut ApiKeyStatus, report: &Report<'_>, generation: i64, now: Timestamp) {
     status.observed_generation = Some(generation);

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{PredicateConfig, WatchStreamExt, predicates, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio_util::task::TaskTracker;
 
@@ -40,6 +42,21 @@ pub struct Caches {
     /// That carry the managed label.
     pub namespaces: Store<Namespace>,
     children: Vec<Child>,
+}
+
+/// As much of a Deployment as says how its pods are doing, without their template.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeploymentState {
+    pub metadata: ObjectMeta,
+    pub spec: DeclaredPods,
+    pub status: DeploymentStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeclaredPods {
+    pub replicas: Option<i32>,
 }
 
 impl Caches {
@@ -121,15 +138,22 @@ impl Caches {
         child.is_some_and(|child| child.has_seen(version))
     }
 
+    /// As last seen.
+    pub fn deployment(&self, key: &ObjectKey) -> Option<DeploymentState> {
+        let state = self.kept(key)?.read();
+        state
+            .inspect_err(|cause| tracing::warn!(?key, %cause, "a Deployment that cannot be read"))
+            .ok()
+    }
+
     /// Whether a pod serves the airline, as last seen.
     pub fn is_served(&self, tenant: &str) -> bool {
-        let api = self.child(&ObjectKey {
+        let api = self.deployment(&ObjectKey {
             kind: Deployment::kind(&()).into_owned(),
             namespace: Some(tenant_namespace(tenant)),
             name: names::API.to_owned(),
         });
-        let available =
-            api.and_then(|api| api.data.get("status")?.get("availableReplicas")?.as_i64());
+        let available = api.and_then(|api| api.status.available_replicas);
         available.is_some_and(|available| available > 0)
     }
 

@@ -10,6 +10,7 @@ use futures::{Stream, StreamExt};
 use kube::ResourceExt;
 use kube::api::{ApiResource, DynamicObject};
 use kube::runtime::watcher::{self, Event};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::sync::watch::error::RecvError;
 
@@ -68,6 +69,11 @@ impl Kept {
     pub fn object(&self) -> DynamicObject {
         let mut json = serde_json::Deserializer::from_slice(&self.json);
         live::plain(&mut json).expect("what was written can be read")
+    }
+
+    /// As much of it as `T` holds: the rest is passed over, which is a fraction of the work.
+    pub fn read<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.json)
     }
 
     pub fn name(&self) -> &str {

@@ -28,13 +28,20 @@ pub struct Writer {
     metrics: Metrics,
     applied: Mutex<HashMap<ObjectKey, Applied>>,
     contention: Contention,
-    /// By UID: resource version and status as last written, until the caches show it.
-    statuses: Mutex<HashMap<String, (Option<u64>, Value)>>,
+    /// By UID, until the caches show it.
+    statuses: Mutex<HashMap<String, Reported>>,
 }
 
 struct Applied {
     digest: String,
     resource_version: Option<u64>,
+}
+
+/// A status as last written.
+struct Reported {
+    resource_version: Option<u64>,
+    /// A tree of values takes a multiple of its memory.
+    json: Box<str>,
 }
 
 impl Writer {
@@ -225,8 +232,10 @@ impl Writer {
         let key = object.uid().unwrap_or_default();
         let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
         let newer = match statuses.get(&key) {
-            Some((at, status)) if version(object.meta().resource_version.as_deref()) < *at => {
-                serde_json::from_value(status.clone()).ok()
+            Some(last)
+                if version(object.meta().resource_version.as_deref()) < last.resource_version =>
+            {
+                serde_json::from_str(&last.json).ok()
             }
             Some(_) => {
                 statuses.remove(&key);
@@ -244,16 +253,17 @@ impl Writer {
         S: Serialize,
     {
         // A merge patch would keep fields that the new status no longer has.
-        let status = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        let json = serde_json::to_string(status).map_err(kube::Error::SerdeError)?;
         let patch = json_patch(json!([{"op": "add", "path": "/status", "value": status}]))?;
         self.about_to("status", &K::kind(&()));
         let (name, parameters) = (object.name_any(), PatchParams::default());
         let request = at_kind_of(object).patch_subresource("status", &name, &parameters, &patch);
-        let resource_version = self.send(request).await?.metadata.version();
-        self.statuses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(object.uid().unwrap_or_default(), (resource_version, status));
+        let last = Reported {
+            resource_version: self.send(request).await?.metadata.version(),
+            json: json.into(),
+        };
+        let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        statuses.insert(object.uid().unwrap_or_default(), last);
         Ok(())
     }
 
@@ -292,11 +302,11 @@ impl Writer {
         }
     }
 
-    /// Whether `live`, from a cache, is older than what was applied last, and does not show it yet.
-    pub fn is_behind(&self, key: &ObjectKey, live: &DynamicObject) -> bool {
-        self.applied().get(key).is_some_and(|applied| {
-            version(live.metadata.resource_version.as_deref()) < applied.resource_version
-        })
+    /// Whether a cache that shows the version `seen` does not show yet what was applied last.
+    pub fn is_behind(&self, key: &ObjectKey, seen: Option<&str>) -> bool {
+        let applied = self.applied();
+        let last = applied.get(key);
+        last.is_some_and(|applied| version(seen) < applied.resource_version)
     }
 
     /// Whether an object that no cache shows may be made. One that was made before is gone, or hidden, by somebody's hand once a

@@ -32,7 +32,7 @@ pub fn members(ctx: &Context) -> Vec<Member> {
             None => Images::of(&secret),
         };
         let status: TenantStatus = ctx.writer.status_of(&**tenant, tenant.status.as_ref());
-        member(tenant, &images, &status, &ctx.config)
+        member(tenant, &images, Some(&status), &ctx.config)
     };
     ctx.caches
         .tenants
@@ -46,9 +46,10 @@ pub fn members(ctx: &Context) -> Vec<Member> {
 fn member(
     tenant: &Tenant,
     images: &Images,
-    status: &TenantStatus,
+    status: Option<&TenantStatus>,
     config: &OperatorConfig,
 ) -> Option<Member> {
+    let is = |kind| status.is_some_and(|it| conditions::is_true(&it.conditions, kind));
     let target = &config.defaults.image;
     let canary = config.rollout.is_canary(tenant.labels());
     let upgrade = images.upgrade.as_ref();
@@ -64,13 +65,12 @@ fn member(
         (Some(_), _) => Standing::UnderWay,
         (None, Some(current)) if current != target => {
             // It cannot go before somebody has changed something, and only canaries are waited for.
-            let stalled = conditions::is_true(&status.conditions, ConditionType::Stalled);
-            if stalled && !canary {
+            if is(ConditionType::Stalled) && !canary {
                 return None;
             }
             Standing::Waiting
         }
-        (None, _) if canary && !is_ready(status) => Standing::UnderWay,
+        (None, _) if canary && !is(ConditionType::Ready) => Standing::UnderWay,
         (None, _) => Standing::Done,
     };
     Some(Member {
@@ -78,10 +78,6 @@ fn member(
         canary,
         standing,
     })
-}
-
-fn is_ready(status: &TenantStatus) -> bool {
-    conditions::is_true(&status.conditions, ConditionType::Ready)
 }
 
 /// The same as a gauge over the caches, which every replica keeps.
@@ -99,8 +95,7 @@ impl Upgrades {
         let record = names::record_secret(&tenant.name_any());
         let secret = ObjectRef::new(&record).within(&self.namespace);
         let images = Images::of(&*self.secrets.get(&secret)?);
-        let status = tenant.status.clone().unwrap_or_default();
-        member(tenant, &images, &status, &self.config)
+        member(tenant, &images, tenant.status.as_ref(), &self.config)
     }
 }
 
@@ -152,7 +147,7 @@ mod tests {
         let mut config = fixtures::config();
         config.defaults.image = "a:2".to_owned();
         let tenant = fixtures::tenant(change);
-        let member = member(&tenant, images, &TenantStatus::default(), &config)?;
+        let member = member(&tenant, images, None, &config)?;
         Some(member.standing)
     }
 

@@ -40,8 +40,8 @@ fn downgrade(version: Option<&str>, image: &str, ran: &Version) -> String {
             "spec.version: must be at least {ran}, whose schema the database has, given \"{version}\""
         ),
         None => format!(
-            "the operator's image {image} is older than {ran}, whose schema the database has; set spec.version to \
-             stay at {ran}, or update the operator's defaults.image"
+            "the operator's defaults.image {image} is older than {ran}, whose schema the database has; set spec.version \
+             to stay at {ran}, or update defaults.image"
         ),
     }
 }
@@ -93,7 +93,11 @@ mod tests {
     #[case(Some("0.2.0-rc.1"), "a:0.3.0", Some("spec.version"))]
     #[case(None, "a:0.2.1", None)]
     #[case(None, "a:dev", None)]
-    #[case(None, "a:0.1.0", Some("the operator's image a:0.1.0 is older"))]
+    #[case(
+        None,
+        "a:0.1.0",
+        Some("the operator's defaults.image a:0.1.0 is older")
+    )]
     fn what_is_older_than_the_schema_is_refused(
         #[case] version: Option<&str>,
         #[case] default: &str,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use albatross_crds::Tenant;
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::ApiStatus;
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
-use kube::api::DynamicObject;
 use kube::{Resource, ResourceExt};
 
 use crate::context::Context;
+use crate::context::caches::DeploymentState;
 use crate::context::object::ObjectKey;
 use crate::context::record::TenantRecord;
 use crate::context::runtime::{Answer, Desired, RuntimeError};
@@ -39,7 +39,7 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
         false => replicas.filter(|_| !plan.tenant.suspend),
     };
     let api = deployment(plan, names::API, ctx);
-    let status = api.as_ref().map(status_of).unwrap_or_default();
+    let status = api.map(|api| api.status).unwrap_or_default();
     let ready = status.ready_replicas.unwrap_or(0);
     let available = if asleep {
         Part::done(Reason::Hibernated, "no pod is wanted")
@@ -84,7 +84,7 @@ pub fn service(plan: &Plan, ctx: &Context) -> Option<&'static str> {
         return Some(names::API);
     }
     let api = deployment(plan, names::API, ctx);
-    let status = api.as_ref().map(status_of).unwrap_or_default();
+    let status = api.map(|api| api.status).unwrap_or_default();
     (status.replicas.unwrap_or(0) > 0).then_some(names::STARTING)
 }
 
@@ -193,14 +193,13 @@ fn remember(tenant: &str, answer: Result<Answer, RuntimeError>, ctx: &Context) {
 }
 
 /// `replicas` are none where whatever number is there is right.
-fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DynamicObject>) -> Part {
+fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DeploymentState>) -> Part {
     let waiting = |message: String| Part::waiting(Reason::RollingOut, message);
     let Some(deployment) = deployment else {
         return waiting(format!("Deployment {name} is being made or changed"));
     };
-    let status = status_of(deployment);
-    let declared: Option<DeploymentSpec> = part_of(deployment, "spec");
-    let live = declared.and_then(|spec| spec.replicas).unwrap_or(1);
+    let status = &deployment.status;
+    let live = deployment.spec.replicas.unwrap_or(1);
     let replicas = replicas.unwrap_or(live);
     // What is said of the pods before is no word about these.
     let is_current = status.observed_generation >= deployment.metadata.generation;
@@ -220,7 +219,7 @@ fn rollout(name: &str, replicas: Option<i32>, deployment: Option<&DynamicObject>
     let message = format!(
         "Deployment {name}: {updated} of {replicas} pods are up to date, {available} are available"
     );
-    match not_progressing(&status).filter(|_| is_current) {
+    match not_progressing(status).filter(|_| is_current) {
         Some(cause) => Part::failing(Reason::RuntimeUnavailable, format!("{message}; {cause}")),
         None => waiting(message),
     }
@@ -240,16 +239,16 @@ fn not_progressing(status: &DeploymentStatus) -> Option<String> {
 }
 
 /// As last seen.
-pub fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<DynamicObject> {
-    ctx.caches.child(&deployment_key(plan, name))
+pub fn deployment(plan: &Plan, name: &str, ctx: &Context) -> Option<DeploymentState> {
+    ctx.caches.deployment(&deployment_key(plan, name))
 }
 
 /// The Deployment, once the cache shows what was applied last: an older state says nothing about that.
-fn applied(plan: &Plan, name: &str, ctx: &Context) -> Option<DynamicObject> {
+fn applied(plan: &Plan, name: &str, ctx: &Context) -> Option<DeploymentState> {
     let key = deployment_key(plan, name);
-    ctx.caches
-        .child(&key)
-        .filter(|live| !ctx.writer.is_behind(&key, live))
+    let shown = ctx.caches.deployment(&key)?;
+    let version = shown.metadata.resource_version.as_deref();
+    (!ctx.writer.is_behind(&key, version)).then_some(shown)
 }
 
 fn deployment_key(plan: &Plan, name: &str) -> ObjectKey {
@@ -268,12 +267,4 @@ fn cluster_ip(plan: &Plan, service: &str, ctx: &Context) -> Option<String> {
     })?;
     let address = service.data.get("spec")?.get("clusterIP")?;
     address.as_str().map(str::to_owned)
-}
-
-fn status_of(deployment: &DynamicObject) -> DeploymentStatus {
-    part_of(deployment, "status").unwrap_or_default()
-}
-
-fn part_of<T: serde::de::DeserializeOwned>(object: &DynamicObject, part: &str) -> Option<T> {
-    serde_json::from_value(object.data.get(part)?.clone()).ok()
 }

@@ -4,8 +4,9 @@
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
-use kube::api::{DynamicObject, ListParams};
-use kube::{Api, Resource};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::ListParams;
 
 use crate::context::Context;
 use crate::names;
@@ -24,11 +25,11 @@ const FEW: u32 = 5;
 pub async fn explain(
     part: Part,
     component: &str,
-    owner: Option<&DynamicObject>,
+    owner: Option<&ObjectMeta>,
     plan: &Plan,
     ctx: &Context,
 ) -> Result<Part, Error> {
-    let made = owner.and_then(|owner| owner.meta().creation_timestamp.as_ref());
+    let made = owner.and_then(|owner| owner.creation_timestamp.as_ref());
     let is_late = made.is_some_and(|at| ctx.clock.now().duration_since(at.0) > PATIENCE);
     if part.is_done() || !is_late {
         return Ok(part);

@@ -72,11 +72,11 @@ impl Commands {
         &self,
         stream: impl Into<Uuid>,
     ) -> Result<Loaded<A>, CommandError> {
-        Ok(self.load_after(stream.into(), None).await?.0)
+        Ok(self.load_and_find(stream.into(), None).await?.0)
     }
 
     /// The same, and whether this command is among those that made it so.
-    async fn load_after<A: Logged>(
+    async fn load_and_find<A: Logged>(
         &self,
         stream: Uuid,
         command_id: Option<Uuid>,
@@ -101,7 +101,7 @@ impl Commands {
         Ok((loaded, done))
     }
 
-    /// Load unless that was done, decide, append. Without an expected version, a conflict is tried again up to three times.
+    /// Load unless that was done, decide, append. Without an expected version, it is tried three times in all as long as others are faster.
     /// A command that is named by an id which its stream holds was carried out before: it changes nothing.
     ///
     /// # Errors
@@ -128,7 +128,10 @@ impl Commands {
         for _ in 0..ATTEMPTS {
             let loaded = match order.read.take() {
                 Some(read) if order.command_id.is_none() => read,
-                _ => match self.load_after::<A>(order.stream, order.command_id).await? {
+                _ => match self
+                    .load_and_find::<A>(order.stream, order.command_id)
+                    .await?
+                {
                     (loaded, true) => return done_before(loaded),
                     (loaded, false) => loaded,
                 },

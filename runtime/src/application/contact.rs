@@ -20,7 +20,7 @@ pub enum Contact {
     Silent,
 }
 
-/// None of a flight that is not under way, or of which no position has ever come.
+/// None of a flight that is not in progress, or of which no position has ever come.
 pub fn contact(state: PirepState, track: Extent, now: Timestamp) -> Option<Contact> {
     let heard_at = track.last_received_at?;
     if state != PirepState::InProgress || track.count == 0 {

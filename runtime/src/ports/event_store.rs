@@ -136,6 +136,7 @@ pub struct ChainLink {
 /// Why an append was not made. Only [`AppendError::Unavailable`] may be worth a retry as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
+    /// The stream has moved on, or somebody in it has a key already that this command would make: decide again.
     #[error("stream is at version {actual}, not at the expected one")]
     Conflict { actual: i32 },
     #[error("a unique fact is already claimed")]

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use lapin::ConnectionProperties;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, AsyncConnectionConfig};
+use redis::AsyncCommands;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::platform::servers::parsed;
 use crate::platform::{CLIENTS, Platform};
-use crate::wait::LIMIT;
+use crate::servers::connect_to_redis;
 
 impl Platform {
     /// Writes something into a tenant's database that only its loss could remove.
@@ -48,7 +47,7 @@ impl Platform {
         let connected = PgConnection::connect(&url).await;
         connected.unwrap_or_else(|error| panic!("PostgreSQL does not let {tenant} in: {error}"));
         let url = straight(&given["REDIS_URL"], &self.servers.redis_url);
-        let connected = redis(&url).await;
+        let connected = connect_to_redis(&url).await;
         connected.unwrap_or_else(|error| panic!("Redis does not let {tenant} in: {error}"));
         let url = straight(&given["AMQP_URL"], &self.servers.amqp_url);
         let connected = lapin::Connection::connect(&url, ConnectionProperties::default()).await;
@@ -111,23 +110,13 @@ async fn broker_has(management_url: &str, kind: &str, name: &str) -> bool {
 }
 
 async fn cache_has(redis_url: &str, user: &str) -> bool {
-    let connection = redis(redis_url).await;
+    let connection = connect_to_redis(redis_url).await;
     let users: Vec<String> = connection
         .expect("Redis is there")
         .acl_users()
         .await
         .expect("Redis answers");
     users.iter().any(|known| known == user)
-}
-
-/// Its usual patience is too short for a busy machine.
-async fn redis(url: &str) -> redis::RedisResult<MultiplexedConnection> {
-    let patient = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(LIMIT))
-        .set_response_timeout(Some(LIMIT));
-    redis::Client::open(url)?
-        .get_multiplexed_async_connection_with_config(&patient)
-        .await
 }
 
 /// Account and place of `url`, whatever stands before its server, be it TLS.

@@ -2,10 +2,12 @@
 
 use std::error::Error;
 
-use redis::AsyncCommands;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig, RedisResult};
 use reqwest::Url;
 
 use crate::servers::names;
+use crate::wait::LIMIT;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -78,8 +80,12 @@ pub async fn sweep(server: &str) -> Result<()> {
     Ok(())
 }
 
-async fn connect(server: &str) -> Result<redis::aio::MultiplexedConnection> {
-    Ok(redis::Client::open(server)?
-        .get_multiplexed_async_connection()
-        .await?)
+/// The client's usual patience is too short for a busy machine.
+pub async fn connect(server: &str) -> RedisResult<MultiplexedConnection> {
+    let patient = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(LIMIT))
+        .set_response_timeout(Some(LIMIT));
+    redis::Client::open(server)?
+        .get_multiplexed_async_connection_with_config(&patient)
+        .await
 }

@@ -23,7 +23,7 @@ async fn a_retained_airline_is_taken_back_with_its_flights_and_the_keys_that_are
     let namespace = format!("namespace/{}", airline.namespace);
     let is_there = || attempt(&["get", &namespace]).status.success();
     assert!(is_there());
-    kubectl(&["delete", &tenant, "--timeout=120s"]);
+    kubectl(&["delete", &tenant, "--timeout=300s"]);
     assert!(!is_there());
     left.comes_to("False", "TenantNotFound").await;
     // Nobody can be told that it has ended.
@@ -35,7 +35,7 @@ async fn a_retained_airline_is_taken_back_with_its_flights_and_the_keys_that_are
         .comes_to("Stalled", "True", "ResourceConflict")
         .await;
     assert!(!is_there());
-    kubectl(&["delete", &tenant, "--timeout=120s"]);
+    kubectl(&["delete", &tenant, "--timeout=300s"]);
 
     let unexposed = "  exposure:\n    none: {}\n";
     let adopting = format!("{unexposed}  bootstrap: {{adopt: {identity}}}\n");

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Once;
 
 use albatross_tests::airline::Caller;
-use albatross_tests::kubectl::{PortForward, kubectl, object, secret};
+use albatross_tests::kubectl::{kubectl, object, secret};
 use albatross_tests::wait::recovered;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -31,10 +31,10 @@ pub fn examples_are_ready() {
     clients_have_a_namespace();
     kubectl(&["apply", "--filename", &example("")]);
     for tenant in ["tenant/skyways", "tenant/nordwind"] {
-        kubectl(&["wait", "--for=condition=Ready", tenant, "--timeout=180s"]);
+        kubectl(&["wait", "--for=condition=Ready", tenant, "--timeout=300s"]);
     }
     for key in ["apikey/skyways-acars", "apikey/nordwind-acars"] {
-        let wait = ["wait", "--for=condition=Ready", key, "--timeout=120s"];
+        let wait = ["wait", "--for=condition=Ready", key, "--timeout=300s"];
         kubectl(&[&["--namespace", CLIENTS][..], &wait[..]].concat());
     }
 }
@@ -67,12 +67,17 @@ pub fn entry(entries: &[(String, String)], key: &str) -> String {
     found.unwrap_or_else(|| panic!("no {key}")).1.clone()
 }
 
+fn address_of(service: &Value) -> String {
+    let address = service["spec"]["clusterIP"].as_str();
+    format!("{}:8080", address.expect("a Service has an address"))
+}
+
 /// An airline of one test, declared as an example is, under a name of its own.
 pub struct Airline {
     pub name: String,
     pub namespace: String,
-    forward: PortForward,
     pub key: String,
+    service: String,
 }
 
 impl Airline {
@@ -94,28 +99,23 @@ impl Airline {
         apply_changed(&format!("1{number}-{tenant}.yaml"), &changed);
         apply_changed(&format!("2{number}-{tenant}-acars.yaml"), &[renamed]);
         let resource = format!("tenant/{name}");
-        kubectl(&["wait", "--for=condition=Ready", &resource, "--timeout=180s"]);
+        kubectl(&["wait", "--for=condition=Ready", &resource, "--timeout=300s"]);
         let key = format!("apikey/{name}-acars");
-        let wait = ["wait", "--for=condition=Ready", &key, "--timeout=120s"];
+        let wait = ["wait", "--for=condition=Ready", &key, "--timeout=300s"];
         kubectl(&[&["--namespace", CLIENTS][..], &wait[..]].concat());
         let namespace = format!("albatross-{name}");
         Self {
-            forward: PortForward::to(&namespace, "service/api", 8080),
+            service: address_of(&object(&namespace, "service/api")),
             key: entry(&secret(CLIENTS, &format!("{name}-acars")), "key"),
             namespace,
             name: name.to_owned(),
         }
     }
 
-    /// Whoever asks from now on asks a pod that runs: a forwarded port ends with its pod.
-    pub fn finds_a_pod(&mut self) {
-        self.forward = PortForward::to(&self.namespace, "service/api", 8080);
-    }
-
     pub fn remove(self) {
         let key = format!("apikey/{}-acars", self.name);
-        kubectl(&["--namespace", CLIENTS, "delete", &key, "--timeout=120s"]);
-        kubectl(&["delete", &format!("tenant/{}", self.name), "--timeout=120s"]);
+        kubectl(&["--namespace", CLIENTS, "delete", &key, "--timeout=300s"]);
+        kubectl(&["delete", &format!("tenant/{}", self.name), "--timeout=300s"]);
     }
 
     /// As it is declared on the cluster, with its status.
@@ -161,19 +161,13 @@ impl Airline {
         names.lines().map(|name| name.replace("pod/", "")).collect()
     }
 
-    /// The Service itself, which the local cluster's machine reaches: a forwarded port leads to one pod.
-    pub fn service(&self) -> String {
-        let service = object(&self.namespace, "service/api");
-        let address = service["spec"]["clusterIP"].as_str();
-        format!("{}:8080", address.expect("a Service has an address"))
-    }
-
     pub fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.forward.port)
+        format!("http://{}", self.service)
     }
 
+    /// The Service itself, which the local cluster's machine reaches: a forwarded port leads to one pod, and ends with it.
     pub fn host(&self) -> String {
-        format!("127.0.0.1:{}", self.forward.port)
+        self.service.clone()
     }
 
     pub fn client(&self) -> Caller {

@@ -45,7 +45,7 @@ impl ApiKey {
 
     pub fn becomes_ready(&self) {
         let ready = ["wait", "--for=condition=Ready", &self.resource()];
-        kubectl(&[&["--namespace", CLIENTS][..], &ready, &["--timeout=120s"]].concat());
+        kubectl(&[&["--namespace", CLIENTS][..], &ready, &["--timeout=300s"]].concat());
     }
 
     pub fn change(&self, spec: Value) {
@@ -104,7 +104,7 @@ impl ApiKey {
     }
 
     pub fn remove(self) {
-        let delete = ["delete", &self.resource(), "--timeout=120s"];
+        let delete = ["delete", &self.resource(), "--timeout=300s"];
         kubectl(&[&["--namespace", CLIENTS][..], &delete].concat());
     }
 

@@ -1,6 +1,6 @@
 //! An airline that is to rest once nobody flies any more.
 
-use albatross_tests::airline::Caller;
+use albatross_tests::airline::{Caller, answer};
 use albatross_tests::wait::recovered;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,8 +9,7 @@ use uuid::Uuid;
 use crate::airline::Airline;
 
 async fn send(pilot: &Caller, method: Method, path: &str, body: Value) {
-    let answer = pilot.request(method, path).json(&body).send().await;
-    let answer = answer.expect("the airline answers");
+    let answer = answer(|| pilot.request(method.clone(), path).json(&body)).await;
     assert!(answer.status().is_success(), "{path}: {answer:?}");
 }
 
@@ -29,7 +28,7 @@ async fn takes_off(pilot: &Caller) -> String {
 
 #[tokio::test]
 async fn an_airline_rests_when_its_last_flight_is_over_and_wakes_with_all_of_them() {
-    let mut airline = Airline::declared_like("skyways");
+    let airline = Airline::declared_like("skyways");
     let filed = airline.file_a_flight();
     let kept = airline.kept(&filed).await;
     let flight = takes_off(&airline.client()).await;
@@ -49,7 +48,6 @@ async fn an_airline_rests_when_its_last_flight_is_over_and_wakes_with_all_of_the
 
     airline.change(json!({"hibernate": "Never"}));
     airline.is_ready("Available").await;
-    airline.finds_a_pod();
     assert_eq!(airline.client().get(&flight).await["state"], "Cancelled");
     assert_eq!(airline.kept(&filed).await, kept);
     airline.remove();

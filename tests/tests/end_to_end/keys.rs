@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use albatross_tests::airline::Caller;
+use albatross_tests::airline::{Caller, answer};
 use albatross_tests::kubectl::{kubectl, object};
 use albatross_tests::wait::recovered;
 use jiff::{SignedDuration, Timestamp};
@@ -42,8 +42,8 @@ async fn begin_a_flight(pilot: &Caller) -> Uuid {
     let id = Uuid::new_v4();
     let plan = json!({"flightNumber": "SKY1", "departure": "LIRF", "arrival": "LLBG", "aircraftType": "B744"});
     let body = json!({"intent": "prefile", "plan": plan});
-    let begun = pilot.request(Method::PUT, &format!("/pireps/{id}"));
-    let begun = begun.json(&body).send().await.expect("an answer");
+    let path = format!("/pireps/{id}");
+    let begun = answer(|| pilot.request(Method::PUT, &path).json(&body)).await;
     assert_eq!(begun.status(), StatusCode::CREATED);
     id
 }
@@ -52,13 +52,9 @@ async fn reports_a_position(pilot: &Caller, flight: Uuid) -> StatusCode {
     let position =
         json!({"sequence": 0, "time": Timestamp::now().to_string(), "lat": 41.8, "lon": 12.25});
     let batch = json!({"batchId": Uuid::new_v4(), "positions": [position]});
-    let reported = pilot.request(Method::POST, &format!("/pireps/{flight}/positions"));
-    reported
-        .json(&batch)
-        .send()
-        .await
-        .expect("an answer")
-        .status()
+    let path = format!("/pireps/{flight}/positions");
+    let reported = answer(|| pilot.request(Method::POST, &path).json(&batch)).await;
+    reported.status()
 }
 
 /// Another one for the key that it has, by a change of its declaration.
@@ -118,12 +114,12 @@ async fn waits_for_its_secret(airline: &Airline) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_let_in_for_as_long_as_their_declaration_says_and_no_longer() {
     let airline = Airline::declared_like("skyways");
-    // Both take a minute, in which the rest goes on.
-    let brief = ApiKey::issued(&airline, "brief", &json!({"ttl": "1m"}));
+    // Both take two minutes, in which the rest goes on.
+    let brief = ApiKey::issued(&airline, "brief", &json!({"ttl": "2m"}));
     let ends = ends_at(brief.time("expiresAt"), brief.holder(&airline));
     let brief_ends = tokio::spawn(ends);
 
-    let rotation = json!({"overlap": "1m", "trigger": "a"});
+    let rotation = json!({"overlap": "2m", "trigger": "a"});
     let turning = json!({"ttl": "90d", "rotation": rotation});
     let turning = ApiKey::issued(&airline, "turning", &turning);
     let old = turning.holder(&airline);

@@ -1,6 +1,6 @@
 //! What an airline may grow to, held by its pods, and what those may take, held by the cluster.
 
-use albatross_tests::airline::Caller;
+use albatross_tests::airline::{Caller, answer};
 use albatross_tests::kubectl::{attempt_with, kubectl, object};
 use albatross_tests::wait::{recovered, until};
 use reqwest::{Method, RequestBuilder};
@@ -12,8 +12,8 @@ use crate::airline::Airline;
 const POD_QUOTA: usize = 3;
 
 /// Done, or why not.
-async fn outcome(request: RequestBuilder) -> Result<(), String> {
-    let answer = request.send().await.expect("the airline answers");
+async fn outcome(request: impl Fn() -> RequestBuilder) -> Result<(), String> {
+    let answer = answer(request).await;
     let refused = !answer.status().is_success();
     let body: Value = answer.json().await.expect("the answer is JSON");
     let code = body["code"].as_str().unwrap_or_default();
@@ -26,13 +26,16 @@ async fn outcome(request: RequestBuilder) -> Result<(), String> {
 
 async fn begin_a_flight(pilot: &Caller) -> Result<(), String> {
     let plan = json!({"flightNumber": "SKY1", "departure": "LIRF", "arrival": "LLBG", "aircraftType": "B744"});
-    let request = pilot.request(Method::PUT, &format!("/pireps/{}", Uuid::new_v4()));
-    outcome(request.json(&json!({"intent": "prefile", "plan": plan}))).await
+    let (path, body) = (
+        format!("/pireps/{}", Uuid::new_v4()),
+        json!({"intent": "prefile", "plan": plan}),
+    );
+    outcome(|| pilot.request(Method::PUT, &path).json(&body)).await
 }
 
 async fn invite(admin: &Caller, name: &str) -> Result<(), String> {
     let person = json!({"email": format!("{name}@skyways.example"), "displayName": name});
-    outcome(admin.request(Method::POST, "/users").json(&person)).await
+    outcome(|| admin.request(Method::POST, "/users").json(&person)).await
 }
 
 /// A limit looks at what is seen by then.
@@ -110,7 +113,7 @@ fn message(airline: &Airline) -> String {
     ready.map_or_else(String::new, |it| it["message"].to_string())
 }
 
-async fn runs_on_without_room_for_another_pod(airline: &mut Airline) {
+async fn runs_on_without_room_for_another_pod(airline: &Airline) {
     recovered("the pod is counted", async || {
         object(&airline.namespace, "resourcequota/albatross")["status"]["used"]["pods"] == "1"
     })
@@ -143,7 +146,6 @@ async fn runs_on_without_room_for_another_pod(airline: &mut Airline) {
         airline.pods().is_disjoint(&before)
     })
     .await;
-    airline.finds_a_pod();
     assert_eq!(airline.kept(&flight).await, kept);
 }
 
@@ -153,8 +155,8 @@ async fn limits_are_held_by_the_airline_and_the_quota_by_its_namespace() {
     let limited = format!(
         "{unexposed}  quota: {{pods: {POD_QUOTA}}}\n  limits: {{pilots: 1, pirepsPerDay: 2}}\n"
     );
-    let mut airline = Airline::declared("skyways", &[(unexposed, &limited)]);
+    let airline = Airline::declared("skyways", &[(unexposed, &limited)]);
     grows_as_far_as_is_declared(&airline).await;
-    runs_on_without_room_for_another_pod(&mut airline).await;
+    runs_on_without_room_for_another_pod(&airline).await;
     airline.remove();
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use albatross_tests::airline::Caller;
 use albatross_tests::wait::until;
-use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -18,6 +17,8 @@ const WRITERS: usize = 2;
 const POSITION: &str = "albatross-position";
 /// As often as the rate limit of one key lets two writers write and read.
 const PACE: Duration = Duration::from_millis(250);
+/// What `Retry-After` says of a read that came too early.
+const LATER: Duration = Duration::from_secs(1);
 /// Acknowledged writes by which a phase is known to have gone on under load.
 const ENOUGH: usize = 20;
 
@@ -37,6 +38,7 @@ pub enum Patience {
 struct Seen {
     acknowledged: Vec<Uuid>,
     retried: usize,
+    late: usize,
     asleep: usize,
     failures: Vec<String>,
 }
@@ -86,28 +88,33 @@ impl Clients {
             let caller = lock(&self.caller).clone();
             let patience = *lock(&self.patience);
             let answer = request(&caller).send().await;
-            // What was asked to be visible was not in time: then the answer says to come back.
-            let is_late = answer.as_ref().is_ok_and(|it| {
-                it.status() == StatusCode::SERVICE_UNAVAILABLE
-                    && it.headers().contains_key(RETRY_AFTER)
-            });
-            let (error, may_be_repeated) = match answer.map(Response::error_for_status) {
-                Ok(Ok(answer)) => return Some(answer),
-                Ok(Err(refused)) => (refused, is_late && what == "GET"),
+            let (error, may_be_repeated) = match answer {
+                Ok(answer) if answer.status().is_success() => return Some(answer),
+                Ok(refused) => {
+                    let status = refused.status();
+                    let said = refused.text().await.unwrap_or_default();
+                    // What was asked to be visible was not in time: the answer says to come back, and nothing is out.
+                    if said.contains("not-yet-visible") && !self.stop.is_cancelled() {
+                        lock(&self.seen).late += 1;
+                        tokio::time::sleep(LATER).await;
+                        continue;
+                    }
+                    (format!("{status}: {said}"), false)
+                }
                 Err(unanswered) if patience == Patience::Asleep && unanswered.is_connect() => {
                     lock(&self.seen).asleep += 1;
                     tokio::time::sleep(PACE).await;
                     continue;
                 }
-                Err(unanswered) => (unanswered, true),
+                Err(unanswered) => (format!("{unanswered:?}"), true),
             };
             if may_be_repeated && patience != Patience::None && !retried {
-                eprintln!("{what} once more: {error:?}");
+                eprintln!("{what} once more: {error}");
                 lock(&self.seen).retried += 1;
                 retried = true;
                 continue;
             }
-            let failure = format!("{what}, {patience:?}: {error:?}");
+            let failure = format!("{what}, {patience:?}: {error}");
             lock(&self.seen).failures.push(failure);
             return None;
         }
@@ -123,8 +130,11 @@ impl Clients {
         })
         .await;
         let seen = lock(&self.seen);
-        let (count, retried, asleep) = (seen.acknowledged.len(), seen.retried, seen.asleep);
-        eprintln!("{phase}: {count} written, {retried} sent again, {asleep} while asleep");
+        let (count, retried, late) = (seen.acknowledged.len(), seen.retried, seen.late);
+        let asleep = seen.asleep;
+        eprintln!(
+            "{phase}: {count} written, {retried} sent again, {late} seen later, {asleep} while asleep"
+        );
     }
 }
 

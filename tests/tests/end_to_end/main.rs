@@ -94,7 +94,7 @@ fn scaling_a_tenant_scales_its_api() {
     let ready = |replicas: &str| {
         kubectl(&["scale", "tenant/skyways", &format!("--replicas={replicas}")]);
         let until = format!("--for=jsonpath={{.status.api.readyReplicas}}={replicas}");
-        kubectl(&["wait", "tenant/skyways", &until, "--timeout=120s"]);
+        kubectl(&["wait", "tenant/skyways", &until, "--timeout=300s"]);
         let deployment = object("albatross-skyways", "deployment/api");
         deployment["status"]["readyReplicas"].to_string()
     };
@@ -142,10 +142,10 @@ fn a_deleted_airline_leaves_its_data_and_credentials() {
     let name = unique("retired");
     let tenant = format!("tenant/{name}");
     apply_renamed("11-nordwind.yaml", "nordwind", &name);
-    let ready = ["wait", "--for=condition=Ready", &tenant, "--timeout=180s"];
+    let ready = ["wait", "--for=condition=Ready", &tenant, "--timeout=300s"];
     kubectl(&ready);
     let id = object("default", &tenant)["status"]["tenantId"].clone();
-    kubectl(&["delete", &tenant, "--timeout=120s"]);
+    kubectl(&["delete", &tenant, "--timeout=300s"]);
 
     let namespace = format!("namespace/albatross-{name}");
     assert!(!attempt(&["get", &namespace]).status.success());

@@ -92,7 +92,7 @@ async fn replaced(airline: &Airline, client: &Caller, load: &Load, tag: &str, po
     })
     .await;
     airline.change(json!({"api": {"replicas": pods}}));
-    let mut leaders = BTreeSet::new();
+    let mut leaders = BTreeSet::from([old.clone()]);
     recovered("the old operator leads no more", async || {
         let (leader, _) = lease();
         leaders.insert(leader.clone());
@@ -124,7 +124,7 @@ async fn another_release_of_the_operator_costs_no_request_and_takes_up_what_is_d
 {
     let _turn = CLUSTER.lock().await;
     let airline = Airline::declared_like("skyways");
-    let host = airline.service();
+    let host = airline.host();
     let client = Caller::with_key(&format!("http://{host}"), &host, &airline.key);
     // No pod of the airline ends: no connection has a reason to.
     let load = Load::start(client.clone(), Patience::None);

@@ -8,7 +8,7 @@ use crate::airline::Airline;
 
 #[tokio::test]
 async fn a_suspended_airline_serves_its_flights_as_it_is_until_it_goes_on() {
-    let mut airline = Airline::declared_like("skyways");
+    let airline = Airline::declared_like("skyways");
     let flight = airline.file_a_flight();
     let kept = airline.kept(&flight).await;
     airline.change(json!({"suspend": true}));
@@ -38,7 +38,6 @@ async fn a_suspended_airline_serves_its_flights_as_it_is_until_it_goes_on() {
         now.len() == 1 && now.is_subset(&before)
     })
     .await;
-    airline.finds_a_pod();
     let said = airline.client().get("/airline").await;
     assert_eq!(said["displayName"], "Skyways Two");
     assert_eq!(airline.kept(&flight).await, kept);

@@ -6,7 +6,7 @@ use albatross::domain::pirep::PirepState;
 use albatross::domain::roles::Role;
 use albatross::domain::user::UserStatus;
 use albatross::ports::read_model::Query;
-use albatross_tests::servers::servers;
+use albatross_tests::servers::{connect_to_redis, servers};
 use redis::AsyncCommands;
 use rstest::rstest;
 use secrecy::ExposeSecret;
@@ -95,8 +95,7 @@ async fn pods_hear_through_redis_who_is_erased() {
         user.prefix,
         &key.expose_secret()[5..17]
     );
-    let client = redis::Client::open(user.url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = connect_to_redis(&user.url).await.unwrap();
     let entry: String = connection.get(name).await.unwrap();
     assert!(entry.starts_with('t'), "it is a tombstone: {entry}");
 }

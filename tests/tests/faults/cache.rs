@@ -9,7 +9,7 @@ use albatross::ports::credentials::{Credential, CredentialChange, CredentialKind
 use albatross::ports::event_store::StoreError;
 use albatross_tests::proxy::Mode;
 use albatross_tests::replica::Pilot;
-use albatross_tests::servers::{PrivateServer, servers};
+use albatross_tests::servers::{PrivateServer, connect_to_redis, servers};
 use albatross_tests::wait::{recovered, within};
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -138,8 +138,7 @@ async fn redis_is_told(site: &Site, pilot: &Pilot) -> Instant {
 }
 
 async fn redis_admin() -> redis::aio::MultiplexedConnection {
-    let client = redis::Client::open(servers().await.redis_url.as_str()).unwrap();
-    client.get_multiplexed_async_connection().await.unwrap()
+    connect_to_redis(&servers().await.redis_url).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -37,7 +37,7 @@ use crate::world::World;
 const NEIGHBOURS: usize = 12;
 
 /// Lives of each kind without a fault: what all of them call, every life calls, but for `PASSING`.
-const QUIET: usize = 2;
+const QUIET: usize = 3;
 /// At most: what went wrong in no life of one round is to go wrong in lives of the next.
 const ROUNDS: usize = 4;
 /// By phase and part of the call: made if the operator looks while new pods start, and not if they are ready before.

@@ -6,7 +6,7 @@ use albatross_crds::{ApiKey, Tenant};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::faults::{HttpGate, Journal, TcpGate};
 use albatross_tests::platform::{Platform, Setting, Ways, condition};
-use albatross_tests::servers::servers;
+use albatross_tests::servers::{connect_to_redis, servers};
 use albatross_tests::tls::{Authority, Sealed};
 use albatross_tests::wait::until;
 use futures::StreamExt;
@@ -118,8 +118,8 @@ impl World {
 
     /// What whoever makes the users of a Redis does for a tenant: a user, and a Secret with its account.
     pub async fn give_account(&self, tenant: &str, user: &str) {
-        let client = redis::Client::open(&*self.platform.servers.redis_url).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let redis = connect_to_redis(&self.platform.servers.redis_url).await;
+        let mut connection = redis.unwrap();
         let rules = ["reset", "on", ">password", "-@all", "+ping"];
         let mut set = redis::cmd("ACL");
         let set = set.arg("SETUSER").arg(user).arg(&rules);
@@ -135,8 +135,8 @@ impl World {
 
     /// And takes both away again, with every user that it ever had.
     pub async fn take_accounts(&self, tenant: &str, users: &[String]) {
-        let client = redis::Client::open(&*self.platform.servers.redis_url).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let redis = connect_to_redis(&self.platform.servers.redis_url).await;
+        let mut connection = redis.unwrap();
         let _: usize = connection.acl_deluser(users).await.unwrap();
         let secrets: Api<Secret> = Api::namespaced(self.platform.client.clone(), NAMESPACE);
         let name = account_secret(tenant);

@@ -11,13 +11,16 @@ use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
+const LEASE_SECONDS: u16 = 15;
 /// Four times as long as a Lease lives.
 const AWAY: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_leader_ends_when_the_api_server_is_away_for_longer_than_its_lease_and_one_goes_on_afterwards()
  {
-    let platform = Platform::new().await;
+    let mut setting = Setting::straight().await;
+    setting.lease_seconds = LEASE_SECONDS;
+    let platform = Platform::with(setting).await;
     let mut first = platform.operator().await;
     let mut second = platform.replica("second").await;
     platform.airline("cut-off", json!({})).await;

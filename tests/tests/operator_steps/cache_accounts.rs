@@ -3,14 +3,14 @@
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Platform, bare, condition};
 use albatross_tests::proxy::{Mode, Proxy};
-use albatross_tests::servers::PrivateServer;
-use albatross_tests::wait::{LIMIT, recovered};
+use albatross_tests::servers::{PrivateServer, connect_to_redis};
+use albatross_tests::wait::recovered;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use redis::IntoConnectionInfo;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, IntoConnectionInfo};
 use serde_json::json;
 
 const TENANT: &str = "guest";
@@ -35,7 +35,7 @@ impl Elsewhere {
     async fn start() -> Self {
         let redis = PrivateServer::redis().await;
         let way = Proxy::before(redis.redis_url()).await;
-        let mut admin = connect(redis.redis_url()).await;
+        let mut admin = connect_to_redis(redis.redis_url()).await.unwrap();
         let mut forget = redis::cmd("CONFIG");
         let forgotten = forget.arg("RESETSTAT").exec_async(&mut admin).await;
         forgotten.unwrap();
@@ -83,15 +83,6 @@ impl Elsewhere {
         });
         calls.collect()
     }
-}
-
-async fn connect(url: &str) -> MultiplexedConnection {
-    let patient = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(LIMIT))
-        .set_response_timeout(Some(LIMIT));
-    let client = redis::Client::open(url).unwrap();
-    let connected = client.get_multiplexed_async_connection_with_config(&patient);
-    connected.await.unwrap()
 }
 
 fn secrets(platform: &Platform) -> Api<Secret> {
@@ -223,7 +214,7 @@ async fn an_airline_waits_for_its_account_and_its_pods_get_it_and_every_later_on
     platform.ready(TENANT).await;
 
     let environment = platform.secret(HOME, "albatross-api").await.unwrap();
-    let mut airline = connect(&environment["REDIS_URL"]).await;
+    let mut airline = connect_to_redis(&environment["REDIS_URL"]).await.unwrap();
     let key = format!("{}kept", environment["ALBATROSS_REDIS_PREFIX"]);
     let mut set = redis::cmd("SET");
     let set = set.arg(&key).arg("1").exec_async(&mut airline).await;

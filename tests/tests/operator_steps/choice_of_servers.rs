@@ -4,7 +4,7 @@
 use albatross_crds::tenant::ExternalResourceKind;
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
-use albatross_tests::servers::servers;
+use albatross_tests::servers::{connect_to_redis, servers};
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
@@ -52,8 +52,7 @@ async fn a_redis_without_users_is_shared_by_its_one_account_and_a_prefix_each() 
     assert_ne!(prefix, other_prefix);
 
     // It has no user to drop, and does not touch what everybody's account could.
-    let client = redis::Client::open(one.as_str()).unwrap();
-    let mut airline = client.get_multiplexed_async_connection().await.unwrap();
+    let mut airline = connect_to_redis(one).await.unwrap();
     let keys = [prefix, other_prefix].map(|prefix| format!("{prefix}kept"));
     for key in &keys {
         let _: () = airline.set(key, "1").await.unwrap();

@@ -143,7 +143,7 @@ async fn a_writer_who_never_pauses_is_told_of_and_answered_ever_more_rarely() {
     assert!(message.contains("Service api"), "{message}");
 
     let before = writes(&platform).len();
-    storm.rages(300).await;
+    storm.rages(150).await;
     let written = &writes(&platform)[before..];
     // At full speed it would be one for each round; this leaves room for minutes.
     assert!(written.len() < 60, "{written:#?}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use albatross_tests::feed::bind_own_queue;
 use albatross_tests::platform::Platform;
+use albatross_tests::servers::connect_to_redis;
 use albatross_tests::wait::{recovered, until};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Api;
@@ -177,8 +178,7 @@ async fn a_queue_is_held_to_its_share(management: &str, own: &Url) {
 }
 
 async fn refused_by_redis(own: &Credentials, neighbour: &Credentials) {
-    let client = redis::Client::open(&*own["REDIS_URL"]).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut connection = connect_to_redis(&own["REDIS_URL"]).await.unwrap();
     let key = |of: &Credentials| format!("{}key", of["ALBATROSS_REDIS_PREFIX"]);
     let mine = ask(&mut connection, &["SET", &key(own), "1"]).await;
     mine.unwrap();

@@ -163,6 +163,11 @@ async fn of_two_keys_that_want_one_secret_at_once_one_has_it() {
             true => (&names[0], &names[1]),
             false => (&names[1], &names[0]),
         };
+        // An event follows the status that it is of.
+        recovered("one is told to have it", async || {
+            !said_available(&platform, &names).await.is_empty()
+        })
+        .await;
         let said = said_available(&platform, &names).await;
         assert_eq!(said, [winner.as_str()], "nobody else ever had it");
         let found = secrets(&platform, CLIENTS).get(&secret).await.unwrap();

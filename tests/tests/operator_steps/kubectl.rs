@@ -85,7 +85,7 @@ async fn kubectl_prints_what_people_look_for() {
 
     kubectl(
         &platform,
-        "wait tenant/printed --for=condition=Ready --timeout=1s",
+        "wait tenant/printed --for=condition=Ready --timeout=60s",
     );
     kubectl(
         &platform,

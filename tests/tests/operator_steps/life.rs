@@ -1,10 +1,8 @@
 //! From `kubectl apply` to Ready, and on: what a tenant's status says meanwhile, and scaling.
 
-use std::time::Duration;
-
 use albatross_crds::Tenant;
 use albatross_tests::platform::{Platform, condition};
-use albatross_tests::wait::until;
+use albatross_tests::wait::{RECOVERY, until};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -22,7 +20,7 @@ async fn a_declared_tenant_becomes_ready_and_every_status_on_the_way_is_one_that
     let mut watch = platform.tenants().watch(&only, "0").await.unwrap().boxed();
     platform.declare("understood", json!({})).await;
     // The watch ends with the state that is wanted, or never.
-    let whole = timeout(Duration::from_secs(60), async {
+    let whole = timeout(RECOVERY, async {
         while let Some(event) = watch.try_next().await.unwrap() {
             if let WatchEvent::Added(tenant) | WatchEvent::Modified(tenant) = event {
                 let is_ready = condition(&tenant, "Ready").is_some_and(|it| it.status == "True");

@@ -6,12 +6,11 @@ use std::time::Duration;
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Platform, Setting, Ways};
 use albatross_tests::proxy::{Mode, Proxy};
-use albatross_tests::servers::{PrivateServer, servers};
-use albatross_tests::wait::{LIMIT, recovered, until};
+use albatross_tests::servers::{PrivateServer, connect_to_redis, servers};
+use albatross_tests::wait::{recovered, until};
 use futures::future::join_all;
 use lapin::ConnectionProperties;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncCommands, AsyncConnectionConfig, RedisResult};
+use redis::AsyncCommands;
 use reqwest::Url;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
@@ -139,14 +138,14 @@ async fn a_cache_that_is_killed_in_the_middle_costs_nothing_but_time() {
         ..Ways::straight(servers().await)
     };
     let there = async || {
-        let mut connection = connect(own.redis_url()).await.unwrap();
+        let mut connection = connect_to_redis(own.redis_url()).await.unwrap();
         let users: Vec<String> = connection.acl_users().await.unwrap();
         let is_tenants = |it: &&String| it.starts_with("alb_");
         users.iter().filter(is_tenants).count()
     };
     let lets_in = async |given: &Identity| {
         let url = straight(&given["REDIS_URL"], own.redis_url());
-        let connected = connect(&url).await;
+        let connected = connect_to_redis(&url).await;
         connected.map(drop).map_err(|error| error.to_string())
     };
     let account = ("redis", own.redis_url());
@@ -218,17 +217,6 @@ fn straight(url: &str, server: &str) -> String {
     url.set_host(server.host_str()).unwrap();
     url.set_port(server.port()).unwrap();
     url.into()
-}
-
-/// Its usual patience is too short for a busy machine.
-async fn connect(url: &str) -> RedisResult<MultiplexedConnection> {
-    let patient = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(LIMIT))
-        .set_response_timeout(Some(LIMIT));
-    let client = redis::Client::open(url)?;
-    client
-        .get_multiplexed_async_connection_with_config(&patient)
-        .await
 }
 
 type Identity = BTreeMap<String, String>;

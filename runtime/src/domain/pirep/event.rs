@@ -106,7 +106,7 @@ pub struct Edit {
 #[serde(rename_all = "lowercase")]
 pub enum Credit {
     Full,
-    /// Hours, but no points or rank.
+    /// Noted as hours only: they count towards no rank.
     Hours,
     None,
 }

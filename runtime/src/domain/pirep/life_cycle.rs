@@ -160,7 +160,8 @@ impl Who {
     }
 }
 
-/// Everything that may happen to a PIREP. What is not listed is refused.
+/// What people may do to a PIREP, by its state. A change that is not listed is refused; what programs note (milestones, reviews,
+/// the start of a track) has rules of its own.
 const LIFE_CYCLE: &[(PirepState, &[(Action, Who)])] = {
     use Action as A;
     use PirepState as S;

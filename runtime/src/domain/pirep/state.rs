@@ -55,7 +55,7 @@ pub struct Pirep {
     /// What its positions have shown so far.
     #[serde(default, skip_serializing_if = "Milestones::is_empty")]
     pub milestones: Milestones,
-    /// What its owner sent, once staff have corrected it.
+    /// What its owner sent last, once somebody has corrected it and said why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected: Option<Box<Sent>>,
 }
