@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use albatross_crds::ApiKey;
 use albatross_crds::conditions::{ConditionStatus, Reason};
+use albatross_crds::validation::{KeyEnd, ValidatedApiKey};
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
@@ -100,7 +102,11 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<(&'static str, Duration), Er
         Err(verdict) => {
             let report = report_of(verdict);
             status::write(key, &report, ctx).await?;
-            return Ok((report.outcome(), WAITING));
+            let outcome = match has_ended(key, ctx.clock.now()) {
+                true => "settled",
+                false => report.outcome(),
+            };
+            return Ok((outcome, WAITING));
         }
     };
     let issued = issue::issue(key, &admitted, ctx).await?;
@@ -117,7 +123,7 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<(&'static str, Duration), Er
         .ring
         .and_then(|ring| rotate::next_at(ring, &admitted.key, now));
     status::write(key, &report, ctx).await?;
-    let outcome = report.outcome();
+    let outcome = outcome(&issued, &admitted.key, &report);
     let delay = match &issued {
         Issue::Registering(_)
         | Issue::Held(..)
@@ -146,6 +152,24 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<(&'static str, Duration), Er
         }
     };
     Ok((outcome, delay))
+}
+
+/// A key that is to be replaced and cannot be, be it now or in time, is somebody's to see to, though it works or has ended.
+fn outcome(issued: &Issue, key: &ValidatedApiKey, report: &Report<'_>) -> &'static str {
+    let every = key.rotation.as_ref().and_then(|rotation| rotation.every);
+    let goes_on = every.is_some() && matches!(key.end, KeyEnd::After(_));
+    match issued {
+        Issue::Published(_, Some(Wait::Refusal(_))) => "refused",
+        Issue::Ended(_, Reason::Expired) if goes_on => "refused",
+        _ => report.outcome(),
+    }
+}
+
+/// As it was declared to, or as its status says. Whether it is admitted makes no difference any more.
+fn has_ended(key: &ApiKey, now: Timestamp) -> bool {
+    let status = key.status.as_ref();
+    let end = status.and_then(|status| status.expires_at.as_ref());
+    key.spec.revoked || end.is_some_and(|end| end.0 <= now)
 }
 
 /// When a published key is looked at again, one of so many.
@@ -307,7 +331,9 @@ fn backoff_key(key: &ApiKey) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use albatross_crds::ApiKeySpec;
+    use albatross_crds::validation::validate_api_key;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::context::key_ring::{Key, KeyRing};
@@ -343,14 +369,49 @@ mod tests {
 
     #[test]
     fn alerts_hear_of_keys_that_somebody_has_to_see_to() {
-        let outcome = |issued| report_of_issue(&issued).outcome();
-        assert_eq!(outcome(Issue::Registering(ring())), "waiting");
-        assert_eq!(outcome(Issue::Published(ring(), None)), "settled");
-        assert_eq!(outcome(Issue::Revoking(None, None)), "waiting");
-        assert_eq!(outcome(Issue::Conflict(String::new())), "refused");
-        assert_eq!(outcome(Issue::Refused(ring(), String::new())), "refused");
-        for reason in [Reason::Revoked, Reason::Expired] {
-            assert_eq!(outcome(Issue::Ended(Some(ring()), reason)), "settled");
+        let outcome = |declared: Value, issued| {
+            let key = json!({
+                "tenantRef": {"name": "skyways"}, "scopes": ["track:write"], "secretName": "acars", "ttl": "90d",
+            });
+            let mut spec = serde_json::from_value::<ApiKeySpec>(key).unwrap();
+            spec.rotation = serde_json::from_value(declared).unwrap();
+            let key = validate_api_key(&spec).unwrap();
+            super::outcome(&issued, &key, &report_of_issue(&issued))
+        };
+        let once = || Value::Null;
+        let rotates = || json!({"every": "30d", "overlap": "1d"});
+        let refusal = || Some(Wait::Refusal(String::new()));
+        for (declared, issued, expected) in [
+            (once(), Issue::Registering(ring()), "waiting"),
+            (once(), Issue::Held(ring(), String::new()), "waiting"),
+            (once(), Issue::Revoking(None, None), "waiting"),
+            (once(), Issue::Published(ring(), None), "settled"),
+            (once(), Issue::Conflict(String::new()), "refused"),
+            (once(), Issue::Refused(ring(), String::new()), "refused"),
+            (
+                once(),
+                Issue::Ended(Some(ring()), Reason::Revoked),
+                "settled",
+            ),
+            (
+                once(),
+                Issue::Ended(Some(ring()), Reason::Expired),
+                "settled",
+            ),
+            (
+                rotates(),
+                Issue::Ended(Some(ring()), Reason::Expired),
+                "refused",
+            ),
+            (
+                rotates(),
+                Issue::Ended(Some(ring()), Reason::Revoked),
+                "settled",
+            ),
+            (rotates(), Issue::Published(ring(), refusal()), "refused"),
+        ] {
+            let what = format!("{declared} {issued:?}");
+            assert_eq!(outcome(declared, issued), expected, "{what}");
         }
     }
 

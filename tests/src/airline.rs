@@ -120,8 +120,7 @@ impl Caller {
         }
     }
 
-    /// Asks again while it is told to come back later, as by a process that has only just begun, and while there is nothing
-    /// yet: what is listed may be a moment behind what was written.
+    /// Asks again while it is told to come back later, as by a process that has only just begun.
     ///
     /// # Panics
     /// When it is not answered with 200.
@@ -129,7 +128,7 @@ impl Caller {
         let mut last = None;
         recovered("the airline has an answer", async || {
             let answer = last.insert(self.read(path).await);
-            ![StatusCode::SERVICE_UNAVAILABLE, StatusCode::NOT_FOUND].contains(&answer.status())
+            answer.status() != StatusCode::SERVICE_UNAVAILABLE
         })
         .await;
         body(last.expect("an answer"), StatusCode::OK).await

@@ -25,10 +25,11 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// For the metrics. Of a key that is to end, and has, nobody need hear.
+    /// For the metrics. Of a key that is to end, and has, nobody need hear, nor of one whose tenant is left alone.
     pub fn outcome(&self) -> &'static str {
         match (self.stalled, self.ready, self.reason) {
             (true, _, Reason::Revoked | Reason::Expired) => "settled",
+            (true, _, Reason::WaitingForTenant) => "waiting",
             (true, ..) => "refused",
             (false, ConditionStatus::True, _) => "settled",
             (false, ..) => "waiting",

@@ -367,6 +367,46 @@ fn measured_values_are_not_their_pilots_to_edit() {
 }
 
 #[test]
+fn what_counts_is_not_its_pilots_to_edit_once_it_was_decided() {
+    let longer = |reason: Option<&str>| {
+        PirepCommand::Edit(Changes {
+            report: Some(Report {
+                flight_time_min: Some(9_999),
+                ..Report::default()
+            }),
+            reason: reason.map(str::to_owned),
+            ..Changes::default()
+        })
+    };
+    for (credit, is_counted) in [
+        (Credit::Full, true),
+        (Credit::Hours, true),
+        (Credit::None, false),
+    ] {
+        let rejected = Given::<Pirep>::events([
+            PirepEvent::Prefiled(filing(SourceKind::Manual)),
+            submitted(),
+            PirepEvent::Rejected {
+                by: Some(REVIEWER),
+                reason: "too hard".into(),
+                credit,
+            },
+        ]);
+        let edited = rejected.when(pilot(), longer(None));
+        match is_counted {
+            true => edited.forbidden("credited"),
+            false => drop(edited.state()),
+        }
+        let remarks = Changes {
+            remarks: Some("corrected".into()),
+            ..Changes::default()
+        };
+        rejected.when(pilot(), PirepCommand::Edit(remarks)).state();
+        rejected.when(reviewer(), longer(Some("a slip"))).state();
+    }
+}
+
+#[test]
 fn an_edit_that_changes_nothing_and_a_repeated_merge_write_nothing() {
     let same = PirepCommand::Edit(Changes {
         plan: Some(plan()),

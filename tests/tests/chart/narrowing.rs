@@ -115,7 +115,8 @@ fn is_about_a_new_field(rule: &str, older: &Value) -> bool {
         .iter()
         .find_map(|begin| rule.strip_prefix(begin));
     let field = rest.and_then(|rest| rest.split_once(") || "));
-    field.is_some_and(|(field, _)| older["properties"].get(field).is_none()) && !rule.contains('?')
+    let is_new = |field: &str| !field.contains('.') && older["properties"].get(field).is_none();
+    field.is_some_and(|(field, _)| is_new(field)) && !rule.contains('?')
 }
 
 /// With something else at one place; with nothing there for null.

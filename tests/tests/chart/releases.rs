@@ -72,21 +72,28 @@ fn faults(root: &Path) -> Vec<String> {
     for version in told.iter().filter(|it| !kept.contains_key(**it)) {
         faults.push(format!("{version} is not kept: run {KEEP}"));
     }
-    for (version, chart) in &kept {
+    for version in kept.keys() {
         if !told.contains(version.as_str()) {
             faults.push(format!(
                 "{version} is kept, and CHANGELOG.md does not tell of it"
             ));
         }
-        let refused = refused(chart).into_iter();
+    }
+    // Each is taken by the next: who goes further does so step by step.
+    let mut charts: Vec<(&String, &Path)> = kept.iter().map(|(it, chart)| (it, &**chart)).collect();
+    charts.sort_by_key(|(version, _)| numbers(version));
+    let newer = charts.iter().skip(1).map(|(_, chart)| *chart);
+    for ((version, older), newer) in charts.iter().zip(newer.chain([Path::new(CHART)])) {
+        let refused = refused(older, newer).into_iter();
         faults.extend(refused.map(|fault| format!("{version}: {fault}")));
     }
     faults
 }
 
-/// What this tree's chart does not take that another one took.
-fn refused(older: &Path) -> Vec<String> {
-    let newer = defined(CHART);
+/// What a chart does not take that an older one took.
+fn refused(older: &Path, newer: &Path) -> Vec<String> {
+    let chart = newer.to_str().unwrap();
+    let newer = defined(chart);
     let mut faults = Vec::new();
     for older in defined(older.to_str().unwrap()) {
         let same = newer
@@ -106,7 +113,7 @@ fn refused(older: &Path) -> Vec<String> {
     let mut values: Value = serde_yaml_ng::from_str(&values).unwrap();
     let least: Value = serde_json::from_str(VALUES).unwrap();
     values["config"]["servers"]["postgres"] = least["config"]["servers"]["postgres"].clone();
-    faults.extend(chart::render(&values, &[]).err());
+    faults.extend(chart::render_from(chart, &values, &[]).err());
     faults
 }
 
@@ -168,7 +175,8 @@ fn every_release_is_kept_and_what_it_took_is_taken() {
 #[test]
 fn what_a_later_release_only_adds_takes_nothing_away() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(refused(&made_up(folder.path())), [""; 0]);
+    let older = made_up(folder.path());
+    assert_eq!(refused(&older, Path::new(CHART)), [""; 0]);
 }
 
 /// In a tree that has released something.

@@ -10,7 +10,7 @@ use crate::api_key::ApiKey;
 #[tokio::test]
 async fn a_retained_airline_is_taken_back_with_its_flights_and_the_keys_that_are_declared_still() {
     let airline = Airline::declared_like("skyways");
-    let flight = airline.file_a_flight();
+    let flight = airline.file_a_flight().await;
     let kept = airline.kept(&flight).await;
     let left = ApiKey::issued(&airline, "left", &json!({"ttl": "90d"}));
     let leaver = left.text();

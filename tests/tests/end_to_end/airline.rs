@@ -7,6 +7,7 @@ use std::sync::Once;
 use albatross_tests::airline::Caller;
 use albatross_tests::kubectl::{kubectl, object, secret};
 use albatross_tests::wait::recovered;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -185,8 +186,8 @@ impl Airline {
         Caller::by_link(&self.address(), &self.host(), &links[0].1).await
     }
 
-    /// Files the recorded flight by the example client; returns the PIREP's id.
-    pub fn file_a_flight(&self) -> String {
+    /// Files the recorded flight by the example client; returns the PIREP's id once it is listed, a moment after it was written.
+    pub async fn file_a_flight(&self) -> String {
         let output = Command::new(example("file-a-flight"))
             .args(["--url", &self.address(), "--key", &self.key])
             .output()
@@ -194,7 +195,13 @@ impl Airline {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "the flight was not filed: {said}");
         let url = String::from_utf8_lossy(&output.stdout);
-        url.trim().rsplit('/').next().unwrap_or_default().to_owned()
+        let id = url.trim().rsplit('/').next().unwrap_or_default().to_owned();
+        let (pilot, path) = (self.client(), format!("/pireps/{id}"));
+        recovered("the flight is listed", async || {
+            pilot.status_of(&path).await == StatusCode::OK
+        })
+        .await;
+        id
     }
 
     /// What there is to lose of a flight that was filed, once it is seen to be submitted.

@@ -64,6 +64,9 @@ fn load(airline: &Airline, flight: &str) -> Vec<AbortOnDropHandle<()>> {
                 // Pods come and go, and connections with them.
                 match answer.and_then(Response::error_for_status) {
                     Ok(track) => drop(track.bytes().await),
+                    Err(cause) if cause.status().is_some_and(|it| it.is_client_error()) => {
+                        panic!("the load is refused: {cause}")
+                    }
                     Err(cause) => eprintln!("the load goes on: {cause}"),
                 }
             }
@@ -94,7 +97,7 @@ async fn pods_follow_the_load_through_a_rollout_and_the_declared_number_once_tha
         json!({"resources": requests("48Mi")})
     );
     let airline = Airline::declared("skyways", &[(unexposed, &small)]);
-    let flight = airline.file_a_flight();
+    let flight = airline.file_a_flight().await;
     until_in(SCALED, "the pod is measured, and idle", async || {
         used(&airline).is_some_and(|used| used < REQUESTED)
     })

@@ -141,7 +141,7 @@ async fn pods_believe_servers_by_the_authority_that_is_mounted_for_them() {
     let airline = Airline::declared("skyways", &[(unexposed, &placed)]);
     let mounted = entry(&secret(&airline.namespace, "albatross-ca"), "postgres.crt");
     assert_eq!(mounted.trim(), authority.certificate().trim());
-    let flight = airline.file_a_flight();
+    let flight = airline.file_a_flight().await;
     let listed = airline.client().get(&format!("/pireps/{flight}")).await;
     assert_eq!(listed["id"], flight);
 

@@ -29,7 +29,7 @@ async fn takes_off(pilot: &Caller) -> String {
 #[tokio::test]
 async fn an_airline_rests_when_its_last_flight_is_over_and_wakes_with_all_of_them() {
     let airline = Airline::declared_like("skyways");
-    let filed = airline.file_a_flight();
+    let filed = airline.file_a_flight().await;
     let kept = airline.kept(&filed).await;
     let flight = takes_off(&airline.client()).await;
 

@@ -134,7 +134,7 @@ async fn runs_on_without_room_for_another_pod(airline: &Airline) {
     airline
         .comes_to("RuntimeAvailable", "True", "Available")
         .await;
-    let flight = airline.file_a_flight();
+    let flight = airline.file_a_flight().await;
     let kept = airline.kept(&flight).await;
     assert_eq!(airline.pods(), before);
 

@@ -19,6 +19,8 @@ const POSITION: &str = "albatross-position";
 const PACE: Duration = Duration::from_millis(250);
 /// What `Retry-After` says of a read that came too early.
 const LATER: Duration = Duration::from_secs(1);
+/// So often in a row that a read is no longer merely early.
+const MOST_LATE: usize = 20;
 /// Acknowledged writes by which a phase is known to have gone on under load.
 const ENOUGH: usize = 20;
 
@@ -83,7 +85,7 @@ impl Clients {
         what: &str,
         request: &impl Fn(&Caller) -> RequestBuilder,
     ) -> Option<Response> {
-        let mut retried = false;
+        let (mut retried, mut late) = (false, 0);
         loop {
             let caller = lock(&self.caller).clone();
             let patience = *lock(&self.patience);
@@ -94,7 +96,8 @@ impl Clients {
                     let status = refused.status();
                     let said = refused.text().await.unwrap_or_default();
                     // What was asked to be visible was not in time: the answer says to come back, and nothing is out.
-                    if said.contains("not-yet-visible") && !self.stop.is_cancelled() {
+                    if said.contains("not-yet-visible") && late < MOST_LATE {
+                        late += 1;
                         lock(&self.seen).late += 1;
                         tokio::time::sleep(LATER).await;
                         continue;

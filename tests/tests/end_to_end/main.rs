@@ -40,7 +40,7 @@ async fn a_declared_airline_takes_a_recorded_flight_to_its_verdict() {
     let skyways = Airline::declared_like("skyways");
     let pilot = skyways.client();
 
-    let id = skyways.file_a_flight();
+    let id = skyways.file_a_flight().await;
     let path = format!("/pireps/{id}");
     // A read that names no position may be a moment behind the write.
     until("the flight is submitted", async || {
@@ -114,7 +114,7 @@ async fn workers_of_their_own_project_what_the_api_takes_and_an_ingress_leads_to
     let backend = &rule["http"]["paths"][0]["backend"]["service"]["name"];
     assert_eq!(backend, "api");
 
-    let id = nordwind.file_a_flight();
+    let id = nordwind.file_a_flight().await;
     let pilot = nordwind.client();
     until("the worker has projected the flight", async || {
         ids(&pilot.get("/pireps?state=Submitted").await).contains(&id.as_str())

@@ -38,7 +38,7 @@ async fn what_is_declared_meanwhile_reaches_no_pod_until_it_is_applied() {
     );
     assert_eq!(airline.deployment()["spec"], before["spec"]);
     assert_eq!(airline.pods(), pods);
-    let id = airline.file_a_flight();
+    let id = airline.file_a_flight().await;
     assert_eq!(
         airline.client().get(&format!("/pireps/{id}")).await["id"],
         id

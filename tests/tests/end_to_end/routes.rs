@@ -76,7 +76,7 @@ async fn hears_at_once(listener: &Caller, airline: &Airline) {
     let mut stream = opened.expect("the stream opens");
     assert_eq!(stream.headers()[CONTENT_TYPE], "text/event-stream");
     let mut heard = String::new();
-    let flight = airline.file_a_flight();
+    let flight = airline.file_a_flight().await;
     while !heard.contains(&flight) {
         let chunk = within("the stream to tell of the flight", stream.chunk()).await;
         let chunk = chunk

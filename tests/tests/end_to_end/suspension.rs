@@ -9,7 +9,7 @@ use crate::airline::Airline;
 #[tokio::test]
 async fn a_suspended_airline_serves_its_flights_as_it_is_until_it_goes_on() {
     let airline = Airline::declared_like("skyways");
-    let flight = airline.file_a_flight();
+    let flight = airline.file_a_flight().await;
     let kept = airline.kept(&flight).await;
     airline.change(json!({"suspend": true}));
     airline.comes_to("Suspended", "True", "Suspended").await;

@@ -163,6 +163,13 @@ pub fn edit(pirep: &Pirep, changes: &Changes, context: &Ctx) -> Decision {
             "Measured values cannot be edited.",
         ));
     }
+    let counts = pirep.decision.as_ref().map(|it| it.credit);
+    if edit.report.is_some() && !standing.staff && counts.is_some_and(|it| it != Credit::None) {
+        return Err(Refusal::forbidden(
+            "credited",
+            "The flight counts as it was decided: an appeal lets staff change what it reports.",
+        ));
+    }
     edit.reason = if standing.owner {
         optional_text("/reason", changes.reason.as_deref())?
     } else {
