@@ -185,6 +185,7 @@ mod tests {
     use futures::StreamExt;
     use futures::stream::{iter, pending};
     use http::StatusCode;
+    use tokio::sync::Mutex;
     use tokio::time::{Instant, sleep};
     use tower::ServiceExt;
     use uuid::Uuid;
@@ -196,6 +197,9 @@ mod tests {
 
     const USUAL: usize = extract::MAX_BODY_BYTES;
     const LARGE: usize = USUAL + 1;
+
+    /// What they take is the process's, and whoever waits for it has waited long enough at once: time is paused.
+    static TESTS: Mutex<()> = Mutex::const_new(());
 
     async fn send(airline: u128, body: Body) -> StatusCode {
         let caller = Caller {
@@ -225,6 +229,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_large_body_waits_while_so_many_are_read_and_others_do_not() {
+        let _alone = TESTS.lock().await;
         let all = READ.acquire_many(4).await.unwrap();
         assert_eq!(send(1, spaces(USUAL)).await, StatusCode::OK);
         assert_eq!(
@@ -237,6 +242,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_airline_whose_own_room_is_taken_keeps_no_other_waiting() {
+        let _alone = TESTS.lock().await;
         let airline = TenantId(Uuid::from_u128(2));
         let held = ROOM.take(airline, 2 * MAX_BODY_BYTES).await;
         let held = held.map_err(|_| "no room").unwrap();
@@ -251,6 +257,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_line_has_ten_minutes_and_a_silent_one_half_of_one() {
+        let _alone = TESTS.lock().await;
         let (second, begun) = (Duration::from_secs(1), Instant::now());
         // 6 MiB at half a megabit a second.
         let phone = slow(second, 64 * 1024, 6 << 20);
