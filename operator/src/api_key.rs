@@ -367,13 +367,17 @@ mod tests {
         }
     }
 
+    fn spec() -> ApiKeySpec {
+        let spec = json!({
+            "tenantRef": {"name": "skyways"}, "scopes": ["track:write"], "secretName": "acars", "ttl": "90d",
+        });
+        serde_json::from_value(spec).unwrap()
+    }
+
     #[test]
     fn alerts_hear_of_keys_that_somebody_has_to_see_to() {
         let outcome = |declared: Value, issued| {
-            let key = json!({
-                "tenantRef": {"name": "skyways"}, "scopes": ["track:write"], "secretName": "acars", "ttl": "90d",
-            });
-            let mut spec = serde_json::from_value::<ApiKeySpec>(key).unwrap();
+            let mut spec = spec();
             spec.rotation = serde_json::from_value(declared).unwrap();
             let key = validate_api_key(&spec).unwrap();
             super::outcome(&issued, &key, &report_of_issue(&issued))
@@ -413,6 +417,21 @@ mod tests {
             let what = format!("{declared} {issued:?}");
             assert_eq!(outcome(declared, issued), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn of_a_key_that_has_ended_nobody_hears_whether_or_not_it_is_admitted() {
+        let ended = |revoked, expires_at| {
+            let mut key = ApiKey::new("acars", spec());
+            key.spec.revoked = revoked;
+            let status = json!({ "expiresAt": expires_at });
+            key.status = Some(serde_json::from_value(status).unwrap());
+            has_ended(&key, Timestamp::UNIX_EPOCH)
+        };
+        let past = "1969-12-31T00:00:00Z";
+        let coming = "1970-01-02T00:00:00Z";
+        assert!(ended(true, Some(coming)) && ended(false, Some(past)));
+        assert!(!ended(false, Some(coming)) && !ended(false, None));
     }
 
     #[test]

@@ -145,10 +145,10 @@ impl Caller {
     /// Once more if need be: a connection that is forwarded, or was kept for long, may end at any time.
     async fn read(&self, path: &str) -> Response {
         let ask = || self.request(Method::GET, path);
-        match ask().send().await {
-            Err(_) => answer(ask).await,
-            answered => answered.expect("just looked at"),
+        if let Ok(answered) = ask().send().await {
+            return answered;
         }
+        answer(ask).await
     }
 
     /// Accepts a PIREP as it was seen at `version`.

@@ -101,7 +101,8 @@ impl Commands {
         Ok((loaded, done))
     }
 
-    /// Load unless that was done, decide, append. Without an expected version, it is tried three times in all as long as others are faster.
+    /// Load unless that was done, decide, append. Without an expected version, it is tried three times in all as long as
+    /// others are faster.
     /// A command that is named by an id which its stream holds was carried out before: it changes nothing.
     ///
     /// # Errors
