@@ -6,6 +6,7 @@ pub mod binding;
 pub mod build;
 pub mod finalize;
 pub mod issue;
+pub mod orphans;
 pub mod place;
 pub mod rotate;
 pub mod status;

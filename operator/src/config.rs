@@ -15,7 +15,9 @@ pub use args::{Args, Command};
 pub use check::ConfigError;
 pub use servers::{Acl, Peers, PostgresServer, RabbitmqServer, RedisServer, Servers, Tls};
 
-use crate::config::check::{check_admins, check_cidrs, check_names, check_url, invalid};
+use crate::config::check::{
+    check_admins, check_cidrs, check_names, check_resources, check_url, invalid,
+};
 
 /// The configuration file.
 #[derive(Debug, Clone, Deserialize)]
@@ -149,6 +151,8 @@ impl OperatorConfig {
         }
         self.check_placement()?;
         check_cidrs("defaults.trustedProxies", &self.defaults.trusted_proxies)?;
+        let Resources { requests, limits } = &self.defaults.resources;
+        check_resources("defaults.resources", requests, limits)?;
         let admins = self.platform_admins.iter();
         check_admins(
             "platformAdmins",
@@ -352,6 +356,14 @@ servers:
     #[case(
         "defaults: {trustedProxies: [10.0.0.1]}",
         "defaults.trustedProxies: `10.0.0.1`"
+    )]
+    #[case(
+        "defaults: {resources: {limits: {memory: 256MB}}}",
+        "defaults.resources.limits.memory: must be a quantity"
+    )]
+    #[case(
+        "defaults: {resources: {requests: {cpu: '2'}, limits: {cpu: 500m}}}",
+        "defaults.resources.requests.cpu: `2` is more than the limit, `500m`"
     )]
     #[case("metricsFrom: [{namespaceSelector: {a: b}}]", "metricsFrom[0]")]
     #[case("metricsFrom: [{podSelectr: {a: b}}]", "podSelectr")]

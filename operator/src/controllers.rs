@@ -27,7 +27,7 @@ use crate::context::metrics::Metrics;
 use crate::context::queue::Queue;
 use crate::context::runtime::RuntimeClient;
 use crate::context::servers::{CHECK_INTERVAL, CONNECT, ServerAccess};
-use crate::context::system::{SystemClock, SystemEntropy};
+use crate::context::system::{SystemClock, SystemEntropy, random};
 use crate::context::tenant_states::TenantStates;
 use crate::context::triggers::{Triggered, Triggers};
 use crate::context::writer::Writer;
@@ -39,6 +39,9 @@ use crate::{api_key, tenant};
 
 /// How long caches that are filled anew are waited for, before all is looked at.
 const RELIST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often what is gone is looked for, if nobody was seen to go.
+const CLEAN_UP: Duration = Duration::from_secs(600);
 
 /// Runs the operator until `stop`.
 pub async fn run(
@@ -55,20 +58,21 @@ pub async fn run(
     let _until_the_end = ended.clone().drop_guard();
     let probes = server::serve(args.listen, metrics.clone(), Arc::clone(&warm), ended);
     let probes = tokio::spawn(probes);
+    let identity = args.identity.clone().unwrap_or_else(identity_by_chance);
     let leadership = Arc::new(Leadership::new());
     leadership.watch().context("cannot start the watchdog")?;
     let candidate = Candidate {
         client: client.clone(),
         namespace: args.namespace.clone(),
-        identity: args.identity.clone(),
+        identity: identity.clone(),
         settings: config.leader_election.clone(),
         clock: Arc::new(SystemClock),
         leadership: Arc::clone(&leadership),
     };
-    let (triggers, triggered) = Triggers::new(&metrics);
-    let ctx = Arc::new(context(
-        &args, config, client, metrics, leadership, triggers, &tasks,
-    )?);
+    let (ctx, triggered) = context(
+        &args, &identity, config, client, metrics, leadership, &tasks,
+    )?;
+    let ctx = Arc::new(ctx);
     let lead = async {
         ctx.caches.wait_until_ready().await?;
         warm.store(true, Ordering::SeqCst);
@@ -99,21 +103,27 @@ async fn stopped_while_cold(stop: &CancellationToken, warm: &Readiness) {
     }
 }
 
+fn identity_by_chance() -> String {
+    let name = random::<8>(&SystemEntropy).map(|byte| format!("{byte:02x}"));
+    format!("albatross-operator-{}", name.concat())
+}
+
 fn context(
     args: &Args,
+    identity: &str,
     config: OperatorConfig,
     client: Client,
     metrics: Metrics,
     leadership: Arc<Leadership>,
-    triggers: Triggers,
     tasks: &TaskTracker,
-) -> anyhow::Result<Context> {
+) -> anyhow::Result<(Context, Triggered)> {
     let http = reqwest::Client::builder()
         .no_proxy()
         .connect_timeout(CONNECT)
         .build()
         .context("cannot set up HTTP")?;
     let entropy = Arc::new(SystemEntropy);
+    let (triggers, triggered) = Triggers::new(&metrics);
     let triggers = Arc::new(triggers);
     let namespace = args.namespace.as_str();
     let clock = Arc::new(SystemClock);
@@ -125,7 +135,7 @@ fn context(
         namespace: namespace.to_owned(),
         config: config.clone(),
     });
-    Ok(Context {
+    let ctx = Context {
         caches,
         servers: ServerAccess::new(
             client.clone(),
@@ -137,7 +147,7 @@ fn context(
         ),
         runtime: RuntimeClient::new(Arc::clone(&leadership)).context("cannot set up HTTP")?,
         writer: Writer::new(client.clone(), leadership, metrics.clone()),
-        events: Events::new(client.clone(), &args.identity, clock.clone()),
+        events: Events::new(client.clone(), identity, clock.clone()),
         memory: Memory::default(),
         turns: tokio::sync::Mutex::default(),
         client_bindings: Locks::default(),
@@ -150,7 +160,8 @@ fn context(
         client,
         triggers,
         metrics,
-    })
+    };
+    Ok((ctx, triggered))
 }
 
 /// Works on everything there is, then on what changes.
@@ -192,6 +203,7 @@ async fn control(ctx: &Arc<Context>, triggered: Triggered, stop: &CancellationTo
         _ = controllers => {}
         () = watch_servers(ctx) => {}
         () = catch_up(ctx) => {}
+        () = clean_up(ctx) => {}
     }
 }
 
@@ -236,6 +248,24 @@ async fn catch_up(ctx: &Context) {
         // What interrupted one watch has interrupted others.
         tokio::time::sleep(RELIST_PAUSE).await;
         trigger_all(ctx);
+        ctx.triggers.gone();
+    }
+}
+
+/// Removes what nobody asks for any more: of an object whose finalizer somebody takes off, nothing else hears.
+async fn clean_up(ctx: &Context) {
+    loop {
+        api_key::orphans::remove(ctx).await;
+        let tenants = ctx.caches.tenants.state().into_iter();
+        let tenants = tenants.filter_map(|tenant| tenant.metadata.uid.clone());
+        let api_keys = ctx.caches.api_keys.state().into_iter();
+        let api_keys = api_keys.filter_map(|key| key.metadata.uid.clone());
+        ctx.writer
+            .forget_all_but(&tenants.chain(api_keys).collect());
+        // Nobody having gone is no reason not to look.
+        let _ = tokio::time::timeout(CLEAN_UP, ctx.triggers.any_gone()).await;
+        // Many may go at once.
+        tokio::time::sleep(RELIST_PAUSE).await;
     }
 }
 

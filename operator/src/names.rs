@@ -32,6 +32,8 @@ pub const SECRETS_ANNOTATION: &str = "albatross.aero/secrets-digest";
 pub const API_KEY_ANNOTATION: &str = "albatross.aero/api-key";
 /// UID of that ApiKey.
 pub const API_KEY_UID_ANNOTATION: &str = "albatross.aero/api-key-uid";
+/// Type of the Secrets that hold the keys of one ApiKey each.
+pub const KEY_RING_TYPE: &str = "albatross.aero/api-key";
 /// When a tenant's record was left behind by a deleted Tenant (RFC 3339).
 pub const RETAINED_ANNOTATION: &str = "albatross.aero/retained-at";
 

@@ -233,17 +233,27 @@ async fn deploy(
         apply::apply(name, &set.workloads, ctx).await?;
         exposure = expose::expose(set.route.as_ref(), ctx).await?;
         apply::prune(plan, &set, schema.is_some(), ctx).await?;
-    } else if external.database.is_done() || schema.is_some() {
-        let migrated = apply::migrate(plan, record, urls, &set.migration, ctx).await?;
-        // What has been before comes back, whatever is away; new pods start once everything is there.
-        let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
-        let was_made = runs || external::was_made(plan, record);
-        if migrated.is_done() && (was_made || external.is_done()) {
-            replicas::hand_over(plan, &set.workloads, ctx).await?;
-            apply::apply(name, &set.workloads, ctx).await?;
-            exposure = expose::expose(set.route.as_ref(), ctx).await?;
-            apply::prune(plan, &set, migrated.is_done(), ctx).await?;
-        }
+        return Ok((schema, exposure));
+    }
+    if external.database.is_done() || schema.is_some() {
+        schema = Some(apply::migrate(plan, record, urls, &set.migration, ctx).await?);
+    }
+    let is_migrated = schema.as_ref().is_some_and(Part::is_done);
+    // What has been before comes back, whatever is away; new pods start once everything is there.
+    let runs = runtime::pods(plan, asleep, ctx).api.replicas > 0;
+    let was_made = runs || external::was_made(plan, record);
+    if is_migrated && (was_made || external.is_done()) {
+        replicas::hand_over(plan, &set.workloads, ctx).await?;
+        apply::apply(name, &set.workloads, ctx).await?;
+        exposure = expose::expose(set.route.as_ref(), ctx).await?;
+        apply::prune(plan, &set, is_migrated, ctx).await?;
+    } else if runtime::deployment(plan, names::API, ctx).is_some() {
+        // Pods of another image run on, and who is led to them is declared anew all the same.
+        apply::apply(name, set.around_pods(), ctx).await?;
+        exposure = expose::expose(set.route.as_ref(), ctx).await?;
+        apply::prune(plan, &set, is_migrated, ctx).await?;
+    }
+    if let Some(migrated) = schema {
         let job = ctx.caches.live(&set.migration);
         let job = job.as_ref().map(|job| &job.metadata);
         let migrated = trouble::explain(migrated, names::MIGRATE, job, plan, ctx);
@@ -276,6 +286,7 @@ async fn observe(
     let admins = (!asleep).then(|| runtime::admins_as_told(tenant, plan, number, ctx));
     let mut facts = Facts {
         planned,
+        exposure: expose::exposed(plan, ctx),
         ..facts(plan, external, schema, admins, hibernation, ctx)
     };
     facts.hold(runtime::deployment(plan, names::API, ctx).is_some());

@@ -13,4 +13,5 @@ pub mod review;
 pub mod roles;
 pub mod tenant;
 pub mod text;
+pub mod time;
 pub mod user;

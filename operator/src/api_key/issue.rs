@@ -2,6 +2,7 @@
 
 use albatross_crds::ApiKey;
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
+use albatross_crds::validation::KeyEnd;
 use jiff::Timestamp;
 use kube::runtime::events::EventType;
 
@@ -148,18 +149,30 @@ fn revoked(owner: &ApiKey, ring: Option<KeyRing>, ctx: &Context) -> Issue {
     }
 }
 
-/// The keys that there are, or a new one: when a published Secret was deleted by hand, and when the key was revoked because
-/// it was not admitted for a while. A revoked key never works again.
+/// The keys that there are, with the end that is declared, or a new one: when a published Secret was deleted by hand, when the
+/// key was revoked because it was not admitted for a while, and when its time went by before anybody had it. A revoked key
+/// never works again.
 async fn kept(
     owner: &ApiKey,
     admitted: &Admitted,
-    found: KeyRing,
+    mut found: KeyRing,
     place: &Place,
     ctx: &Context,
 ) -> Result<KeyRing, kube::Error> {
+    if let KeyEnd::At(end) = admitted.key.end
+        && found.end_at(end)
+    {
+        store(owner, &mut found, ctx).await?;
+    }
+    let has_ended = found.current.expires_at <= ctx.clock.now();
+    let is_unseen = !found.published && place.is_empty();
+    let lives_on = matches!(admitted.key.end, KeyEnd::After(_)) && !admitted.key.revoked;
+    if has_ended && is_unseen && lives_on {
+        return new_ring(owner, admitted, found.resource_version, ctx).await;
+    }
     let deleted = found.published && place.is_empty();
     let revoked = is_revoked(owner, &found.current, ctx);
-    let ended = admitted.key.revoked || found.current.expires_at <= ctx.clock.now();
+    let ended = admitted.key.revoked || has_ended;
     if ended || !(deleted || revoked) {
         return Ok(found);
     }

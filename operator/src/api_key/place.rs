@@ -1,13 +1,16 @@
 //! The Secret that a key is handed over in. Others may want its name: another ApiKey, and whoever may make Secrets there.
 
 use albatross_crds::ApiKey;
+use base64::prelude::{BASE64_STANDARD, Engine};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, ResourceExt};
+use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::api_key::admit::Admitted;
 use crate::context::Context;
+use crate::context::key_ring::Key;
 use crate::context::live::Live;
 use crate::context::object::Wanted;
 use crate::names;
@@ -56,6 +59,15 @@ impl Place {
 
     pub fn is_empty(&self) -> bool {
         self.found.is_none()
+    }
+
+    /// Whether the holder of the Secret has this key.
+    pub fn holds(&self, key: &Key) -> bool {
+        let id = self
+            .found
+            .as_ref()
+            .map(|found| &found.data["data"]["keyId"]);
+        id.and_then(Value::as_str) == Some(&BASE64_STANDARD.encode(&key.id))
     }
 
     /// Writes the Secret; fails when somebody has written one since the place was looked at.

@@ -40,7 +40,7 @@ pub async fn rotate(
     ctx: &Context,
 ) -> Result<(), kube::Error> {
     let now = ctx.clock.now();
-    let is_changed = forget(ring, now) | begin(owner, admitted, ring, ctx);
+    let is_changed = forget(ring, now) | begin(owner, admitted, ring, place, ctx);
     if is_changed {
         store(owner, ring, ctx).await?;
     }
@@ -63,11 +63,19 @@ pub async fn rotate(
 }
 
 /// A key is made when it is time, and again when the one that was made is of no use any more.
-fn begin(owner: &ApiKey, admitted: &Admitted, ring: &mut KeyRing, ctx: &Context) -> bool {
+fn begin(
+    owner: &ApiKey,
+    admitted: &Admitted,
+    ring: &mut KeyRing,
+    place: &Place,
+    ctx: &Context,
+) -> bool {
     let now = ctx.clock.now();
     let is_wanted = match &ring.next {
         None => is_due(ring, &admitted.key, now) && room_at(ring, &admitted.key, now).is_none(),
-        Some(next) => is_stale(next, &admitted.key, now) || is_revoked(owner, next, ctx),
+        Some(next) => {
+            is_stale(next, &admitted.key, place.holds(next), now) || is_revoked(owner, next, ctx)
+        }
     };
     if is_wanted {
         ring.next = Some(new_key(admitted, ctx));
@@ -97,12 +105,12 @@ pub fn room_at(ring: &KeyRing, key: &ValidatedApiKey, now: Timestamp) -> Option<
     ends.min().map(|end| later(end, REMEMBERED))
 }
 
-/// A key that waited for so long that it has ended, or would be replaced at once.
-fn is_stale(next: &Key, key: &ValidatedApiKey, now: Timestamp) -> bool {
+/// A key that waited for so long that it has ended, or would be replaced at once. One that its holder has is not thrown away.
+fn is_stale(next: &Key, key: &ValidatedApiKey, is_held: bool, now: Timestamp) -> bool {
     let every = key.rotation.as_ref().and_then(|rotation| rotation.every);
     let is_old = every.is_some_and(|every| later(next.issued_at, every) <= now);
     let has_ended = matches!(key.end, KeyEnd::After(_)) && next.expires_at <= now;
-    is_old || has_ended
+    (is_old && !is_held) || has_ended
 }
 
 /// Whatever ended long ago opens nothing, and need not be declared.
@@ -203,11 +211,15 @@ mod tests {
     #[test]
     fn a_key_that_waited_for_too_long_is_of_no_use() {
         let every = declared(json!({}));
-        assert!(!is_stale(&key(0), &every, at(29)));
-        assert!(is_stale(&key(0), &every, at(30)));
+        assert!(!is_stale(&key(0), &every, false, at(29)));
+        assert!(is_stale(&key(0), &every, false, at(30)));
         let once = declared(json!({"rotation": {"overlap": "1d", "trigger": "b"}}));
-        assert!(!is_stale(&key(0), &once, at(89)));
-        assert!(is_stale(&key(0), &once, at(90)));
+        assert!(
+            !is_stale(&key(0), &every, true, at(30)),
+            "its holder has it"
+        );
+        assert!(!is_stale(&key(0), &once, false, at(89)));
+        assert!(is_stale(&key(0), &once, true, at(90)));
     }
 
     #[test]

@@ -18,9 +18,9 @@ pub struct Args {
     /// The operator's own namespace, which holds the authoritative Secrets.
     #[arg(long, env = "POD_NAMESPACE", default_value = "albatross-system")]
     pub namespace: String,
-    /// Name of this replica as holder of the Lease.
-    #[arg(long, env = "POD_NAME", default_value = "albatross-operator")]
-    pub identity: String,
+    /// Name of this replica as holder of the Lease, which no two may share. Left out: one by chance.
+    #[arg(long, env = "POD_NAME")]
+    pub identity: Option<String>,
     /// Where /healthz, /readyz and /metrics answer.
     #[arg(
         long,

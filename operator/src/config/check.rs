@@ -1,9 +1,11 @@
 //! What the file may say, beyond its form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use albatross_crds::quantity;
 use albatross_crds::syntax::{EMAIL, LINE, is_email, is_line};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 /// Characters of a person's name.
 const LONGEST_NAME: usize = 100;
@@ -91,6 +93,35 @@ pub fn check_cidrs(field: &str, cidrs: &[String]) -> Result<(), ConfigError> {
             &format!("`{cidr}` is not an address with a prefix length, such as 10.0.0.5/32"),
         )),
     }
+}
+
+/// `LimitRange`s of every tenant are made of them, which the API server would refuse.
+pub fn check_resources(
+    field: &str,
+    requests: &BTreeMap<String, String>,
+    limits: &BTreeMap<String, String>,
+) -> Result<(), ConfigError> {
+    let amount = |member: &str, resource: &str, text: &String| {
+        let quantity = Quantity(text.clone());
+        let amount = match resource {
+            "cpu" => quantity::nanos(&quantity),
+            _ => quantity::bytes(&quantity),
+        };
+        amount.map_err(|cause| invalid(&format!("{field}.{member}.{resource}"), &cause.to_string()))
+    };
+    for (resource, limit) in limits {
+        amount("limits", resource, limit)?;
+    }
+    for (resource, request) in requests {
+        let requested = amount("requests", resource, request)?;
+        if let Some(limit) = limits.get(resource)
+            && requested > amount("limits", resource, limit)?
+        {
+            let problem = format!("`{request}` is more than the limit, `{limit}`");
+            return Err(invalid(&format!("{field}.requests.{resource}"), &problem));
+        }
+    }
+    Ok(())
 }
 
 fn is_cidr(text: &str) -> bool {

@@ -27,7 +27,7 @@ pub struct PostgresServer {
     pub port: u16,
     /// Secret in the operator's namespace with `username` and `password`.
     pub admin_secret: String,
-    /// The database that the operator itself connects to.
+    /// The database that the operator connects to where it has none of its own yet.
     #[serde(default = "default_postgres_database")]
     pub database: String,
     /// Most connections that all tenants on this server may hold together.

@@ -110,6 +110,17 @@ impl Caches {
             .get(&ObjectRef::new(name).within(operator_namespace))
     }
 
+    /// The Secrets that hold keys.
+    pub fn key_rings(&self) -> Vec<Arc<Secret>> {
+        self.secrets.state_filter(is_key_ring)
+    }
+
+    pub fn key_rings_of(&self, tenant: &str) -> Vec<Arc<Secret>> {
+        let is_its = |secret: &Secret| tenant_of(secret).as_deref() == Some(tenant);
+        self.secrets
+            .state_filter(|secret| is_key_ring(secret) && is_its(secret))
+    }
+
     pub fn api_keys_of(&self, tenant: &str) -> Vec<Arc<ApiKey>> {
         self.api_keys
             .state_filter(|key| key.spec.tenant_ref.name == tenant)
@@ -276,7 +287,13 @@ impl Watches<'_> {
             .default_backoff()
             .modify(lean)
             .reflect(writer)
-            .inspect_ok(move |event| tell_relisted(event, &triggers))
+            .inspect_ok(move |event| {
+                tell_relisted(event, &triggers);
+                // Of what goes without having been marked before, the filter below says nothing.
+                if matches!(event, watcher::Event::Delete(_)) {
+                    triggers.gone();
+                }
+            })
             .touched_objects()
             .predicate_filter(changed, PredicateConfig::default());
         self.tasks.spawn(async move {
@@ -294,6 +311,10 @@ impl Watches<'_> {
         });
         store
     }
+}
+
+fn is_key_ring(secret: &Secret) -> bool {
+    secret.type_.as_deref() == Some(names::KEY_RING_TYPE)
 }
 
 /// Who owns which field is most of it and of no use here.

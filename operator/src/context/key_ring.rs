@@ -84,6 +84,22 @@ impl KeyRing {
         self.trigger = trigger.or(self.trigger.take());
     }
 
+    /// The current key and the one that is to replace it end at `end`, those before no later. Says whether anything changed.
+    pub fn end_at(&mut self, end: Timestamp) -> bool {
+        let alive = [&mut self.current].into_iter().chain(&mut self.next);
+        let alive = alive.map(|key| (key, end));
+        let replaced = self.replaced.iter_mut().map(|key| {
+            let end = key.expires_at.min(end);
+            (key, end)
+        });
+        let mut is_changed = false;
+        for (key, end) in alive.chain(replaced) {
+            is_changed |= key.expires_at != end;
+            key.expires_at = end;
+        }
+        is_changed
+    }
+
     /// Reads the Secret.
     pub fn from_secret(secret: &Secret) -> Result<Self, Unreadable> {
         let unreadable = |key: &str| Unreadable {
@@ -144,7 +160,7 @@ impl KeyRing {
                 resource_version: self.resource_version.clone(),
                 ..ObjectMeta::default()
             },
-            type_: Some("albatross.aero/api-key".to_owned()),
+            type_: Some(names::KEY_RING_TYPE.to_owned()),
             data: Some(self.data()),
             ..Secret::default()
         }
@@ -258,6 +274,21 @@ mod tests {
         }
         secret.data = None;
         assert_eq!(KeyRing::from_secret(&secret).unwrap_err().key, "keyId");
+    }
+
+    #[test]
+    fn an_end_that_is_moved_is_that_of_every_key_but_of_those_that_end_before() {
+        let mut ring = KeyRing::new(key("a"), None, None);
+        ring.next = Some(key("b"));
+        ring.promote(at(30), None);
+        ring.next = Some(key("c"));
+        let ends =
+            |ring: &KeyRing| -> Vec<Timestamp> { ring.keys().map(|it| it.expires_at).collect() };
+        assert!(ring.end_at(at(365)));
+        assert_eq!(ends(&ring), [at(365), at(365), at(30)]);
+        assert!(!ring.end_at(at(365)));
+        assert!(ring.end_at(at(7)));
+        assert_eq!(ends(&ring), [at(7); 3]);
     }
 
     #[test]

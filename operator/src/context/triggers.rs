@@ -16,6 +16,7 @@ pub struct Triggers {
     pub tenants: Queue<Tenant>,
     pub api_keys: Queue<ApiKey>,
     relisted: Notify,
+    gone: Notify,
 }
 
 /// What the controllers take from.
@@ -34,6 +35,7 @@ impl Triggers {
             tenants,
             api_keys,
             relisted: Notify::new(),
+            gone: Notify::new(),
         };
         let triggered = Triggered {
             tenants: tenants_triggered,
@@ -69,5 +71,15 @@ impl Triggers {
     /// Returns when a cache has been filled anew since it last returned.
     pub async fn any_relisted(&self) {
         self.relisted.notified().await;
+    }
+
+    /// Something is gone.
+    pub fn gone(&self) {
+        self.gone.notify_one();
+    }
+
+    /// Returns when something has gone since it last returned.
+    pub async fn any_gone(&self) {
+        self.gone.notified().await;
     }
 }

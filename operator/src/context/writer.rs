@@ -1,6 +1,6 @@
 //! The one place that writes to Kubernetes. What is as wanted already is not written again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -273,6 +273,14 @@ impl Writer {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(uid.unwrap_or_default());
+    }
+
+    /// The same of all objects but those.
+    pub fn forget_all_but(&self, uids: &BTreeSet<String>) {
+        self.statuses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|uid, _| uids.contains(uid));
     }
 
     /// Puts the finalizer on, or takes it off; fails when somebody else changed the list meanwhile.

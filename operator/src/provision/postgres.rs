@@ -1,14 +1,15 @@
 //! A database with three roles per tenant: an owner that cannot log in, one that migrates, one that the runtime uses.
 //!
 //! The operator's account needs CREATEDB and CREATEROLE and is no superuser. Ownership is a comment on each database
-//! and role, written by a role that tenants cannot use.
+//! and role; those on the roles only the operator can change. It works from a database of its own: a lock is one of the
+//! database that it is taken in, and no tenant can take one where it cannot connect.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use uuid::Uuid;
 
 use crate::config::{PostgresServer, Tls};
@@ -16,6 +17,16 @@ use crate::lease::Leadership;
 use crate::names::{AUTHORITIES_DIRECTORY, POSTGRES_AUTHORITY};
 use crate::provision::error::{Credentials, ProvisionError};
 
+/// Begins the name of the operator's own database, which the name of its account ends: each operator on a server has one.
+const OWN_DATABASE: &str = "albatross_operator_";
+/// Bytes that a name has at most.
+const LONGEST_NAME: usize = 63;
+/// SQLSTATE `invalid_catalog_name` (PostgreSQL, appendix A): there is no such database.
+const NO_DATABASE: &str = "3D000";
+/// SQLSTATE `object_not_in_prerequisite_state`: it takes no connections yet.
+const NOT_YET_OPEN: &str = "55000";
+/// SQLSTATE `duplicate_database`, and `unique_violation` if both were made at the same moment.
+const IS_THERE: [&str; 2] = ["42P04", "23505"];
 /// Whom the system trusts, in the images of operator and runtime as on Debian.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +38,8 @@ const WORK_TIMEOUT: Duration = Duration::from_secs(65);
 pub struct Postgres {
     server: String,
     options: PgConnectOptions,
+    /// Database of the operator's own.
+    own: String,
     leadership: Arc<Leadership>,
 }
 
@@ -66,6 +79,8 @@ impl Postgres {
             .password(admin.password.expose_secret())
             .database(&server.database)
             .application_name("albatross-operator")
+            // What takes long would be logged whole, with the verifiers of passwords in it.
+            .disable_statement_logging()
             .ssl_mode(match server.tls {
                 Tls::Disable => PgSslMode::Disable,
                 Tls::Require => PgSslMode::Require,
@@ -85,9 +100,12 @@ impl Postgres {
             Some(authority) => options.ssl_root_cert_from_pem(authority.as_bytes().to_vec()),
             None => options.ssl_root_cert(SYSTEM_AUTHORITIES),
         };
+        let mut own = format!("{OWN_DATABASE}{}", admin.username);
+        own.truncate(own.floor_char_boundary(LONGEST_NAME));
         Self {
             server: format!("PostgreSQL server `{}`", server.name),
             options,
+            own,
             leadership,
         }
     }
@@ -144,7 +162,7 @@ impl Postgres {
     async fn session(&self, tenant_id: Uuid) -> Result<Session<'_>, ProvisionError> {
         let mut session = Session {
             postgres: self,
-            connection: self.connect().await?,
+            connection: self.connect_to_own().await?,
             tenant_id: tenant_id.to_string(),
         };
         let key = (tenant_id.as_u128() >> 64) as i64;
@@ -157,11 +175,62 @@ impl Postgres {
     }
 
     async fn connect(&self) -> Result<PgConnection, ProvisionError> {
-        let connect = async {
-            PgConnection::connect_with(&self.options)
-                .await
-                .map_err(|cause| ProvisionError::unreachable(&self.server, cause))
+        self.connect_with(&self.options)
+            .await?
+            .map_err(|cause| ProvisionError::unreachable(&self.server, cause))
+    }
+
+    /// Makes the operator's own database if it is not there, or was not done when an operator ended.
+    async fn connect_to_own(&self) -> Result<PgConnection, ProvisionError> {
+        let options = self.options.clone().database(&self.own);
+        let refused = match self.connect_with(&options).await? {
+            Err(sqlx::Error::Database(refused)) => refused,
+            connected => {
+                return connected.map_err(|cause| ProvisionError::unreachable(&self.server, cause));
+            }
         };
+        match refused.code().as_deref() {
+            Some(NO_DATABASE) => self.make_own(true).await?,
+            Some(NOT_YET_OPEN) => self.make_own(false).await?,
+            _ => return Err(ProvisionError::unreachable(&self.server, refused)),
+        }
+        self.connect_with(&options)
+            .await?
+            .map_err(|cause| ProvisionError::unreachable(&self.server, cause))
+    }
+
+    async fn make_own(&self, is_new: bool) -> Result<(), ProvisionError> {
+        let mut connection = self.connect().await?;
+        let own = identifier(&self.own);
+        let create = format!("CREATE DATABASE {own} TEMPLATE template0 ALLOW_CONNECTIONS false");
+        let secure = format!(
+            "REVOKE ALL ON DATABASE {own} FROM PUBLIC; ALTER DATABASE {own} ALLOW_CONNECTIONS true"
+        );
+        for sql in is_new.then_some(create).into_iter().chain([secure]) {
+            self.leadership.require();
+            match sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut connection)
+                .await
+            {
+                Err(sqlx::Error::Database(refused))
+                    if refused
+                        .code()
+                        .is_some_and(|code| IS_THERE.contains(&&*code)) => {}
+                done => {
+                    let action = format!("make database `{}`", self.own);
+                    done.map_err(|cause| self.refused(&action, cause))?;
+                }
+            }
+        }
+        self.close(connection).await;
+        Ok(())
+    }
+
+    async fn connect_with(
+        &self,
+        options: &PgConnectOptions,
+    ) -> Result<Result<PgConnection, sqlx::Error>, ProvisionError> {
+        let connect = async { Ok(PgConnection::connect_with(options).await) };
         self.within(TIMEOUT, connect).await
     }
 

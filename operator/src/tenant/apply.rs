@@ -59,6 +59,12 @@ impl Applicable {
         }
     }
 
+    /// Of the workloads, what does not say which image runs.
+    pub fn around_pods(&self) -> impl Iterator<Item = &Wanted> {
+        let workloads = self.workloads.iter();
+        workloads.filter(|it| it.resource.kind != "Deployment")
+    }
+
     /// All but the migration, which is there for a while only.
     pub fn all(&self) -> impl Iterator<Item = &Wanted> {
         self.foundation
@@ -125,7 +131,11 @@ fn of_workloads(workloads: Workloads) -> (Vec<Wanted>, Option<Wanted>) {
 
 /// Applies what differs.
 #[tracing::instrument(name = "apply", level = "debug", skip_all)]
-pub async fn apply(tenant: &str, wanted: &[Wanted], ctx: &Context) -> Result<(), Error> {
+pub async fn apply<'a>(
+    tenant: &str,
+    wanted: impl IntoIterator<Item = &'a Wanted>,
+    ctx: &Context,
+) -> Result<(), Error> {
     let mut patience = [].iter();
     for object in wanted {
         let written = loop {

@@ -45,6 +45,16 @@ pub struct DeclaredKeys {
 pub fn declared_keys(plan: &Plan, ctx: &Context) -> DeclaredKeys {
     let mut keys = DeclaredKeys::default();
     let declared = ctx.caches.api_keys_of(&plan.tenant.name);
+    let rings = declared.iter().filter_map(|it| it.uid());
+    let rings: BTreeSet<String> = rings.map(|uid| names::pending_secret(&uid)).collect();
+    // What is stored was issued. If nobody is seen for whom, a watch may have fallen silent, and a revocation is for good.
+    for unseen in ctx.caches.key_rings_of(&plan.tenant.name) {
+        if !rings.contains(&unseen.name_any())
+            && let Ok(ring) = KeyRing::from_secret(&unseen)
+        {
+            keys.kept.extend(ring.keys().map(|key| key.id.clone()));
+        }
+    }
     for api_key in declared {
         if api_key.meta().deletion_timestamp.is_some() {
             continue;

@@ -1,14 +1,18 @@
 //! Applies the route by which a tenant is reached through a Gateway, and says whether it leads anywhere.
 
 use albatross_crds::conditions::Reason;
+use kube::Resource;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::context::object::Wanted;
+use crate::context::http_route::HttpRoute;
+use crate::context::object::{ObjectKey, Wanted};
+use crate::names;
 use crate::tenant::apply;
 use crate::tenant::error::Error;
 use crate::tenant::part::Part;
+use crate::tenant::validate::Plan;
 
 /// A cluster without the Gateway API runs the airline all the same.
 #[tracing::instrument(name = "expose", level = "debug", skip_all)]
@@ -30,6 +34,16 @@ pub async fn expose(route: Option<&Wanted>, ctx: &Context) -> Result<Part, Error
             Ok(live.as_ref().map_or_else(unexposed, heard_of))
         }
     }
+}
+
+/// What was last heard of the route of a tenant for which nothing is applied.
+pub fn exposed(plan: &Plan, ctx: &Context) -> Part {
+    let route = ctx.caches.child(&ObjectKey {
+        kind: HttpRoute::kind(&()).into_owned(),
+        namespace: Some(plan.namespace.clone()),
+        name: names::API.to_owned(),
+    });
+    route.as_ref().map_or_else(unexposed, heard_of)
 }
 
 /// Nothing to be said about it.

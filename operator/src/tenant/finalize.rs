@@ -47,7 +47,7 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
     let is_settled = ctx.memory.of(&name).settled == settling;
     let found = dereference::record(&name, ctx).await?;
     if policy == DeletionPolicy::Delete
-        && let Some(cause) = lost(&name, &found, is_settled, ctx).await?
+        && let Some(cause) = lost(tenant, &found, is_settled, ctx).await?
     {
         return blocked(tenant, &cause, ctx).await;
     }
@@ -89,20 +89,28 @@ pub async fn finalize(tenant: &Tenant, ctx: &Context) -> Result<Progress, Error>
 
 /// Why nobody knows what there is to drop, if that is so: the record alone says it.
 async fn lost(
-    tenant: &str,
+    tenant: &Tenant,
     found: &Record,
     is_settled: bool,
     ctx: &Context,
 ) -> Result<Option<String>, Error> {
+    let name = tenant.name_any();
+    let secret = names::record_secret(&name);
     let cause = match found {
-        Record::Present(_) => return Ok(None),
+        Record::Present(record) => {
+            let known = tenant.status.as_ref().and_then(|it| it.tenant_id.as_ref());
+            let id = record.tenant_id.to_string();
+            if known.is_none_or(|known| *known == id) {
+                return Ok(None);
+            }
+            format!("the Secret `{secret}` is of another tenant ({id})")
+        }
         Record::Unreadable(cause) => cause.to_string(),
         Record::Absent => {
             // It goes after the namespace, and is made before it.
-            if is_settled || own_namespace(tenant, None, ctx).await?.is_none() {
+            if is_settled || own_namespace(&name, None, ctx).await?.is_none() {
                 return Ok(None);
             }
-            let secret = names::record_secret(tenant);
             format!("the Secret `{secret}` is gone from the operator's namespace")
         }
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use albatross_crds::Tenant;
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::ApiStatus;
+use albatross_crds::validation::Scaling;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
@@ -31,6 +32,9 @@ pub struct Pods {
     pub rollout: Part,
 }
 
+const NO_POD_WANTED: &str = "the autoscaler of somebody else's (spec.api.autoscaling) wants no pod: it is to want one at least; an \
+    airline sleeps by spec.hibernate";
+
 /// Reads the Deployments from the cache. `asleep`: none of their pods is wanted.
 pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     let wanted = |replicas: Option<i32>| match asleep {
@@ -48,7 +52,15 @@ pub fn pods(plan: &Plan, asleep: bool, ctx: &Context) -> Pods {
     } else if let Some(message) = not_progressing(&status) {
         Part::failing(Reason::RuntimeUnavailable, message)
     } else {
-        Part::waiting(Reason::WaitingForRuntime, "no pod is ready yet")
+        let is_kept_at_none = plan.tenant.scaling == Scaling::External
+            && applied(plan, names::API, ctx).is_some_and(|api| api.spec.replicas == Some(0));
+        Part::waiting(
+            Reason::WaitingForRuntime,
+            match is_kept_at_none {
+                true => NO_POD_WANTED,
+                false => "no pod is ready yet",
+            },
+        )
     };
     let mut rollout = rollout(
         names::API,

@@ -86,6 +86,12 @@ pub fn to_minute(time: Timestamp) -> Timestamp {
     Timestamp::from_second(seconds - seconds.rem_euclid(60)).unwrap_or(time)
 }
 
+/// Of all times that there are. By its seconds: the last one of the year 9999 is beyond what jiff takes in microseconds.
+pub fn from_microsecond(microseconds: i64) -> Result<Timestamp, jiff::Error> {
+    let nanoseconds = microseconds.rem_euclid(1_000_000) as i32 * 1_000;
+    Timestamp::new(microseconds.div_euclid(1_000_000), nanoseconds)
+}
+
 /// Requests recorded before this are forgotten.
 pub fn request_horizon(now: Timestamp) -> Timestamp {
     now.saturating_sub(REQUEST_MEMORY).unwrap_or(Timestamp::MIN)

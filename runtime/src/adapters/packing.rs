@@ -7,6 +7,7 @@ use flate2::write::ZlibEncoder;
 use flate2::{Compression, Decompress, FlushDecompress, Status};
 use jiff::Timestamp;
 
+use crate::adapters::limits;
 use crate::ports::track_store::Sample;
 
 /// A flight with more samples stays as it is; at one a second it lasts longer than a day.
@@ -14,6 +15,8 @@ pub const MAX_SAMPLES: usize = 100_000;
 
 /// Stored values begin with it. Another layout gets another number, and this one stays readable.
 const VERSION: u8 = 1;
+/// A phase has a quarter of it at most; one that is refused would otherwise be repeated by every sample.
+const MAX_PHASE_BYTES: usize = 64;
 /// No flight of [`MAX_SAMPLES`] comes near it: what inflates further is no packed flight.
 const MAX_INFLATED_BYTES: usize = 32 * 1024 * 1024;
 const INFLATE_STEP_BYTES: usize = 64 * 1024;
@@ -68,7 +71,7 @@ const COLUMNS: [Column; 10] = [
     Column {
         get: |sample| Some(sample.time.as_microsecond()),
         set: |sample, value| {
-            sample.time = Timestamp::from_microsecond(value?).ok()?;
+            sample.time = limits::from_microsecond(value?).ok()?;
             Some(())
         },
     },
@@ -121,6 +124,9 @@ pub fn unpack(packed: &[u8]) -> Result<Vec<Sample>, PackingError> {
     let body = inflate(compressed)?;
     let mut rest = Rest(&body);
     let count = rest.count(LEAST_SAMPLE_BYTES)?;
+    if count > MAX_SAMPLES {
+        return Err(PackingError::TooMany(count));
+    }
     let mut samples = vec![blank(); count];
     for column in &COLUMNS {
         take_column(&mut rest, column, &mut samples)?;
@@ -184,9 +190,15 @@ fn put_phases(body: &mut Vec<u8>, samples: &[Sample]) {
 
 fn take_phases(rest: &mut Rest<'_>, samples: &mut [Sample]) -> Result<(), PackingError> {
     let count = rest.count(1)?;
+    if count > samples.len() {
+        return Err(PackingError::Damaged("it has more phases than samples"));
+    }
     let mut phases = Vec::with_capacity(count);
     for _ in 0..count {
         let length = rest.count(1)?;
+        if length > MAX_PHASE_BYTES {
+            return Err(PackingError::Damaged("a phase is too long"));
+        }
         let text = std::str::from_utf8(rest.bytes(length)?);
         phases.push(text.map_err(|_| PackingError::Damaged("a phase is no text"))?);
     }

@@ -176,15 +176,16 @@ impl Airline {
     /// Waits until everything up to `position` can be seen by queries.
     ///
     /// # Errors
-    /// `NotYetVisible` after two seconds.
+    /// `NotYetVisible` after two seconds, and at once for what is not in the log.
     pub async fn wait_for(&self, position: i64) -> Result<(), ServiceError> {
-        self.shared.projections.wait_for(&Lane::ALL, position).await
+        let projections = &self.shared.projections;
+        projections.wait_for_named(&Lane::ALL, position).await
     }
 
     /// The same for queries about people only, whatever becomes of flights.
     pub async fn wait_for_people(&self, position: i64) -> Result<(), ServiceError> {
-        let people = [Lane::People];
-        self.shared.projections.wait_for(&people, position).await
+        let projections = &self.shared.projections;
+        projections.wait_for_named(&[Lane::People], position).await
     }
 
     /// How many flights are under way, interrupted ones included, by all that is in the log now.

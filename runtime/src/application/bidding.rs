@@ -140,12 +140,16 @@ impl Bidding {
         options: WriteOptions,
     ) -> Result<Written<StoredBids>, ServiceError> {
         let stream = stream_of(identity.user());
-        let full = match command {
-            BidCommand::Make { .. } => limits::full(&self.shared).await,
-            BidCommand::Withdraw { .. } => None,
-        };
+        let (mut read, mut full) = (None, None);
+        if let BidCommand::Make { .. } = command {
+            let bids = self.shared.commands.load::<Bids>(stream).await?;
+            let too_long = limits::too_long(bids.version, "A pilot's list of bids takes");
+            full = limits::full(&self.shared).await.or(too_long);
+            read = Some(bids);
+        }
         let named = options.idempotency.as_ref();
         let order = Order::<Bids>::new(stream, command, identity.actor(), facts)
+            .having_read(read)
             .requested(named.map(|named| named.request(false)))
             .correlated(options.correlation_id)
             .unless(full);

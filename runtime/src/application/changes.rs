@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::application::auth::revocations::Watch;
-use crate::application::changes::notice::{Change, Notice};
+use crate::application::changes::notice::{Change, Notice, Pireps};
 use crate::application::error::ServiceError;
 use crate::application::identity::Identity;
 use crate::application::projections::lane::Lane;
@@ -219,12 +219,15 @@ async fn page(
             shown(shared, lane, last.position).await?;
         }
     }
-    let mut changes = Vec::new();
     // A lane says what it cannot read, and stops; who listens for changes is told of the others.
-    for envelope in shared.reader.decode_readable(&recorded).await? {
-        changes.extend(Change::of(shared, epoch, &envelope).await?);
-    }
-    Ok(ChangePage { changes, until })
+    let readable = shared.reader.decode_readable(&recorded).await?;
+    let pireps = Pireps::of(shared, &readable).await?;
+    let changes = readable.iter();
+    let changes = changes.filter_map(|envelope| Change::of(&pireps, epoch, envelope));
+    Ok(ChangePage {
+        changes: changes.collect(),
+        until,
+    })
 }
 
 /// Waits until queries show what the lane has of an event, unless it stands before one that cannot be read: that

@@ -16,6 +16,7 @@ use crate::domain::ids::{PirepId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::refusal::Faults;
 use crate::domain::text;
+use crate::domain::time;
 use crate::ports::track_store::LogLine;
 
 /// Most lines that are sent at once.
@@ -101,7 +102,7 @@ impl FlightLogs {
             let sealed = seal_log_line(flight.id.0, sequence, pilot, text, &keys);
             Ok(LogLine {
                 sequence,
-                time: telemetry::to_microsecond(line.time),
+                time: time::to_microsecond(line.time),
                 sealed: sealed.map_err(|error| ServiceError::Corrupt(error.to_string()))?,
             })
         });
@@ -181,6 +182,7 @@ pub fn check(pointer: &str, most: usize, lines: &[Line]) -> Result<(), ServiceEr
             "out-of-range",
             "Must not be before 1970.",
         );
+        time::check(&mut faults, &at("time"), Some(line.time));
         let text = line.text.text().unwrap_or_default();
         text::check_text(&mut faults, &at("text"), text, MAX_LINE_CHARS);
     }

@@ -8,6 +8,9 @@ use crate::domain::refusal::Refusal;
 use crate::domain::user::UserStatus;
 use crate::ports::read_model::{Filter, Table, Value};
 
+/// Most changes of a stream that lives as long as its person does: whoever reads it reads all of it. Ten years of five bids
+/// a day are fewer.
+const MOST_CHANGES: i32 = 20_000;
 const DAY_MICROSECONDS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The limit on pilots, if there are so many.
@@ -50,6 +53,14 @@ pub async fn full(shared: &Shared) -> Option<Refusal> {
             "The airline's data takes all of the {most} bytes that it is declared to take (limits.storage). Flights that have begun are flown, submitted and reviewed; for anything new, ask those who host the airline for more room."
         );
         Refusal::limit("storage-full", detail)
+    })
+}
+
+/// Why nothing that could go on for ever is added to `what` is at this version, if it had its changes.
+pub fn too_long(version: i32, what: &str) -> Option<Refusal> {
+    (version >= MOST_CHANGES).then(|| {
+        let detail = format!("{what} {MOST_CHANGES} changes at most, and had them.");
+        Refusal::limit("too-many-changes", detail)
     })
 }
 

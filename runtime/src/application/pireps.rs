@@ -24,9 +24,10 @@ use crate::application::views::{PirepView, StoredPirep, TenantView};
 use crate::application::write::{Outcome, WriteOptions, Written};
 use crate::domain::catalogue::CustomFields;
 use crate::domain::ids::{BidId, PirepId, ScheduledFlightId};
+use crate::domain::pirep::permission::may;
 use crate::domain::pirep::{
-    Changes, Credit, Intent, Milestones, NewPirep, Pirep, PirepCommand, PirepFacts, PirepState,
-    Plan, Report, Source, SourceKind,
+    Action, Changes, Credit, Intent, Milestones, NewPirep, Pirep, PirepCommand, PirepFacts,
+    PirepState, Plan, Report, Source, SourceKind,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::user::UserStatus;
@@ -205,7 +206,9 @@ impl Pireps {
     ) -> Answer {
         let flight = self.shared.read_flight(flight).await?;
         let (mut report, mut milestones) = (submit.report, Milestones::new());
-        if let Some(present) = flight.pirep() {
+        if let Some(present) = flight.pirep()
+            && self.ends(identity, &flight, Action::Submit).await?
+        {
             let said = report.unwrap_or_default().tidied().over(&present.report);
             let track = self.tracks.all(flight.id).await?;
             report = Some(said.completed(&track_facts::report(&track), self.shared.now()));
@@ -237,7 +240,10 @@ impl Pireps {
         let flight = self.shared.read_flight(flight).await?;
         let present = flight.pirep();
         let present = present.ok_or_else(|| ServiceError::not_found("PIREP"))?;
-        let track = self.tracks.all(flight.id).await?;
+        let track = match self.ends(identity, &flight, Action::Finish).await? {
+            true => self.tracks.all(flight.id).await?,
+            false => Vec::new(),
+        };
         let report = present.report.clone();
         let command = PirepCommand::Finish {
             report: report.completed(&track_facts::finished(&track), self.shared.now()),
@@ -250,6 +256,24 @@ impl Pireps {
             ..self.facts(identity, &flight).await?
         };
         self.change(identity, flight, command, facts, options).await
+    }
+
+    /// Whether a submission or a finish may go on as the flight stands: it reads the whole track, for which its caller takes
+    /// room before it. What is refused anyway reads nothing of it.
+    pub async fn ends(
+        &self,
+        identity: &Identity,
+        flight: &Flight,
+        action: Action,
+    ) -> Result<bool, ServiceError> {
+        let Some(pirep) = flight.pirep() else {
+            return Ok(false);
+        };
+        let facts = match action {
+            Action::Finish => self.facts(identity, flight).await?,
+            _ => pilot_facts(identity),
+        };
+        Ok(may(pirep, action, &identity.actor(), &facts))
     }
 
     /// The version that was seen is required.

@@ -232,6 +232,21 @@ impl Projections {
         Ok(())
     }
 
+    /// The same for a position that somebody names. What was written before they asked is in the log by now, whoever wrote
+    /// it: beyond its end there is nothing to wait for.
+    ///
+    /// # Errors
+    /// `NotYetVisible`, at once for what is not in the log.
+    pub async fn wait_for_named(&self, lanes: &[Lane], position: i64) -> Result<(), ServiceError> {
+        if self.position(lanes).await? >= position {
+            return Ok(());
+        }
+        if self.events.head().await?.position < position {
+            return Err(ServiceError::NotYetVisible);
+        }
+        self.wait_for(lanes, position).await
+    }
+
     /// Up to where each of these lanes has come.
     pub async fn position(&self, lanes: &[Lane]) -> Result<i64, ServiceError> {
         let mut least = i64::MAX;

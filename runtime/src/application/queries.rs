@@ -74,22 +74,32 @@ fn in_order(sort: Sort, (one, row): &(Value, Row), (other, another): &(Value, Ro
     }
 }
 
-/// Every row that matches, in ascending order: for the few that are declared, never for what people add.
+/// Every row that matches, in ascending order, however many: for what is declared, never for what people add.
 pub async fn all<T: DeserializeOwned>(
     read_model: &dyn ReadModel,
     table: &'static Table,
     filters: Vec<Filter>,
     order_by: &'static str,
 ) -> Result<Vec<T>, ServiceError> {
-    const MOST: usize = 10_000;
-    let query = Query {
+    const PAGE: usize = 1_000;
+    let mut query = Query {
         table,
         filters,
         order_by,
         descending: false,
         after: None,
-        limit: MOST,
+        limit: PAGE,
     };
-    let rows = read_model.list(query).await?.into_iter();
-    rows.map(|row| document(table, row)).collect()
+    let mut all = Vec::new();
+    loop {
+        let rows = read_model.list(query.clone()).await?;
+        let last = rows.get(PAGE - 1);
+        query.after = last.map(|row| (paging::sort_value(&query, row), row.id));
+        for row in rows {
+            all.push(document(table, row)?);
+        }
+        if query.after.is_none() {
+            return Ok(all);
+        }
+    }
 }

@@ -1,7 +1,5 @@
 //! Who may send what was measured in a flight: its owner, in whatever state it is, as long as there is room.
 
-use jiff::Timestamp;
-
 use crate::application::commands::Order;
 use crate::application::error::ServiceError;
 use crate::application::flight::Flight;
@@ -61,9 +59,4 @@ async fn find_room(shared: &Shared, flight: &Flight) -> Result<(), ServiceError>
         Some(refusal) => Err(refusal.into()),
         None => Ok(()),
     }
-}
-
-/// What every store keeps.
-pub fn to_microsecond(time: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }

@@ -22,6 +22,7 @@ use crate::application::views::StoredPirep;
 use crate::domain::ids::PirepId;
 use crate::domain::pirep::{Milestone, Milestones, Pirep, PirepCommand, PirepFacts, PirepState};
 use crate::domain::refusal::Faults;
+use crate::domain::time;
 use crate::ports::track_store::{Extent, Sample, Stored};
 
 /// Most samples of one batch.
@@ -252,7 +253,11 @@ fn may_reach(pirep: &Pirep, phases: &BTreeSet<String>, is_late: bool) -> bool {
     pirep.state.is_under_way() && missing.any(news)
 }
 
-fn check(at: &str, most: usize, samples: &[Sample]) -> Result<(), ServiceError> {
+/// Faults of samples that stand at `at` of a request.
+///
+/// # Errors
+/// When any of them is not valid, or there are none or more than `most`.
+pub fn check(at: &str, most: usize, samples: &[Sample]) -> Result<(), ServiceError> {
     let mut faults = Faults::default();
     if samples.is_empty() || samples.len() > most {
         let detail = format!("Must be 1 to {most} positions.");
@@ -288,13 +293,14 @@ fn check(at: &str, most: usize, samples: &[Sample]) -> Result<(), ServiceError> 
         );
         let phase = sample.phase.as_deref().unwrap_or_default();
         check(phase.len() <= MAX_PHASE_CHARS, "phase", "Is too long.");
+        check(!time::is_too_late(sample.time), "time", time::TOO_LATE);
     }
     Ok(faults.finish()?)
 }
 
 fn to_microseconds(sample: Sample) -> Sample {
     Sample {
-        time: telemetry::to_microsecond(sample.time),
+        time: time::to_microsecond(sample.time),
         ..sample
     }
 }

@@ -28,8 +28,11 @@ pub fn key_id(field: &'static str, text: &str) -> Result<KeyId, DecodeError> {
     KeyId::parse(text).ok_or(DecodeError::Invalid(field))
 }
 
+/// By its seconds: `from_microsecond` does not take the last second that there is.
 pub fn time(field: &'static str, microseconds: i64) -> Result<Timestamp, DecodeError> {
-    Timestamp::from_microsecond(microseconds).map_err(|_| DecodeError::Invalid(field))
+    let nanoseconds = microseconds.rem_euclid(1_000_000) as i32 * 1_000;
+    let time = Timestamp::new(microseconds.div_euclid(1_000_000), nanoseconds);
+    time.map_err(|_| DecodeError::Invalid(field))
 }
 
 pub fn optional_time(

@@ -17,7 +17,7 @@ use crate::domain::refusal::Refusal;
 pub use command::{NewApiKey, NewUser, UserCommand};
 pub use event::{ApiKeyGrant, Registration, UserEvent};
 pub use rules::UserFacts;
-pub use state::{ApiKey, MAX_LIVE_KEYS, User, UserStatus};
+pub use state::{ApiKey, GRACE, MAX_LIVE_KEYS, MAX_OWN_KEYS, User, UserStatus};
 
 impl Aggregate for User {
     type Command = UserCommand;

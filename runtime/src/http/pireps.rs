@@ -11,6 +11,7 @@ pub mod input;
 pub mod log;
 pub mod plan;
 pub mod read;
+pub mod room;
 pub mod sample;
 pub mod talk;
 pub mod track;

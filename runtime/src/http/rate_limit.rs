@@ -32,7 +32,7 @@ pub struct Rate {
     pub window: Duration,
 }
 
-/// The limits of one airline. `None`: that policy is unlimited.
+/// The limits of one airline.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     pub credentials: Rate,

@@ -185,7 +185,8 @@ async fn approve_user(
 /// Suspend a user
 ///
 /// Every session ends, and nothing new begins: no log-in, no flight. A flight that has begun is still recorded, and its
-/// report is held for staff. The last admin, and users that the hosting platform manages, cannot be suspended.
+/// report is held for staff. Neither the last admin, nor users that the hosting platform manages, nor those who await
+/// approval can be suspended.
 #[utoipa::path(post, path = "/users/{id}/suspend", operation_id = "suspendUser", tag = "users",
     request_body = SuspendUser,
     params(("id" = Uuid, Path, description = "Id of the user"),

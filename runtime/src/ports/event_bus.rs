@@ -22,7 +22,7 @@ pub trait WakeUps: Send + Sync {
 pub enum Hint {
     /// The log has grown at least to this position.
     Appended { epoch: uuid::Uuid, position: i64 },
-    /// A live, undurable notice, such as a new position of a flight.
+    /// A live, undurable notice, such as a revocation: whoever misses it finds out later.
     Notice { topic: String, body: String },
 }
 

@@ -11,6 +11,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use crate::drawn::at;
+
 /// The second of a flight, one sample each.
 fn flown(second: i32) -> Sample {
     let climb = second.min(1_200);
@@ -95,6 +97,34 @@ fn what_decompresses_without_end_is_refused() {
     assert!(matches!(unpack(&bomb), Err(PackingError::Damaged(_))));
 }
 
+/// Every sample would repeat a long phase, and is larger itself than what it is packed into.
+#[test]
+fn what_takes_more_memory_than_any_flight_is_refused() {
+    let mut flight = vec![flown(0)];
+    flight[0].phase = Some("X".repeat(65));
+    let packed = pack(&flight).unwrap();
+    assert!(matches!(unpack(&packed), Err(PackingError::Damaged(_))));
+    flight[0].phase = Some("\u{fffd}".repeat(16));
+    assert_eq!(unpack(&pack(&flight).unwrap()).unwrap(), flight);
+
+    // 100,001 samples that say nothing: their number as three bytes, then a zero for each column of each.
+    let mut many = vec![0xa1, 0x8d, 0x06];
+    many.resize(3 + 100_001 * 11 + 1, 0);
+    let refused = unpack(&compressed(&many));
+    assert!(
+        matches!(refused, Err(PackingError::TooMany(100_001))),
+        "{refused:?}"
+    );
+
+    // No sample, and 1,000 phases of no letter.
+    let mut phases = vec![0, 0xe8, 0x07];
+    phases.resize(3 + 1_000, 0);
+    assert!(matches!(
+        unpack(&compressed(&phases)),
+        Err(PackingError::Damaged("it has more phases than samples"))
+    ));
+}
+
 /// What claims to be version 1 and does decompress.
 fn compressed(body: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(vec![1], Compression::fast());
@@ -105,16 +135,17 @@ fn compressed(body: &[u8]) -> Vec<u8> {
 fn samples() -> impl Strategy<Value = Vec<Sample>> {
     let least = Timestamp::MIN.as_microsecond();
     let most = Timestamp::MAX.as_microsecond();
-    let place = (least..=most, any::<i32>(), any::<i32>());
+    let time = prop_oneof![8 => least..=most, 1 => most - 999_999..=most];
+    let place = (time, any::<i32>(), any::<i32>());
     let large = vec(option::of(any::<i32>()), 3);
     let small = vec(option::of(any::<i16>()), 3);
-    let phase = option::of(prop_oneof![3 => "[A-Z]{3}", 1 => any::<String>()]);
+    let phase = option::of(prop_oneof![3 => "[A-Z]{3}", 1 => "\\PC{0,16}"]);
     let sample = (place, large, small, phase);
     btree_map(any::<i32>(), sample, 0..40).prop_map(|samples| {
         let samples = samples.into_iter();
         let sample = samples.map(|(sequence, (place, large, small, phase))| Sample {
             sequence,
-            time: Timestamp::from_microsecond(place.0).unwrap(),
+            time: at(place.0),
             latitude_e7: place.1,
             longitude_e7: place.2,
             altitude_ft: large[0],

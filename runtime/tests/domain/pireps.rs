@@ -9,7 +9,7 @@ use albatross::domain::pirep::{
     PirepEvent, PirepFacts, PirepState, Plan, Report, Source, SourceKind, Verdict,
 };
 use albatross::domain::roles::{Role, Scope};
-use jiff::ToSpan;
+use jiff::{Timestamp, ToSpan};
 use rstest::rstest;
 use uuid::Uuid;
 
@@ -87,6 +87,7 @@ fn wrong_values_are_named_all_at_once() {
     wrong.plan.departure = Some("L!".into());
     wrong.plan.passengers = Some(-1);
     wrong.plan.callsign = Some("A".repeat(17));
+    wrong.plan.planned_on_block_at = "2200-01-01T00:00:00Z".parse().ok();
     wrong.report = Some(Report {
         take_off_at: Some(now()),
         landing_at: "2026-05-01T11:00:00Z".parse().ok(),
@@ -100,12 +101,30 @@ fn wrong_values_are_named_all_at_once() {
         .invalid(&[
             "/plan/departure not-an-airport-code",
             "/plan/callsign too-long",
+            "/plan/plannedOnBlockAt out-of-range",
             "/plan/passengers out-of-range",
             "/report/landingAt out-of-order",
             "/report/onBlockAt in-the-future",
             "/report/fuelUsedKg out-of-range",
             "/remarks too-long",
         ]);
+}
+
+#[test]
+fn times_are_kept_to_the_microsecond_up_to_the_last_that_there_is() {
+    let plan = Plan {
+        planned_off_block_at: Some(Timestamp::MAX),
+        planned_on_block_at: "1969-12-31T23:59:59.1234567Z".parse().ok(),
+        ..Plan::default()
+    };
+    let tidied = plan.tidied();
+    let time = |text: &str| text.parse::<Timestamp>().ok();
+    let last = time("9999-12-30T22:00:00.999999Z");
+    assert_eq!(tidied.planned_off_block_at, last);
+    let early = plan.planned_on_block_at.map(Timestamp::as_microsecond);
+    let kept = tidied.planned_on_block_at;
+    assert_eq!(kept.map(Timestamp::as_microsecond), early);
+    assert_eq!(kept.map(|time| time.subsec_nanosecond() % 1_000), Some(0));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use albatross::domain::personal::Personal;
 use albatross::domain::roles::{Role, Roles, Scope};
 use albatross::domain::tenant::RegistrationPolicy;
 use albatross::domain::user::{
-    ApiKeyGrant, MAX_LIVE_KEYS, NewApiKey, NewUser, Registration, User, UserCommand, UserEvent,
-    UserFacts, UserStatus,
+    ApiKeyGrant, MAX_LIVE_KEYS, MAX_OWN_KEYS, NewApiKey, NewUser, Registration, User, UserCommand,
+    UserEvent, UserFacts, UserStatus,
 };
 use jiff::{Timestamp, ToSpan};
 
@@ -367,6 +367,13 @@ fn suspending_says_why_and_is_undone() {
     };
     let given = Given::<User>::events([registered(Role::Pilot, false), event]);
     given.when(admin(), suspend("late")).then([]);
+    let mut waits = registered(Role::Pilot, false);
+    if let UserEvent::Registered(registration) = &mut waits {
+        registration.pending = true;
+    }
+    Given::<User>::events([waits])
+        .when(admin(), suspend("late"))
+        .conflicts("not-approved");
     given
         .when(admin(), UserCommand::Reinstate)
         .then([UserEvent::Reinstated]);
@@ -462,6 +469,36 @@ fn keys_that_are_neither_revoked_nor_expired_are_bounded() {
 }
 
 #[test]
+fn an_account_takes_so_many_keys_and_all_that_may_open_anything_go_at_once() {
+    let mut events = vec![registered(Role::Pilot, false)];
+    let grants = |index| grant(index, Some(now() - 1.hour()), false);
+    events.extend((0..MAX_OWN_KEYS).map(|index| UserEvent::ApiKeyIssued(grants(index))));
+    let full = Given::<User>::events(events.clone()).of(PILOT);
+    let one_more = || UserCommand::IssueApiKey(new_key(9_999, &[Scope::PirepsRead]));
+    full.when(pilot(), one_more()).refused("too-many-keys-ever");
+    let declared = || UserCommand::EnsureApiKey(new_key(9_999, &[Scope::PirepsRead]));
+    full.when(Actor::Operator, declared()).state();
+
+    // Declared an admin's, it loses them, and no append holds more than 1,000 events.
+    let ensure = || UserCommand::EnsureAdmin(new_user(Role::TenantAdmin));
+    let taken = full.when(Actor::Operator, ensure()).outcome.unwrap();
+    let revoked = |events: &[UserEvent]| {
+        let revoked = |event: &&UserEvent| matches!(event, UserEvent::ApiKeyRevoked { .. });
+        events.iter().filter(revoked).count()
+    };
+    assert_eq!(revoked(&taken), MAX_OWN_KEYS);
+    assert!(taken.len() <= 1_000, "{}", taken.len());
+
+    // Those that ended a day ago have gone by themselves: more than there may be now, as of an earlier release.
+    let spent = |index| grant(index, Some(now() - 24.hours()), false);
+    events.extend((900..1_900).map(|index| UserEvent::ApiKeyIssued(spent(index))));
+    events.push(UserEvent::ApiKeyChanged(spent(0)));
+    let taken = Given::<User>::events(events).of(PILOT);
+    let taken = taken.when(Actor::Operator, ensure()).outcome.unwrap();
+    assert_eq!(revoked(&taken), MAX_OWN_KEYS - 1);
+}
+
+#[test]
 fn a_key_ends_in_the_future_and_has_an_id_of_its_own() {
     let given = Given::<User>::events([
         registered(Role::Pilot, false),
@@ -477,6 +514,12 @@ fn a_key_ends_in_the_future_and_has_an_id_of_its_own() {
     given
         .when(pilot(), issue(2, Some(now() - 1.second())))
         .invalid(&["/expiresAt in-the-past"]);
+    given
+        .when(pilot(), issue(2, "2200-01-01T00:00:00Z".parse().ok()))
+        .invalid(&["/expiresAt out-of-range"]);
+    given
+        .when(pilot(), issue(2, "2199-12-31T23:59:59Z".parse().ok()))
+        .state();
     given
         .when(pilot(), issue(1, None))
         .conflicts("already-issued");

@@ -7,7 +7,7 @@ use albatross::application::identity::Identity;
 use albatross::application::pireps::{FilePirep, Submit};
 use albatross::application::projections::lane::Lane;
 use albatross::application::write::{Idempotency, Outcome, WriteOptions};
-use albatross::domain::bids::LIVES;
+use albatross::domain::bids::{BidEvent, LIVES, stream_of};
 use albatross::domain::ids::{BidId, PirepId, ScheduledFlightId};
 use albatross::domain::pirep::PirepCommand;
 use albatross::domain::refusal::RefusalKind;
@@ -208,6 +208,35 @@ async fn a_repeated_request_books_and_files_once() {
     ));
     let same = pireps.put(&bob, id, on(first.entity.id), NONE()).await;
     assert_eq!(same.unwrap().outcome, Outcome::Repeated);
+}
+
+#[tokio::test]
+async fn bids_that_were_made_and_withdrawn_for_years_end_with_what_is_booked() {
+    let stage = Stage::new().await;
+    let bob = stage.pilot("Bob").await;
+    let [east, west] = [
+        schedule(&stage, "ELY386").await,
+        schedule(&stage, "ELY385").await,
+    ];
+    let first = made(&stage, &bob, east).await;
+    let other = BidEvent::Withdrawn {
+        bid: BidId(Uuid::new_v4()),
+    };
+    let stream = stream_of(bob.user());
+    stage.prolong(stream, other, 19_999).await;
+    let second = made(&stage, &bob, west).await;
+    assert_eq!(open(&stage, &bob).await, [first.id, second.id]);
+    let bidding = &stage.airline.bidding;
+    bidding.withdraw(&bob, second.id, NONE()).await.unwrap();
+    let refused_bid = bidding.make(&bob, west, NONE()).await;
+    let expected = ("too-many-changes", RefusalKind::LimitReached);
+    assert_eq!(refused(refused_bid), expected);
+    // What is booked is flown, and whoever books nothing flies all the same.
+    let flown = filed(&stage, &bob, first.id).await;
+    let pireps = &stage.airline.pireps;
+    let submitted = pireps.submit(&bob, flown, Submit::default(), NONE()).await;
+    assert_eq!(submitted.unwrap().entity.pirep.scheduled_flight, Some(east));
+    stage.submitted(&bob).await;
 }
 
 #[tokio::test]

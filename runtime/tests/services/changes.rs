@@ -19,6 +19,7 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use crate::faulty_lists::FaultyLists;
 use crate::faulty_log::FaultyLog;
 use crate::stage::*;
 
@@ -119,6 +120,41 @@ async fn an_event_that_cannot_be_read_silences_nobody() {
     let registered = users.register(Some(&ada), register, WriteOptions::default());
     registered.await.unwrap();
     assert_eq!(kind(&mut stream).await, "UserRegistered");
+}
+
+#[tokio::test]
+async fn what_was_missed_is_looked_up_a_page_at_a_time() {
+    let mut stores = memory::open();
+    let lists = FaultyLists::over(stores.read_model.clone());
+    stores.read_model = lists.clone();
+    let events = stores.events.clone();
+    let stage = Stage::over(stores, events).await;
+    let bob = stage.pilot("Bob").await;
+    let head = stage.stores.events.head().await.unwrap();
+    let pireps = &stage.airline.pireps;
+    let mut missed = Vec::new();
+    for _ in 0..10 {
+        let id = stage.prefiled(&bob).await.entity.id;
+        missed.push((id.0, "PirepPrefiled"));
+        for (command, kind) in [
+            (PirepCommand::Pause, "FlightPaused"),
+            (PirepCommand::Resume, "FlightResumed"),
+        ] {
+            let done = pireps.act(&bob, id, command, WriteOptions::default());
+            done.await.unwrap();
+            missed.push((id.0, kind));
+        }
+    }
+    stage.airline.catch_up().await.unwrap();
+    let mut stream = subscribe(&stage, &bob, Some((head.epoch, head.position))).await;
+    let before = lists.asked.load(Ordering::Relaxed);
+    for expected in missed {
+        let Some(Notice::Changed(told)) = next(&mut stream).await else {
+            panic!("no change")
+        };
+        assert_eq!((told.id, told.kind), expected);
+    }
+    assert_eq!(lists.asked.load(Ordering::Relaxed) - before, 1);
 }
 
 #[tokio::test]

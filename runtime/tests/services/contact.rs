@@ -1,14 +1,17 @@
 //! Silence: a flight that is not heard of any more, and how it is finished from its track.
 
+use albatross::adapters::memory;
 use albatross::application::contact::Contact;
-use albatross::application::pireps::FilePirep;
+use albatross::application::error::ServiceError;
+use albatross::application::pireps::{Accept, FilePirep, Submit};
 use albatross::application::write::WriteOptions;
-use albatross::domain::pirep::{PirepCommand, PirepState, Report, SourceKind};
+use albatross::domain::pirep::{Credit, PirepCommand, PirepState, Report, SourceKind};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use albatross::ports::track_store::Sample;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::faulty_tracks::FaultyTracks;
 use crate::stage::*;
 
 /// Off-block, take-off and an hour of cruise; then nothing more comes.
@@ -145,4 +148,60 @@ async fn what_staff_finish_for_a_suspended_pilot_is_held() {
     let pireps = &stage.airline.pireps;
     let finished = pireps.finish(&ada, id, WriteOptions::default()).await;
     assert!(finished.unwrap().entity.pirep.held);
+}
+
+#[tokio::test]
+async fn the_track_is_read_by_whoever_may_end_the_flight_and_nobody_else() {
+    let mut stores = memory::open();
+    let tracks = FaultyTracks::over(stores.tracks.clone());
+    stores.tracks = tracks.clone();
+    let events = stores.events.clone();
+    let stage = Stage::over(stores, events).await;
+    let bob = stage.pilot("Bob").await;
+    let eve = stage.pilot("Eve").await;
+    let rita = stage.person("Rita", &[Role::Reviewer]).await;
+    let id = stage.prefiled(&bob).await.entity.id;
+    stage.positions(&bob, id, cut_off()).await;
+    // Whoever reads of it is answered that it is damaged.
+    let damage = |damaged: bool| *tracks.undecodable.lock().unwrap() = damaged.then_some(id.0);
+    let pireps = &stage.airline.pireps;
+    let submit = |who| pireps.submit(who, id, Submit::default(), WriteOptions::default());
+    let finish = |who| pireps.finish(who, id, WriteOptions::default());
+
+    damage(true);
+    for who in [&eve, &rita] {
+        assert_eq!(refused(submit(who).await).1, RefusalKind::Forbidden);
+    }
+    for who in [&bob, &rita] {
+        let early = finish(who).await;
+        assert_eq!(refused(early).1, RefusalKind::IllegalTransition);
+    }
+    let read = submit(&bob).await;
+    assert!(matches!(read, Err(ServiceError::Corrupt(_))), "{read:?}");
+    stage.clock.advance(SignedDuration::from_hours(13));
+    assert_eq!(refused(finish(&eve).await).1, RefusalKind::Forbidden);
+    let read = finish(&rita).await;
+    assert!(matches!(read, Err(ServiceError::Corrupt(_))), "{read:?}");
+
+    damage(false);
+    let version = submit(&bob).await.unwrap().version;
+    damage(true);
+    assert_eq!(
+        refused(submit(&bob).await).1,
+        RefusalKind::IllegalTransition
+    );
+    let accept = Accept {
+        credit: Credit::Full,
+        comment: None,
+    };
+    let accepted = pireps.accept(&rita, id, accept, seen(version));
+    accepted.await.unwrap();
+    assert_eq!(
+        refused(submit(&bob).await).1,
+        RefusalKind::IllegalTransition
+    );
+    assert_eq!(
+        refused(finish(&bob).await).1,
+        RefusalKind::IllegalTransition
+    );
 }

@@ -48,7 +48,7 @@ impl Operator {
         }
     }
 
-    fn admin(&self, name: &str) -> Value {
+    pub fn admin(&self, name: &str) -> Value {
         let link = LinkToken::parse(self.link.expose_secret()).unwrap();
         json!({
             "email": email(name), "displayName": name, "role": "TenantAdmin",
@@ -75,7 +75,7 @@ impl Operator {
         desired
     }
 
-    async fn log_in(&self, stage: &Stage) -> Result<LoggedIn, ServiceError> {
+    pub async fn log_in(&self, stage: &Stage) -> Result<LoggedIn, ServiceError> {
         let auth = &stage.airline.auth;
         auth.log_in_with_link(self.link.expose_secret(), CLIENT)
             .await
@@ -315,6 +315,27 @@ async fn a_key_is_kept_of_which_nobody_can_tell_what_is_declared() {
 }
 
 #[tokio::test]
+async fn the_newest_of_many_keys_is_known_and_ends_like_the_first() {
+    let stage = Stage::new().await;
+    // More than are read at once.
+    let keys: Vec<Operator> = (0..1_001).map(|_| Operator::new()).collect();
+    let declared = keys.iter().enumerate().map(|(index, operator)| {
+        let machine = format!("clients/{index}");
+        operator.key(json!({"machineUser": machine}))
+    });
+    let all_are = |report: DesiredReport, state: KeyState| {
+        assert_eq!(report.api_keys.len(), keys.len());
+        assert!(report.api_keys.iter().all(|key| key.state == state));
+    };
+    let report = apply(&stage, state(1, vec![], declared.collect())).await;
+    all_are(report, KeyState::Active);
+    all_are(apply(&stage, nothing(2)).await, KeyState::Revoked);
+    for key in &keys {
+        assert!(key.open(&stage).await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_reported_as_such() {
     let stage = Stage::new().await;
     let operator = Operator::new();
@@ -337,7 +358,10 @@ async fn a_key_for_somebody_waits_until_they_are_invited() {
     let operator = Operator::new();
     let for_bob = || operator.key(json!({"user": "bob@skyways.example"}));
     let wish = |number| state(number, vec![operator.admin("Ada")], vec![for_bob()]);
-    assert!(apply(&stage, wish(1)).await.api_keys.is_empty());
+    let report = apply(&stage, wish(1)).await;
+    assert!(report.api_keys.is_empty());
+    let told = &report.refused_keys.first().unwrap().message;
+    assert!(told.contains("invited"), "{told}");
     let ada = stage.person("Root", &[Role::TenantAdmin]).await;
     let bob = Register {
         email: email("Bob"),

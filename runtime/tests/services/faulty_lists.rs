@@ -1,5 +1,6 @@
-//! Lists that cannot be written for a while, or not even asked how far they are.
+//! Lists that cannot be written for a while, or not even asked how far they are; and how often they are asked for rows.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use albatross::ports::event_store::StoreError;
@@ -20,12 +21,17 @@ pub enum Trouble {
 pub struct FaultyLists {
     inner: Arc<dyn ReadModel>,
     pub trouble: Mutex<Option<Trouble>>,
+    /// How often somebody asked for rows by their ids.
+    pub asked: AtomicUsize,
 }
 
 impl FaultyLists {
     pub fn over(inner: Arc<dyn ReadModel>) -> Arc<Self> {
-        let trouble = Mutex::default();
-        Arc::new(Self { inner, trouble })
+        Arc::new(Self {
+            inner,
+            trouble: Mutex::default(),
+            asked: AtomicUsize::new(0),
+        })
     }
 
     async fn suffer(&self, troubles: &[Trouble]) -> Result<(), StoreError> {
@@ -63,6 +69,7 @@ impl ReadModel for FaultyLists {
     }
 
     async fn rows(&self, table: &'static Table, ids: &[Uuid]) -> Result<Vec<Row>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.inner.rows(table, ids).await
     }
 

@@ -93,6 +93,10 @@ async fn nobody_else_reads_or_writes_it() {
             time: Timestamp::UNIX_EPOCH - SignedDuration::from_secs(1),
             ..line(0, "x")
         }],
+        vec![Line {
+            time: Timestamp::MAX,
+            ..line(0, "x")
+        }],
     ] {
         let invalid = send(&stage, &bob, id, lines).await;
         assert!(matches!(refused(invalid).1, RefusalKind::Invalid { .. }));

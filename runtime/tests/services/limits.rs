@@ -8,9 +8,11 @@ use albatross::application::write::WriteOptions;
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::Role;
 use albatross::domain::tenant::{Limits, RegistrationPolicy, Settings};
+use albatross::domain::user::UserEvent;
 use jiff::SignedDuration;
+use secrecy::ExposeSecret;
 
-use crate::desired::{apply, nothing};
+use crate::desired::{Operator, apply, nothing, state};
 use crate::stage::*;
 
 async fn limited(stage: &Stage, number: u64, pilots: Option<u32>, pireps_per_day: Option<u32>) {
@@ -92,6 +94,47 @@ async fn whoever_waits_for_approval_is_counted_once_let_in() {
     approve(&bob).await.unwrap();
     limited(&stage, 2, Some(2), None).await;
     approve(&bea).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_account_that_was_changed_for_ever_can_still_be_used_managed_and_erased() {
+    let stage = Stage::new().await;
+    let ada = stage.person("Ada", &[Role::TenantAdmin]).await;
+    let bob = stage.pilot("Bob").await;
+    let changed = UserEvent::RolesChanged {
+        roles: Role::Pilot.into(),
+    };
+    stage.prolong(bob.user().0, changed, 20_000).await;
+    let auth = &stage.airline.auth;
+    let log_in = async || auth.log_in(&email("Bob"), secret(PASSWORD), CLIENT).await;
+    let cookie = log_in().await.unwrap().cookie;
+    let session = auth.by_session(cookie.expose_secret()).await.unwrap();
+    let new = auth.change_password(
+        &session,
+        Some(secret(PASSWORD)),
+        secret("another one, as good"),
+    );
+    let expected = ("too-many-changes", RefusalKind::LimitReached);
+    assert_eq!(refused(new.await.map(drop)), expected);
+
+    let users = &stage.airline.users;
+    let suspended = users.suspend(&ada, bob.user(), "rude".to_owned(), WriteOptions::default());
+    suspended.await.unwrap();
+    assert!(log_in().await.is_err());
+    let reinstated = users.reinstate(&ada, bob.user(), WriteOptions::default());
+    reinstated.await.unwrap();
+    let operator = Operator::new();
+    let admin = state(1, vec![operator.admin("Bob")], vec![]);
+    assert_eq!(apply(&stage, admin).await.admins.len(), 1);
+    // Now it is an admin's, who is to have a password.
+    let cookie = operator.log_in(&stage).await.unwrap().cookie;
+    let session = auth.by_session(cookie.expose_secret()).await.unwrap();
+    let set = auth.change_password(&session, None, secret(PASSWORD)).await;
+    set.unwrap();
+    apply(&stage, nothing(2)).await;
+    let erasure = &stage.airline.erasure;
+    let erased = erasure.erase(&ada, bob.user(), WriteOptions::default());
+    erased.await.unwrap();
 }
 
 #[tokio::test]

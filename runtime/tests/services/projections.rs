@@ -765,8 +765,35 @@ async fn a_reader_sees_its_own_write_as_soon_as_it_is_projected() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_what_is_not_projected_ends_after_two_seconds() {
     let stage = Stage::new().await;
-    let waited = tokio::time::timeout(Duration::from_secs(3), stage.airline.wait_for(1_000)).await;
-    assert!(matches!(waited.unwrap(), Err(ServiceError::NotYetVisible)));
+    let bob = somebody(UserId(Uuid::new_v4()), &[Role::Pilot]);
+    let pireps = &stage.airline.pireps;
+    let filed = pireps.create(&bob, flight("SKY1"), WriteOptions::default());
+    let position = filed.await.unwrap().position;
+    // Beyond the end of the log there is nothing to wait for.
+    for (position, seconds) in [(position, 2), (position + 1, 0), (1_000, 0)] {
+        let begun = tokio::time::Instant::now();
+        let waited = stage.airline.wait_for(position).await;
+        assert!(matches!(waited, Err(ServiceError::NotYetVisible)));
+        assert_eq!(begun.elapsed().as_secs_f64().round() as u64, seconds);
+    }
+}
+
+#[tokio::test]
+async fn what_another_process_wrote_is_waited_for() {
+    let stage = Stage::new().await;
+    let log = FaultyLog::new(stage.stores.events.clone());
+    log.silent.store(true, Ordering::Relaxed);
+    let deaf = Stage::over(stage.stores.clone(), log).await;
+    let bob = somebody(UserId(Uuid::new_v4()), &[Role::Pilot]);
+    let filed = stage
+        .airline
+        .pireps
+        .create(&bob, flight("SKY1"), WriteOptions::default());
+    let position = filed.await.unwrap().position;
+    let (waited, projected) =
+        tokio::join!(deaf.airline.wait_for(position), stage.airline.catch_up());
+    projected.unwrap();
+    waited.unwrap();
 }
 
 #[tokio::test]

@@ -14,14 +14,16 @@ use albatross::application::shared::Parts;
 use albatross::application::users::Register;
 use albatross::application::views::PirepView;
 use albatross::application::write::{WriteOptions, Written};
+use albatross::codec::{self, KeyRing};
 use albatross::domain::actor::Person;
+use albatross::domain::event::DomainEvent;
 use albatross::domain::ids::{PirepId, TenantId, UserId};
 use albatross::domain::pirep::{Intent, Plan, Source, SourceKind};
 use albatross::domain::refusal::RefusalKind;
 use albatross::domain::roles::{Role, Roles};
 use albatross::ports::clock::{Clock, Entropy};
 use albatross::ports::event_bus::WakeUps;
-use albatross::ports::event_store::EventStore;
+use albatross::ports::event_store::{Append, EventStore, MAX_EVENTS_PER_APPEND, NewEvent};
 use albatross::ports::read_model::{Query, ReadModel, Row};
 use albatross::ports::supervisor::Supervisor;
 use albatross::ports::track_store::Sample;
@@ -177,6 +179,39 @@ impl Stage {
             .unwrap();
         self.airline.catch_up().await.unwrap();
         submitted
+    }
+
+    /// Appends an event that holds nothing personal until its stream has so many, as somebody would who goes on for ever.
+    pub async fn prolong(&self, stream: Uuid, event: impl Into<DomainEvent>, events: usize) {
+        let log = &self.stores.events;
+        let present = log.read_stream(stream, 0).await.unwrap().len();
+        let encoded = codec::encode(&event.into(), Uuid::nil(), None, &KeyRing::default());
+        let encoded = encoded.unwrap();
+        for version in (present..events).step_by(MAX_EVENTS_PER_APPEND) {
+            let new = || NewEvent {
+                event_id: Uuid::new_v4(),
+                kind: encoded.kind,
+                schema: encoded.schema,
+                payload: encoded.payload.clone(),
+            };
+            let count = MAX_EVENTS_PER_APPEND.min(events - version);
+            let append = Append {
+                command_id: Uuid::new_v4(),
+                stream_id: stream,
+                expected_version: i32::try_from(version).unwrap(),
+                events: (0..count).map(|_| new()).collect(),
+                causation_id: None,
+                correlation_id: None,
+                actor: "operator".to_owned(),
+                recorded_at: self.clock.now(),
+                claims: Vec::new(),
+                request: None,
+                credentials: Vec::new(),
+                subject_keys: Vec::new(),
+            };
+            log.append(append).await.unwrap();
+        }
+        self.airline.catch_up().await.unwrap();
     }
 
     pub async fn positions(&self, pilot: &Identity, pirep: PirepId, samples: Vec<Sample>) {

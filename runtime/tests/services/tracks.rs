@@ -71,7 +71,7 @@ async fn tracks_are_packed_once_their_flights_are_decided() {
 }
 
 #[tokio::test]
-async fn times_are_kept_to_the_microsecond_and_begin_in_1970() {
+async fn times_are_kept_to_the_microsecond_from_1970_on_and_end_in_2200() {
     let stage = Stage::new().await;
     let bob = stage.pilot("Bob").await;
     let id = stage.prefiled(&bob).await.entity.id;
@@ -88,6 +88,10 @@ async fn times_are_kept_to_the_microsecond_and_begin_in_1970() {
         "{before:?}"
     );
     assert!(matches!(refused(before).1, RefusalKind::Invalid { .. }));
+    let mut last = at(0);
+    last[0].time = Timestamp::MAX;
+    let last = tracks.store(&bob, id, Uuid::new_v4(), last).await;
+    assert!(matches!(refused(last).1, RefusalKind::Invalid { .. }));
     tracks
         .store(&bob, id, Uuid::new_v4(), at(1_234_567))
         .await

@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use albatross_crds::ApiKey;
 use albatross_crds::conditions::{ConditionType, is_true};
 use albatross_operator::context::system::{Clock, SystemClock};
+use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{CLIENTS, Operator, Platform};
 use albatross_tests::wait::until;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
 
 const TENANT: &str = "ending";
 const KEYS: [&str; 2] = ["by-length", "by-date"];
@@ -79,6 +83,82 @@ async fn a_key_ends_when_its_time_has_come_and_stays_so() {
     platform.key_comes_to("by-date", "True", "Available").await;
     assert_ne!(platform.client_secret("by-date").await["keyId"], id);
     platform.remove_key("by-date").await;
+    platform.remove(TENANT).await;
+    operator.stop().await;
+}
+
+async fn change(platform: &Platform, key: &str, spec: Value) {
+    let (how, patch) = (
+        PatchParams::default(),
+        Patch::Merge(json!({ "spec": spec })),
+    );
+    let changed = platform.api_keys().patch(key, &how, &patch).await;
+    changed.unwrap();
+}
+
+#[tokio::test]
+async fn an_end_that_is_moved_is_that_of_the_key_that_works() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline(TENANT, json!({})).await;
+    let end = |hours: i64| {
+        let end = SystemClock.now() + SignedDuration::from_hours(hours);
+        Timestamp::from_second(end.as_second()).unwrap()
+    };
+    let ends = async |end: Timestamp| {
+        let spec = json!({"expiresAt": end.to_string()});
+        change(&platform, "moved", spec).await;
+        until(&format!("the key is known to end at {end}"), async || {
+            let keys = platform.runtimes.of(TENANT).keys;
+            keys.len() == 1 && keys.values().all(|key| key.expires_at == end)
+        })
+        .await;
+    };
+    let first = end(48);
+    let spec = json!({"ttl": null, "expiresAt": first.to_string()});
+    platform.declare_key("moved", TENANT, spec).await;
+    platform.key_comes_to("moved", "True", "Available").await;
+    let published = platform.client_secret("moved").await;
+    ends(end(1)).await;
+    let sooner = platform.key_comes_to("moved", "True", "Available").await;
+    assert!(sooner.status.unwrap().expires_at.unwrap().0 < first);
+    ends(end(-1)).await;
+    platform.key_comes_to("moved", "False", "Expired").await;
+    ends(end(72)).await;
+    platform.key_comes_to("moved", "True", "Available").await;
+    assert_eq!(platform.client_secret("moved").await, published);
+    platform.remove_key("moved").await;
+    platform.remove(TENANT).await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_whose_time_goes_by_before_anybody_has_it_is_made_anew() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline(TENANT, json!({})).await;
+    platform.change(TENANT, json!({"suspend": true})).await;
+    platform
+        .comes_to(TENANT, "Suspended", "True", "Suspended")
+        .await;
+    let key = platform
+        .declare_key("late", TENANT, json!({"ttl": "1h"}))
+        .await;
+    platform
+        .key_comes_to("late", "False", "WaitingForTenant")
+        .await;
+    let stored = format!("apikey-{}", key.uid().unwrap());
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    let past = json!({"stringData": {"expiresAt": "2020-01-01T00:00:00Z"}});
+    let (how, past) = (PatchParams::default(), Patch::Merge(&past));
+    let aged = secrets.patch(&stored, &how, &past).await;
+    aged.unwrap();
+    platform.change(TENANT, json!({"suspend": false})).await;
+    let issued = platform.key_comes_to("late", "True", "Available").await;
+    assert!(issued.status.unwrap().expires_at.unwrap().0 > SystemClock.now());
+    platform.remove_key("late").await;
     platform.remove(TENANT).await;
     operator.stop().await;
 }

@@ -68,6 +68,12 @@ async fn an_airline_is_reached_through_a_gateway_once_the_cluster_knows_of_any()
 
     says(&routes, "False").await;
     noticed(&platform, "False", "RouteNotAccepted").await;
+    platform.change("gated", json!({"suspend": true})).await;
+    platform
+        .comes_to("gated", "Suspended", "True", "Suspended")
+        .await;
+    noticed(&platform, "False", "RouteNotAccepted").await;
+    platform.change("gated", json!({"suspend": false})).await;
     says(&routes, "True").await;
     noticed(&platform, "True", "Available").await;
     comes_back(&routes, json!({"spec": {"hostnames": ["mallory.example"]}})).await;

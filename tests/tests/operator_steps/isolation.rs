@@ -14,6 +14,7 @@ use redis::{RedisError, ServerErrorKind};
 use reqwest::Url;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::owners::may_read_links;
 
@@ -41,6 +42,7 @@ async fn a_tenants_credentials_open_nothing_of_its_neighbour() {
     for credentials in [&here, &migrates] {
         refused_by_postgres(credentials, &there).await;
     }
+    stands_in_nobodys_way(&platform, &here, "there").await;
     refused_by_rabbitmq(&platform, &here, &there).await;
     refused_by_redis(&here, &there).await;
     for (namespace, may) in [("albatross-here", true), ("albatross-there", false)] {
@@ -139,6 +141,38 @@ async fn refused_by_postgres(own: &Credentials, neighbour: &Credentials) {
 }
 
 /// The server's own code; none where it did not refuse.
+/// Whoever knows the neighbour's number, which its database is called by, holds the lock that the operator takes for it.
+async fn stands_in_nobodys_way(platform: &Platform, own: &Credentials, neighbour: &str) {
+    let mut everybodys: Url = own["DATABASE_URL"].parse().unwrap();
+    everybodys.set_path("postgres");
+    let mut connection = PgConnection::connect(everybodys.as_str()).await.unwrap();
+    let id: Uuid = platform.record(neighbour).await["tenantId"]
+        .parse()
+        .unwrap();
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind((id.as_u128() >> 64) as i64)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let operators =
+        "SELECT datname::text FROM pg_database WHERE starts_with(datname, 'albatross_operator_')";
+    let operators: Vec<String> = sqlx::query_scalar(operators)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+    assert!(!operators.is_empty());
+    for database in operators {
+        everybodys.set_path(&database);
+        let entered = PgConnection::connect(everybodys.as_str()).await;
+        assert_eq!(code(entered.err()), INSUFFICIENT_PRIVILEGE, "{database}");
+    }
+    // More pods are more connections, which only its role may have.
+    platform
+        .change(neighbour, json!({"api": {"replicas": 2}}))
+        .await;
+    platform.ready(neighbour).await;
+}
+
 fn code(error: Option<sqlx::Error>) -> String {
     match error {
         Some(sqlx::Error::Database(error)) => error.code().unwrap_or_default().into_owned(),

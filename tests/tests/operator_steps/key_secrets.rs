@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use albatross_crds::conditions::{ConditionType, find, is_true};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{CLIENTS, Platform, bare};
-use albatross_tests::wait::recovered;
+use albatross_tests::wait::{recovered, until};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -109,6 +109,35 @@ async fn keys_that_cannot_be_read_are_told_and_never_made_anew_by_themselves() {
     }
     assert_eq!(platform.pending_secrets().await, [""; 0]);
     platform.remove("frayed").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_whose_finalizer_somebody_takes_off_ends_and_leaves_nothing_beside_the_operator() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline("slipped", json!({})).await;
+    for name in ["kept", "gone"] {
+        platform.declare_key(name, "slipped", json!({})).await;
+        platform.key_comes_to(name, "True", "Available").await;
+    }
+    let kept = platform.client_secret("kept").await["keyId"].clone();
+    let off = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let keys = platform.api_keys();
+    keys.patch("gone", &PatchParams::default(), &off)
+        .await
+        .unwrap();
+    let deleted = keys.delete("gone", &DeleteParams::default()).await;
+    deleted.unwrap();
+    until("one key is left", async || {
+        platform.pending_secrets().await.len() == 1
+            && platform.runtimes.of("slipped").live_keys() == [&*kept]
+    })
+    .await;
+    assert!(keys.get_opt("gone").await.unwrap().is_none());
+    platform.remove_key("kept").await;
+    platform.remove("slipped").await;
     operator.stop().await;
 }
 

@@ -3,6 +3,7 @@
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{Outside, Platform, Setting, Ways, condition};
 use albatross_tests::servers::servers;
+use albatross_tests::wait::until;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -160,6 +161,22 @@ async fn credentials_that_are_lost_are_told_and_never_made_anew() {
     platform
         .comes_to("lost", "DeletionBlocked", "True", "Deleting")
         .await;
+    assert_eq!(platform.outside(&record).await, Outside::ALL);
+    let anothers = json!({"stringData": {"tenantId": uuid::Uuid::nil(), "appPassword": record["appPassword"]}});
+    secrets
+        .patch(
+            "tenant-lost",
+            &PatchParams::default(),
+            &Patch::Merge(&anothers),
+        )
+        .await
+        .unwrap();
+    until("it is told whose the Secret is", async || {
+        let tenant = platform.tenant("lost").await.unwrap();
+        let blocked = condition(&tenant, "DeletionBlocked");
+        blocked.is_some_and(|it| it.message.contains("is of another tenant"))
+    })
+    .await;
     assert_eq!(platform.outside(&record).await, Outside::ALL);
     restore(&secrets, &backup).await;
     platform.remove("lost").await;

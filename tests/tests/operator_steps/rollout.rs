@@ -6,6 +6,8 @@ use albatross_tests::wait::until;
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::networking::v1::Ingress;
+use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
@@ -79,6 +81,38 @@ async fn mend(platform: &Platform, tenant: &str) {
     deleted.unwrap();
 }
 
+/// Whoever loses a right, and a way in, loses it while the schema is not that of the image that is to run.
+async fn what_names_no_image_goes_on(platform: &Platform, tenant: &str) {
+    let namespace = format!("albatross-{tenant}");
+    let bindings: Api<RoleBinding> = Api::namespaced(platform.client.clone(), &namespace);
+    let ways_in: Api<Ingress> = Api::namespaced(platform.client.clone(), &namespace);
+    let host = async || {
+        let ingress = ways_in.get_opt("api").await.unwrap()?;
+        ingress.spec?.rules?.pop()?.host
+    };
+    for (owners, exposure, served) in [
+        (
+            json!([{"kind": "User", "name": "ada"}]),
+            json!({"none": null, "ingress": {}}),
+            true,
+        ),
+        (json!([]), json!({"none": {}, "ingress": null}), false),
+    ] {
+        let change = json!({"owners": owners, "exposure": exposure});
+        platform.change(tenant, change).await;
+        until(&format!("owners are {owners}"), async || {
+            let owned = bindings.get_opt("owners").await.unwrap().is_some();
+            let expected = served.then(|| format!("{tenant}.example"));
+            owned == served && host().await == expected
+        })
+        .await;
+        let found = platform.tenant(tenant).await.unwrap();
+        let ready = condition(&found, "Ready").unwrap();
+        assert_eq!(ready.reason, "MigrationFailed");
+    }
+    assert!(image(platform, tenant).await.ends_with(":0.1.0"));
+}
+
 #[tokio::test]
 async fn a_failed_canary_stops_the_rollout_until_it_is_ready_and_others_follow_one_by_one() {
     let platform = fleet().await;
@@ -89,6 +123,7 @@ async fn a_failed_canary_stops_the_rollout_until_it_is_ready_and_others_follow_o
     platform
         .comes_to("canary", "Ready", "False", "MigrationFailed")
         .await;
+    what_names_no_image_goes_on(&platform, "canary").await;
     for tenant in OTHERS {
         waits(&platform, tenant, "RolloutStopped", "tenant canary").await;
         until("it is an event too", async || {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use albatross_crds::validation::ValidatedExposure;
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
     NetworkPolicyPort, NetworkPolicySpec,
@@ -17,6 +18,8 @@ const INGRESS: &str = "Ingress";
 const EGRESS: &str = "Egress";
 /// CoreDNS listens on 5353 on some distributions, and policies see the port of the pod.
 const DNS_PORTS: [i32; 2] = [53, 5353];
+/// Where cert-manager's solver listens.
+const ACME_PORT: i32 = 8089;
 
 pub fn all(input: &Input<'_>) -> Vec<NetworkPolicy> {
     let mut policies = vec![
@@ -26,6 +29,7 @@ pub fn all(input: &Input<'_>) -> Vec<NetworkPolicy> {
         allow_api(input),
     ];
     policies.extend(allow_metrics(input));
+    policies.extend(allow_acme(input));
     policies
 }
 
@@ -153,6 +157,24 @@ fn allow_metrics(input: &Input<'_>) -> Option<NetworkPolicy> {
     (!from.is_empty()).then(|| policy(input, "allow-metrics", spec))
 }
 
+/// cert-manager answers an HTTP-01 challenge (RFC 8555, 8.3) from a pod beside the Ingress, which whoever asks is led to.
+fn allow_acme(input: &Input<'_>) -> Option<NetworkPolicy> {
+    let ValidatedExposure::Ingress(exposure) = &input.plan.tenant.exposure else {
+        return None;
+    };
+    exposure.tls_secret_name.as_ref()?;
+    let spec = NetworkPolicySpec {
+        pod_selector: Some(labels([("acme.cert-manager.io/http01-solver", "true")])),
+        policy_types: Some(vec![INGRESS.to_owned()]),
+        ingress: Some(vec![NetworkPolicyIngressRule {
+            ports: Some(vec![port(ACME_PORT, "TCP")]),
+            from: None,
+        }]),
+        ..NetworkPolicySpec::default()
+    };
+    Some(policy(input, "allow-acme", spec))
+}
+
 fn policy(input: &Input<'_>, name: &str, spec: NetworkPolicySpec) -> NetworkPolicy {
     NetworkPolicy {
         metadata: input.meta(name),
@@ -229,6 +251,30 @@ mod tests {
         let plan = fixtures::plan(json!({}));
         let record = fixtures::record(&plan);
         insta::assert_yaml_snapshot!(all(&fixtures::input(&plan, &record)));
+    }
+
+    #[test]
+    fn who_checks_that_a_certificate_is_due_reaches_who_answers_for_it() {
+        let solver = |exposure| {
+            let plan = fixtures::plan(json!({ "exposure": exposure }));
+            let record = fixtures::record(&plan);
+            let policies = all(&fixtures::input(&plan, &record));
+            policies
+                .into_iter()
+                .find(|it| it.metadata.name.as_deref() == Some("allow-acme"))
+        };
+        let spec = solver(json!({"ingress": {"tlsSecretName": "tls"}}))
+            .unwrap()
+            .spec;
+        assert_eq!(
+            json!(spec),
+            json!({
+                "podSelector": {"matchLabels": {"acme.cert-manager.io/http01-solver": "true"}},
+                "policyTypes": ["Ingress"],
+                "ingress": [{"ports": [{"port": 8089, "protocol": "TCP"}]}],
+            })
+        );
+        assert!(solver(json!({"ingress": {}})).is_none() && solver(json!({"none": {}})).is_none());
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl TrackStore for PostgresTracks {
             Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
                 Err(TrackError::BatchReused)
             }
-            Err(error) => Err(TrackError::Unavailable(error.into())),
+            Err(error) => Err(TrackError::Unavailable(store_error(error))),
         }
     }
 

@@ -124,7 +124,9 @@ impl WakeUps for RedisWakeUps {
             }
             Hint::Notice { .. } => {
                 if self.notices.try_send(hint).is_err() {
-                    tracing::debug!("a live notice was dropped: Redis does not keep up");
+                    tracing::warn!(
+                        "a notice, such as a revocation, is told to no other process: Redis does not keep up"
+                    );
                 }
             }
         }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Error, Row};
 
+use crate::adapters::limits;
 use crate::ports::credentials::{Credential, CredentialKind};
 use crate::ports::event_store::{ClientRequest, RecordedEvent, RecordedRequest};
 
@@ -55,11 +56,8 @@ pub fn credential(row: SqliteRow) -> Result<Credential, Error> {
     })
 }
 
-/// By its seconds: the last one of the year 9999 is beyond what `from_microsecond` takes.
 pub fn time(microseconds: i64) -> Result<Timestamp, Error> {
-    let nanoseconds = microseconds.rem_euclid(1_000_000) as i32 * 1_000;
-    Timestamp::new(microseconds.div_euclid(1_000_000), nanoseconds)
-        .map_err(|error| Error::Decode(error.into()))
+    limits::from_microsecond(microseconds).map_err(|error| Error::Decode(error.into()))
 }
 
 pub fn bytes32(bytes: Vec<u8>) -> Result<[u8; 32], Error> {

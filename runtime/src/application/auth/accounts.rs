@@ -18,7 +18,7 @@ use crate::application::projections::tables::USERS;
 use crate::application::shared::Shared;
 use crate::domain::actor::Actor;
 use crate::domain::event::DomainEvent;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::Role;
 use crate::domain::tenant::{RegistrationPolicy, Tenant};
 use crate::domain::user::{User, UserCommand, UserEvent, UserFacts, UserStatus};
@@ -98,14 +98,23 @@ impl Accounts {
                 .pilots_reached(&order.command, principal.as_ref())
                 .await?,
         };
-        let full = match &order.command {
-            UserCommand::Register(new) if !new.machine => limits::full(&self.shared).await,
-            _ => None,
-        };
+        let (mut read, mut full) = (None, None);
+        match &order.command {
+            UserCommand::Register(new) if !new.machine => full = limits::full(&self.shared).await,
+            // Its owner could go on for ever; admins have to be able to.
+            UserCommand::ChangePassword if !order.actor.administers() => {
+                let account = self.shared.commands.load::<User>(order.user).await?;
+                full = limits::too_long(account.version, "An account takes");
+                read = Some(account);
+            }
+            _ => {}
+        }
+        let touched = key_of(&order.command).cloned();
         let (user, mut beside) = (order.user, order.beside);
         beside.claims.extend(turn);
         let now = self.shared.now();
         let command = Order::new(user, order.command, order.actor, facts)
+            .having_read(read)
             .expecting(order.expected)
             .requested(order.request)
             .correlated(order.correlation_id)
@@ -127,13 +136,14 @@ impl Accounts {
         match &done {
             // Without an event too: whoever repeats a call may have missed the answer, and the caches the news.
             Ok(done) => {
-                self.forget(&done.state, done.position).await;
+                let touched = touched.as_ref();
+                self.forget(&done.state, touched, done.position).await;
                 self.tell(user, done).await;
             }
             Err(CommandError::Repeated(before)) => {
                 let user = self.shared.commands.load::<User>(before.stream_id).await?;
                 if let Some(state) = &user.state {
-                    self.forget(state, user.position).await;
+                    self.forget(state, touched.as_ref(), user.position).await;
                 }
             }
             Err(_) => {}
@@ -141,9 +151,14 @@ impl Accounts {
         done
     }
 
-    /// Whatever is cached of the user's keys is from before `position`.
-    async fn forget(&self, user: &User, position: i64) {
-        self.keys.forget(user.keys.keys(), position).await;
+    /// Whatever is cached of the user's keys is from before `position`. Of keys that ended long ago nothing is, but for
+    /// the one that the command was about: its end may have been set back.
+    async fn forget(&self, user: &User, touched: Option<&KeyId>, position: i64) {
+        let now = self.shared.now();
+        let keys = user.keys.iter();
+        let keys = keys.filter(|(id, key)| key.is_recent(now) || Some(*id) == touched);
+        let ids: Vec<&KeyId> = keys.map(|(id, _)| id).collect();
+        self.keys.forget(ids, position).await;
     }
 
     /// After caches have forgotten: whoever is thrown out and comes back is known for what they are now.
@@ -240,6 +255,15 @@ fn takes_an_admin(
         _ => false,
     };
     Ok(is_admin && takes)
+}
+
+/// The key that the command is about.
+fn key_of(command: &UserCommand) -> Option<&KeyId> {
+    match command {
+        UserCommand::IssueApiKey(key) | UserCommand::EnsureApiKey(key) => Some(&key.key_id),
+        UserCommand::RevokeApiKey(id) => Some(id),
+        _ => None,
+    }
 }
 
 fn holds(principal: Option<&Credential>, role: Role) -> Result<bool, CommandError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use moka::future::Cache as Recent;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,6 +18,7 @@ use crate::application::shared::Shared;
 use crate::domain::actor::{KeyUse, Person, RecordedActor};
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::{Role, Roles, Scopes};
+pub use crate::domain::user::GRACE;
 use crate::domain::user::UserStatus;
 use crate::ports::credentials::{Credential, CredentialKind};
 
@@ -28,9 +29,6 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// How coarsely last use is kept.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 const TOUCHED_AT_MOST: u64 = 10_000;
-
-/// How long a key that has expired in flight serves the flight that began with it.
-pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Checks the keys that requests carry.
 pub struct KeyCheck {

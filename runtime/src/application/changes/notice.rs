@@ -1,5 +1,7 @@
 //! A change that can be seen, and who may learn of it.
 
+use std::collections::{BTreeSet, HashMap};
+
 use uuid::Uuid;
 
 use crate::application::error::ServiceError;
@@ -50,25 +52,39 @@ enum Audience {
     User,
 }
 
+/// Whose the PIREPs of some events are, and how they stand now.
+pub struct Pireps(HashMap<Uuid, (UserId, PirepState)>);
+
+impl Pireps {
+    pub async fn of(shared: &Shared, events: &[DecodedEvent]) -> Result<Self, ServiceError> {
+        let pireps = events.iter();
+        let pireps = pireps.filter(|it| matches!(it.event, DomainEvent::Pirep(_)));
+        let ids: BTreeSet<_> = pireps.map(|it| it.stream_id).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(Self(HashMap::new()));
+        }
+        let rows = shared.read_model.rows(&PIREPS, &ids).await?;
+        let known = rows.into_iter().map(|row| {
+            let id = row.id;
+            let pirep = document::<StoredPirep>(&PIREPS, row)?.entity;
+            Ok((id, (pirep.pilot, pirep.state)))
+        });
+        Ok(Self(known.collect::<Result<_, ServiceError>>()?))
+    }
+}
+
 impl Change {
     /// None for what nobody is told of.
-    pub async fn of(
-        shared: &Shared,
-        epoch: Uuid,
-        envelope: &DecodedEvent,
-    ) -> Result<Option<Self>, ServiceError> {
+    pub fn of(pireps: &Pireps, epoch: Uuid, envelope: &DecodedEvent) -> Option<Self> {
         let (topic, audience) = match &envelope.event {
             DomainEvent::Tenant(_)
             | DomainEvent::Aircraft(_)
             | DomainEvent::ScheduledFlight(_)
-            | DomainEvent::Bid(_) => return Ok(None),
+            | DomainEvent::Bid(_) => return None,
             DomainEvent::User(_) => ("user", Audience::User),
             DomainEvent::Pirep(event) => {
-                let Some(row) = shared.read_model.get(&PIREPS, envelope.stream_id).await? else {
-                    return Ok(None);
-                };
-                let pirep = document::<StoredPirep>(&PIREPS, row)?.entity;
-                let (pilot, state) = (pirep.pilot, pirep.state);
+                let (pilot, state) = *pireps.0.get(&envelope.stream_id)?;
                 // Whoever could read a draft is told that it is gone.
                 let state = match **event {
                     PirepEvent::Discarded => PirepState::Draft,
@@ -77,7 +93,7 @@ impl Change {
                 ("pirep", Audience::Pirep { pilot, state })
             }
         };
-        Ok(Some(Self {
+        Some(Self {
             changed: Changed {
                 epoch,
                 position: envelope.position,
@@ -87,7 +103,7 @@ impl Change {
                 version: envelope.version,
             },
             audience,
-        }))
+        })
     }
 
     pub fn concerns(&self, identity: &Identity) -> bool {

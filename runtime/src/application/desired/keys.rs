@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::application::auth::accounts::{Accounts, UserOrder};
-use crate::application::auth::keys::GRACE;
 use crate::application::auth::rows::key_row;
 use crate::application::desired::admins::digest;
 use crate::application::desired::model::{
@@ -24,7 +22,7 @@ use crate::domain::ids::{KeyId, UserId};
 use crate::domain::refusal::Refusal;
 use crate::domain::roles::Roles;
 use crate::domain::text;
-use crate::domain::user::{NewApiKey, NewUser, User, UserCommand, UserEvent};
+use crate::domain::user::{GRACE, NewApiKey, NewUser, User, UserCommand, UserEvent};
 use crate::ports::credentials::{CredentialChange, CredentialKind};
 use crate::ports::read_model::{Filter, Value};
 
@@ -39,7 +37,6 @@ impl Keys {
     }
 
     /// Every declared key is registered as declared, but for those that are answered: the rules do not permit them.
-    /// A key of nobody registered waits.
     pub async fn ensure(&self, keys: &[DesiredKey]) -> Result<Vec<RefusedKey>, ServiceError> {
         let mut refused = Vec::new();
         for (index, key) in keys.iter().enumerate() {
@@ -65,21 +62,18 @@ impl Keys {
         let declared = desired.api_keys.iter().map(|key| key.key_id.as_str());
         let kept = desired.kept_api_keys.iter().map(String::as_str);
         let wanted: BTreeSet<&str> = declared.chain(kept).collect();
-        let now = self.shared.now();
         for key in self.managed().await? {
-            let is_over = key.key.revoked_at.is_some() || is_spent(&key, now);
-            if !is_over && !wanted.contains(key.id.as_str()) {
+            if key.key.revoked_at.is_none() && !wanted.contains(key.id.as_str()) {
                 self.revoke(key.user, key.id).await?;
             }
         }
         Ok(())
     }
 
-    /// The managed keys, oldest first, without those that expired too long ago to open anything.
+    /// The managed keys that may open something, or would if they were not revoked, oldest first.
     pub async fn report(&self) -> Result<Vec<ReportedKey>, ServiceError> {
         let now = self.shared.now();
         let keys = self.managed().await?.into_iter();
-        let keys = keys.filter(|key| !is_spent(key, now));
         let reported = keys.map(|key| ReportedKey {
             key_id: key.id.to_string(),
             state: match &key.key {
@@ -91,8 +85,14 @@ impl Keys {
         Ok(reported.collect())
     }
 
+    /// Without those that expired so long ago that no flight needs them any more: every rotation leaves one.
     async fn managed(&self) -> Result<Vec<StoredApiKey>, ServiceError> {
-        let filters = vec![Filter::Equals("managed", Value::Integer(1))];
+        let now = self.shared.now();
+        let spent = now.saturating_sub(GRACE).unwrap_or(now).as_microsecond();
+        let filters = vec![
+            Filter::Equals("managed", Value::Integer(1)),
+            Filter::AtLeast("expires_at", Value::Integer(spent.saturating_add(1))),
+        ];
         queries::all(
             &*self.shared.read_model,
             &USER_API_KEYS,
@@ -108,13 +108,12 @@ impl Keys {
         id: &KeyId,
         digest: &[u8; 32],
     ) -> Result<(), ServiceError> {
-        let Some(user) = self.owner(key, id).await? else {
-            tracing::warn!(key_id = %id, "the user of a declared key is not registered");
-            return Ok(());
+        let user = match self.owner(key, id).await? {
+            None if key.revoked => return Ok(()),
+            None => return Err(Refusal::conflict("unknown-user", UNKNOWN).into()),
+            Some(user) if key.revoked => return self.revoke(user, id.clone()).await,
+            Some(user) => user,
         };
-        if key.revoked {
-            return self.revoke(user, id.clone()).await;
-        }
         let now = self.shared.now();
         let row = key_row(user, id, digest, &key.scopes, now, key.expires_at);
         let command = UserCommand::EnsureApiKey(NewApiKey {
@@ -235,11 +234,8 @@ fn shown(key: &DesiredKey) -> String {
     text::shortened(&key.machine_user, text::MAX_NAME)
 }
 
-/// Whether it expired so long ago that no flight needs it any more.
-fn is_spent(key: &StoredApiKey, now: Timestamp) -> bool {
-    let end = key.key.expires_at.map(|end| end.saturating_add(GRACE));
-    end.is_some_and(|end| end.is_ok_and(|end| end <= now))
-}
+const UNKNOWN: &str = "Nobody has this e-mail address here yet: a key acts for admins and for whom an admin has invited. It \
+    works once they are.";
 
 const UNVERIFIED: &str = "Whoever registered this e-mail address did so by themselves and need not be its owner: a key \
     acts for admins and for whom an admin has invited. They can issue a key of their own.";

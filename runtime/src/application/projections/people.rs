@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::application::error::ServiceError;
@@ -92,11 +93,13 @@ fn key_changes(user: &UserView, event: &UserEvent) -> Result<Vec<(Uuid, Change)>
         .filter_map(|id| user.entity.keys.get_key_value(id));
     known
         .map(|(id, key)| {
+            let end = key.expires_at.map(Timestamp::as_microsecond);
             let values = vec![
                 Value::Uuid(user.id.0),
                 Value::Integer(key.issued_at.as_microsecond()),
                 Value::Text(id.as_str().to_owned()),
                 Value::Integer(i64::from(key.managed)),
+                Value::Integer(end.unwrap_or(i64::MAX)),
             ];
             let document = StoredApiKey {
                 user: user.id,

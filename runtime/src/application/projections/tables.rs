@@ -41,6 +41,7 @@ pub static USER_API_KEYS: Table = Table {
         column("issued_at", ColumnKind::Integer),
         column("key_id", ColumnKind::Text),
         column("managed", ColumnKind::Integer),
+        column("expires_at", ColumnKind::Integer),
     ],
 };
 

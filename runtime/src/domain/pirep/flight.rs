@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::refusal::Faults;
 use crate::domain::text;
+use crate::domain::time::{self, to_microsecond};
 
 /// How the report came into being.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,8 +90,8 @@ impl Plan {
             registration: code(&self.registration),
             network: trimmed(&self.network),
             route: trimmed(&self.route),
-            planned_off_block_at: self.planned_off_block_at.map(to_microseconds),
-            planned_on_block_at: self.planned_on_block_at.map(to_microseconds),
+            planned_off_block_at: self.planned_off_block_at.map(to_microsecond),
+            planned_on_block_at: self.planned_on_block_at.map(to_microsecond),
             ..self.clone()
         }
     }
@@ -153,6 +154,8 @@ impl Plan {
         if let Some(route) = &self.route {
             text::check_text(faults, "/plan/route", route, text::MAX_REMARKS);
         }
+        time::check(faults, "/plan/plannedOffBlockAt", self.planned_off_block_at);
+        time::check(faults, "/plan/plannedOnBlockAt", self.planned_on_block_at);
         let level = self.cruise_level_ft;
         faults.check_range("/plan/cruiseLevelFt", level, 0, 100_000);
         faults.check_range("/plan/fuelPlannedKg", self.fuel_planned_kg, 0, MAX_KG);
@@ -179,10 +182,10 @@ impl Report {
     #[must_use]
     pub fn tidied(&self) -> Self {
         let mut report = Self {
-            off_block_at: self.off_block_at.map(to_microseconds),
-            take_off_at: self.take_off_at.map(to_microseconds),
-            landing_at: self.landing_at.map(to_microseconds),
-            on_block_at: self.on_block_at.map(to_microseconds),
+            off_block_at: self.off_block_at.map(to_microsecond),
+            take_off_at: self.take_off_at.map(to_microsecond),
+            landing_at: self.landing_at.map(to_microsecond),
+            on_block_at: self.on_block_at.map(to_microsecond),
             actual_arrival: code(&self.actual_arrival),
             ..self.clone()
         };
@@ -380,12 +383,6 @@ pub fn is_ahead(time: Timestamp, now: Timestamp) -> bool {
 
 fn rebased<T: PartialEq + Clone>(value: T, from: &T, onto: &T) -> T {
     if value == *from { onto.clone() } else { value }
-}
-
-/// The log's precision.
-fn to_microseconds(time: Timestamp) -> Timestamp {
-    // Every timestamp is in range in microseconds, so the fallback is never taken.
-    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
 }
 
 fn minutes(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<i32> {

@@ -41,15 +41,18 @@ pub fn standing(pirep: &Pirep, actor: &Actor, facts: &PirepFacts) -> Standing {
     }
 }
 
+/// Whether `actor` may do it right now.
+pub fn may(pirep: &Pirep, action: Action, actor: &Actor, facts: &PirepFacts) -> bool {
+    let standing = standing(pirep, actor, facts);
+    life_cycle::who_may(pirep.state, action).is_some_and(|who| who.admits(standing))
+        && is_possible(pirep, action, facts)
+}
+
 /// Everything that `actor` may do to it right now, by name.
 pub fn allowed(pirep: &Pirep, actor: &Actor, facts: &PirepFacts) -> Vec<&'static str> {
-    let standing = standing(pirep, actor, facts);
-    let may = |action: &Action| {
-        life_cycle::who_may(pirep.state, *action).is_some_and(|who| who.admits(standing))
-            && is_possible(pirep, *action, facts)
-    };
-    let actions = Action::ALL.into_iter().filter(may);
-    actions.map(Action::as_str).collect()
+    let actions = Action::ALL.into_iter();
+    let allowed = actions.filter(|action| may(pirep, *action, actor, facts));
+    allowed.map(Action::as_str).collect()
 }
 
 /// # Errors

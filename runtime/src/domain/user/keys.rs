@@ -6,10 +6,11 @@ use crate::domain::ids::KeyId;
 use crate::domain::refusal::{Faults, Refusal};
 use crate::domain::roles::{Role, Scope};
 use crate::domain::text;
+use crate::domain::time;
 use crate::domain::user::command::NewApiKey;
 use crate::domain::user::event::{ApiKeyGrant, UserEvent};
 use crate::domain::user::rules::{self, UserFacts};
-use crate::domain::user::state::{ApiKey, MAX_LIVE_KEYS, User, UserStatus};
+use crate::domain::user::state::{ApiKey, MAX_LIVE_KEYS, MAX_OWN_KEYS, User, UserStatus};
 
 type Ctx = Context<UserFacts>;
 type Decision = Result<Vec<UserEvent>, Refusal>;
@@ -40,6 +41,14 @@ pub fn issue(user: &User, key: &NewApiKey, context: &Ctx) -> Decision {
         return Err(Refusal::limit(
             "too-many-keys",
             format!("At most {MAX_LIVE_KEYS} keys at a time: revoke one first."),
+        ));
+    }
+    if user.own_keys() >= MAX_OWN_KEYS {
+        return Err(Refusal::limit(
+            "too-many-keys-ever",
+            format!(
+                "An account takes {MAX_OWN_KEYS} keys in all, revoked and expired ones included, and this one had them: keep one, or have one declared."
+            ),
         ));
     }
     Ok(vec![UserEvent::ApiKeyIssued(grant(key, false))])
@@ -97,6 +106,9 @@ fn check_key(user: &User, key: &NewApiKey, context: &Ctx) -> Result<(), Refusal>
         "in-the-past",
         "Must lie in the future.",
     );
+    // Declared keys stay declared however late they end.
+    let end = key.expires_at.filter(|_| !context.actor.hosts());
+    time::check(&mut faults, "/expiresAt", end);
     faults.finish()
 }
 

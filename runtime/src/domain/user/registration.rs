@@ -1,5 +1,7 @@
 //! How accounts come into being, and how the operator's admins are kept in line.
 
+use jiff::Timestamp;
+
 use crate::domain::aggregate::Context;
 use crate::domain::personal::Personal;
 use crate::domain::refusal::{Faults, Refusal};
@@ -65,7 +67,7 @@ pub fn ensure_admin(admin: &User, wish: &NewUser, context: &Ctx) -> Decision {
     let mut events = Vec::new();
     if !admin.managed {
         events.push(UserEvent::ManagementChanged { managed: true });
-        events.extend(own_keys_revoked(admin));
+        events.extend(own_keys_revoked(admin, context.now));
     }
     let kept = admin.roles.iter().filter(|role| !is_admin(*role));
     let roles: Roles = kept.chain(wish.roles.iter()).collect();
@@ -92,7 +94,7 @@ pub fn promote(user: &User, context: &Ctx) -> Decision {
     let roles = user.roles.clone().with(Role::TenantAdmin);
     let mut events = vec![UserEvent::RolesChanged { roles }];
     events.extend(in_good_standing(user));
-    events.extend(own_keys_revoked(user));
+    events.extend(own_keys_revoked(user, context.now));
     Ok(events)
 }
 
@@ -104,11 +106,12 @@ fn in_good_standing(user: &User) -> Option<UserEvent> {
     }
 }
 
-fn own_keys_revoked(user: &User) -> impl Iterator<Item = UserEvent> {
+/// Without those that have ended for good by themselves, of which there may be more than fit into an append.
+fn own_keys_revoked(user: &User, now: Timestamp) -> impl Iterator<Item = UserEvent> {
     let own = user
         .keys
         .iter()
-        .filter(|(_, key)| !key.managed && key.revoked_at.is_none());
+        .filter(move |(_, key)| !key.managed && key.revoked_at.is_none() && key.is_recent(now));
     own.map(|(id, _)| UserEvent::ApiKeyRevoked { key_id: id.clone() })
 }
 

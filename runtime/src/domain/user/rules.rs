@@ -67,6 +67,13 @@ pub fn suspend(user: &User, reason: &str, context: &Ctx) -> Decision {
     if user.status == UserStatus::Suspended {
         return Ok(Vec::new());
     }
+    // Its reinstatement would admit whom nobody has approved.
+    if user.status == UserStatus::Pending {
+        return Err(Refusal::conflict(
+            "not-approved",
+            "Whoever awaits approval may do nothing yet that a suspension would stop: approve or erase the account.",
+        ));
+    }
     refuse_last_admin(user, context)?;
     let mut faults = Faults::default();
     text::check_required_text(&mut faults, "/reason", reason, text::MAX_REASON);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::KeyId;
@@ -12,6 +12,10 @@ use crate::domain::user::event::{ApiKeyGrant, Registration, UserEvent};
 
 /// At most this many keys of one user that are neither revoked nor expired.
 pub const MAX_LIVE_KEYS: usize = 25;
+/// At most this many keys that are not declared, ever: an account remembers each, and one append has room to revoke them.
+pub const MAX_OWN_KEYS: usize = 900;
+/// How long a key that has expired in flight serves the flight that began with it.
+pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct User {
@@ -64,6 +68,13 @@ impl ApiKey {
     /// Neither revoked nor expired.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+
+    /// Whether it may have opened anything within the last [`GRACE`].
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        let then = now.saturating_sub(GRACE).unwrap_or(now);
+        let mut ends = [self.revoked_at, self.expires_at].into_iter().flatten();
+        ends.all(|end| end > then)
     }
 }
 
@@ -121,6 +132,11 @@ impl User {
     /// Keys that are neither revoked nor expired.
     pub fn live_keys(&self, now: Timestamp) -> usize {
         self.keys.values().filter(|key| key.is_live(now)).count()
+    }
+
+    /// Keys that are not declared, also those that have ended.
+    pub fn own_keys(&self) -> usize {
+        self.keys.values().filter(|key| !key.managed).count()
     }
 
     fn grant(&mut self, grant: &ApiKeyGrant, at: Timestamp) {

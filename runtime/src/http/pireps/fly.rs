@@ -9,15 +9,17 @@ use utoipa_axum::routes;
 
 use crate::application::flight::Flight;
 use crate::application::tracks::MAX_BATCH;
-use crate::domain::pirep::PirepCommand;
+use crate::domain::pirep::{Action, PirepCommand};
 use crate::http::caller::{Known, Named, Write};
 use crate::http::extract::Body;
 use crate::http::pireps::act::act;
 use crate::http::pireps::entity::Pirep;
 use crate::http::pireps::input::{CancelPirep, NoMembers, PositionBatch, SubmitPirep};
+use crate::http::pireps::room;
 use crate::http::pireps::sample::samples;
 use crate::http::problem::Problem;
 use crate::http::respond::{Done, Entity};
+use crate::http::room::Taken;
 use crate::http::state::HttpState;
 
 pub fn routes() -> OpenApiRouter<HttpState> {
@@ -85,6 +87,8 @@ async fn submit_pirep(
 ) -> Result<Entity<Pirep>, Problem> {
     let options = write.named(&bytes)?;
     let pireps = &state.airline().pireps;
+    let flight = pireps.read(flight).await?;
+    let _room = room_to_end(&state, &known, &flight, Action::Submit).await?;
     let written = pireps
         .submit(&known.identity, flight, value.into(), options)
         .await?;
@@ -108,8 +112,25 @@ async fn finish_flight(
 ) -> Result<Entity<Pirep>, Problem> {
     let options = write.options(&bytes);
     let pireps = &state.airline().pireps;
+    let flight = pireps.read(flight).await?;
+    let _room = room_to_end(&state, &known, &flight, Action::Finish).await?;
     let written = pireps.finish(&known.identity, flight, options).await?;
     Ok(Entity::written(written.map(Pirep::from)))
+}
+
+/// Room for the track that the end of a flight is read off; none for whoever is refused.
+async fn room_to_end(
+    state: &HttpState,
+    known: &Known,
+    flight: &Flight,
+    action: Action,
+) -> Result<Option<Taken>, Problem> {
+    let airline = state.airline();
+    if !airline.pireps.ends(&known.identity, flight, action).await? {
+        return Ok(None);
+    }
+    let extent = airline.tracks.extent(flight.id).await?;
+    Ok(Some(room::take(airline, extent).await?))
 }
 
 /// Pause a flight

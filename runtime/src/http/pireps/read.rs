@@ -12,7 +12,6 @@ use uuid::Uuid;
 
 use crate::application::error::ServiceError;
 use crate::application::pirep_queries::{PirepFilter, PirepSort};
-use crate::application::tracks::MAX_SAMPLES;
 use crate::domain::ids::UserId;
 use crate::domain::pirep::PirepState;
 use crate::http::caller::Known;
@@ -21,21 +20,15 @@ use crate::http::extract::{Path, Query};
 use crate::http::lists::page;
 use crate::http::pireps::entity::{Pirep, PirepPage};
 use crate::http::pireps::history::{History, HistoryEntry};
+use crate::http::pireps::room;
 use crate::http::pireps::track::Track;
 use crate::http::problem::{FieldError, Problem, kind};
 use crate::http::respond::Entity;
-use crate::http::room::{Each, FREE, Room, turn};
+use crate::http::room::{Each, FREE, turn};
 use crate::http::send;
 use crate::http::state::HttpState;
 use crate::http::visible::Visible;
 
-/// What a position takes at most while it is read and written as JSON; once it is written, a quarter of that.
-const POSITION_BYTES: usize = 400;
-/// What all tracks take in this process until they are sent. An airline may have one of the longest read at a time.
-static TRACKS: Room = Room::new(
-    2 * MAX_SAMPLES * POSITION_BYTES,
-    MAX_SAMPLES * POSITION_BYTES,
-);
 /// So many large ones are on their way to each user, so that nobody who reads slowly takes all the room of an airline.
 static READ: Each<UserId> = Each::new(2);
 
@@ -196,13 +189,11 @@ async fn get_pirep_track(
 ) -> Result<Response, Problem> {
     let (airline, id) = (state.airline(), id.into());
     let extent = airline.tracks.visible(&known.identity, id).await?;
-    let positions = usize::try_from(extent.count).unwrap_or(usize::MAX);
-    let size = positions.saturating_mul(POSITION_BYTES);
-    let reads = match size > FREE {
+    let reads = match room::size(extent) > FREE {
         true => Some(turn(READ.of(known.identity.user()).acquire_owned()).await?),
         false => None,
     };
-    let mut room = TRACKS.take(airline.id(), size).await?;
+    let mut room = room::take(airline, extent).await?;
     let track = Track::from(airline.tracks.all(id).await?);
     let json = serde_json::to_vec(&track);
     let json = json.map_err(|error| ServiceError::Corrupt(error.to_string()))?;

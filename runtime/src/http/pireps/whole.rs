@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::application::error::ServiceError;
 use crate::application::flight_logs;
 use crate::application::identity::Identity;
-use crate::application::tracks::MAX_WHOLE;
+use crate::application::tracks::{self, MAX_WHOLE};
 use crate::application::views::PirepView;
 use crate::application::write::Written;
 use crate::domain::ids::{PirepId, UserId};
@@ -108,6 +108,9 @@ impl Telemetry {
             true => Vec::new(),
             false => samples(track, "/track", MAX_WHOLE)?,
         };
+        if !samples.is_empty() {
+            tracks::check("/track", MAX_WHOLE, &samples)?;
+        }
         Ok(Self { samples, lines })
     }
 

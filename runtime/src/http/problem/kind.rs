@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-/// A kind of problem. `type` of the answer is `<public URL>/problems/<code>`.
+/// A kind of problem. `type` of the answer is `/problems/<code>`, relative to the airline's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// Last segment of the `type` URL; stable.
@@ -64,8 +64,6 @@ kinds! {
         "This is declared in the airline's manifest and can only be changed there.";
     ALREADY_ISSUED = CONFLICT "already-issued" "Already issued"
         "This call was answered before, and the answer held a secret that is shown once. Revoke what was issued and issue anew under another Idempotency-Key.";
-    IN_FLIGHT = CONFLICT "in-flight" "The same call is in progress"
-        "A call with this Idempotency-Key is being worked on. Repeat it in a moment.";
     OUTDATED = CONFLICT "outdated" "A newer desired state was applied"
         "The number of this desired state is lower than the one that was applied last.";
     VERSION_STALE = PRECONDITION_FAILED "version-stale" "Somebody was faster"

@@ -1174,7 +1174,8 @@ export interface paths {
         /**
          * Suspend a user
          * @description Every session ends, and nothing new begins: no log-in, no flight. A flight that has begun is still recorded, and its
-         *     report is held for staff. The last admin, and users that the hosting platform manages, cannot be suspended.
+         *     report is held for staff. Neither the last admin, nor users that the hosting platform manages, nor those who await
+         *     approval can be suspended.
          *
          *     Scope of a key: `users`.
          */

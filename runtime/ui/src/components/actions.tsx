@@ -4,6 +4,7 @@ import { Failure } from "../api/failure";
 import { type Deed, usePerform } from "../api/perform";
 import type { Me, Pirep } from "../api/types";
 import { type Action, allowed, isOwn } from "../lib/actions";
+import { useSelfReview } from "../lib/use-self-review";
 import { Button, buttonLook, type Tone } from "./button";
 import { Field } from "./field";
 import { Icon } from "./icon";
@@ -33,7 +34,7 @@ export function Actions({ pirep, me }: { pirep: Pirep; me: Me }) {
   const [left, setLeft] = useState<Action | null>(null);
   const [overtaken, setOvertaken] = useState(false);
   const [more, setMore] = useState(false);
-  const actions = allowed(pirep, me);
+  const actions = allowed(pirep, me, useSelfReview(pirep, me));
   if (open && !actions.includes(open) && !perform.isPending) {
     setOpen(null);
     setOvertaken(true);

@@ -53,12 +53,12 @@ export function isOwn(pirep: Subject, me: Person): boolean {
   return me.user.id === pirep.pilot.id;
 }
 
-/** All that this person may do to it as it is. Nobody reviews a flight of their own. */
-export function allowed(pirep: Subject, me: Person): Action[] {
+/** All that this person may do to it as it is. Nobody reviews a flight of their own, unless the settings let staff do so. */
+export function allowed(pirep: Subject, me: Person, selfReview: boolean): Action[] {
   const own = isOwn(pirep, me);
   const admits: Record<Who, boolean> = {
     owner: own,
-    staff: !own && isStaff(me),
+    staff: isStaff(me) && (!own || selfReview),
     either: own || isStaff(me),
   };
   const row = LIFE_CYCLE[pirep.state];

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Pirep } from "../api/types";
-import { changes, filing, rebased, shown, typed } from "./filing";
+import { changes, filing, rebased, shown, typed, whole } from "./filing";
 
 function form(values: Record<string, string>): FormData {
   const data = new FormData();
@@ -50,6 +50,25 @@ test("a change holds what differs, and null for what was emptied", () => {
     plan: { arrival: "LOWW" },
     report: { onBlockAt: "2026-11-20T10:10:00.000Z", blockTimeMin: 70 },
     remarks: null,
+  });
+});
+
+test("a draft keeps what the form does not ask for, and loses what was emptied", () => {
+  const filed = { takeOffAt: "2026-11-20T09:11:02Z", distanceNmi: 61, gForce: 1.3, fuelUsedKg: 900 };
+  const draft = { ...PIREP, report: { ...PIREP.report, ...filed } } as Pirep;
+  const empty = whole(draft, form({ ...shown(draft), fuelUsedKg: "", network: "VATSIM" }));
+  expect(empty.report).toEqual({ ...draft.report, fuelUsedKg: null });
+  expect(empty.plan).toEqual({ ...draft.plan, network: "VATSIM" });
+  const later = whole(draft, form({ ...shown(draft), onBlockAt: "2026-11-20T10:10" }));
+  const times = { onBlockAt: "2026-11-20T10:10:00.000Z", blockTimeMin: 70 };
+  expect(later.report).toEqual({ ...draft.report, ...times });
+  // A block time that came without times is not asked for either.
+  const untimed = { ...PIREP, report: { blockTimeMin: 64 } } as Pirep;
+  expect(whole(untimed, form(shown(untimed))).report).toEqual({ blockTimeMin: 64 });
+  expect(whole(undefined, form({ departure: "lirf", remarks: " " }))).toEqual({
+    plan: { departure: "LIRF" },
+    report: {},
+    remarks: "",
   });
 });
 

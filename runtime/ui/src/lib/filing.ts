@@ -42,6 +42,15 @@ export function changes(before: Values, after: Values) {
   return { plan: differing(old.plan, now.plan), report: differing(old.report, now.report), ...remarks };
 }
 
+/** A draft as it is put, which replaces it: what was typed anew, upon all that the form does not ask for or merely showed. */
+export function whole(draft: Content | undefined, form: FormData) {
+  const before = shown(draft);
+  const { plan, report } = changes(before, typed(form, before));
+  // Null would leave those that are there.
+  const remarks = filing(form).remarks ?? "";
+  return { plan: { ...draft?.plan, ...plan }, report: { ...draft?.report, ...report }, remarks };
+}
+
 /** What was typed, upon what somebody else wrote meanwhile; and what they wrote where both changed the same. */
 export function rebased(before: Values, mine: Values, theirs: Values) {
   const names = Object.keys(before) as FieldName[];

@@ -5,7 +5,13 @@ import { linear, linePath, ticks } from "./scale";
 test("an axis has round values, and not too many", () => {
   expect(ticks(0, 37_000, 4, [5_000, 10_000, 20_000])).toEqual([0, 10_000, 20_000, 30_000]);
   expect(ticks(130, 480, 5, [50, 100])).toEqual([200, 300, 400]);
-  expect(ticks(0, 1_000, 2, [1, 10])).toHaveLength(101);
+});
+
+test("an axis has not too many values, however far apart its ends are", () => {
+  expect(ticks(0, 1_000, 3, [1, 10])).toEqual([0, 640]);
+  const [first, last] = [Date.UTC(1970, 0, 1), Date.UTC(9999, 11, 31)];
+  expect(ticks(first, last, 12, [60_000, 720 * 60_000]).length).toBeLessThanOrEqual(12);
+  expect(ticks(-1, 1, 0, [1])).toEqual([0]);
 });
 
 test("values are mapped linearly, also upside down", () => {

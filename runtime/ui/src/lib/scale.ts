@@ -1,9 +1,10 @@
 /** Axes: where a value lies, and which round values are worth a line. */
 
-/** The multiples of the first step that needs at most `limit` of them, from `min` to `max`. */
+/** The multiples of the first step that needs at most `limit` of them, from `min` to `max`. Larger ones double the last. */
 export function ticks(min: number, max: number, limit: number, steps: readonly number[]): number[] {
   const count = (step: number) => Math.floor(max / step) - Math.ceil(min / step) + 1;
-  const step = steps.find((step) => count(step) <= limit) ?? steps.at(-1) ?? 1;
+  let step = steps.find((step) => count(step) <= limit) ?? steps.at(-1) ?? 1;
+  while (count(step) > Math.max(1, limit)) step *= 2;
   const first = Math.ceil(min / step) * step;
   return Array.from({ length: Math.max(0, count(step)) }, (_, index) => first + index * step);
 }

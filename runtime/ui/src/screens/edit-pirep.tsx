@@ -14,6 +14,7 @@ import { changes, type FieldName, rebased, shown, typed, type Values } from "../
 import { orDash } from "../lib/format";
 import { useMe } from "../lib/use-me";
 import { usePageTitle } from "../lib/use-page-title";
+import { useSelfReview } from "../lib/use-self-review";
 import { FilePirep } from "./file-pirep";
 
 /** Its pilot goes on with a draft; anything else is changed as far as it may be. */
@@ -37,7 +38,8 @@ function ChangePirep({ pirep, me }: { pirep: Pirep; me: Me }) {
   const change = useChange(pirep);
   const { base, values, clashes } = change.based;
   const own = isOwn(pirep, me);
-  const measured = own && pirep.source.kind === "Acars";
+  const selfReview = useSelfReview(pirep, me);
+  const measured = own && !selfReview && pirep.source.kind === "Acars";
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     change.mutate(new FormData(event.currentTarget));
@@ -49,7 +51,7 @@ function ChangePirep({ pirep, me }: { pirep: Pirep; me: Me }) {
     return theirs === undefined ? failure?.field(pointer) : `Somebody else wrote: ${orDash(theirs)}`;
   };
   const back = { to: "/pireps/$id", params: { id: pirep.id } } as const;
-  if (!allowed(pirep, me).includes("edit")) {
+  if (!allowed(pirep, me, selfReview).includes("edit")) {
     return (
       <Empty title="This report is not yours to change now">
         <Link {...back} className="text-accent underline underline-offset-4">

@@ -7,7 +7,7 @@ import type { Pirep } from "../api/types";
 import { Button } from "../components/button";
 import { FlightFields } from "../components/flight-fields";
 import { FailureNotice } from "../components/notice";
-import { filing, shown } from "../lib/filing";
+import { shown, whole } from "../lib/filing";
 import { useMe } from "../lib/use-me";
 import { usePageTitle } from "../lib/use-page-title";
 import { uuid } from "../lib/uuid";
@@ -55,9 +55,7 @@ function useFiling(id: string, draft: Pirep | undefined) {
   return useMutation({
     mutationFn: async ({ form, submit }: { form: FormData; submit: boolean }) => {
       const path = { id };
-      const typed = filing(form);
-      // What the form does not ask for stays as it was.
-      const body = { intent: "draft" as const, ...typed, plan: { ...draft?.plan, ...typed.plan } };
+      const body = { intent: "draft" as const, ...whole(draft, form) };
       const written = await answer(api.PUT("/api/v1/pireps/{id}", { params: { path }, body }));
       if (!submit) return written;
       const header = { "Idempotency-Key": `submit-${id}-${written.version}` };

@@ -14,6 +14,7 @@ import { isOwn } from "../lib/actions";
 import { dateTime, orDash } from "../lib/format";
 import { isStaff, useMe } from "../lib/use-me";
 import { usePageTitle } from "../lib/use-page-title";
+import { useSelfReview } from "../lib/use-self-review";
 
 export function PirepPage({ id }: { id: string }) {
   const me = useMe();
@@ -83,7 +84,8 @@ function FlightStrip({ pirep }: { pirep: Pirep }) {
 /** Where the flight stands: what is remarkable, what was asked, the verdict. */
 function Standing({ pirep, me }: { pirep: Pirep; me: Me }) {
   const own = isOwn(pirep, me);
-  const awaitsOthers = own && isStaff(me) && pirep.state === "Submitted" && pirep.awaits !== "pilot";
+  const decides = useSelfReview(pirep, me) || !isStaff(me);
+  const awaitsOthers = own && !decides && pirep.state === "Submitted" && pirep.awaits !== "pilot";
   return (
     <>
       {pirep.warnings.length > 0 && (
