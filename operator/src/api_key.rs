@@ -243,6 +243,9 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             match waits {
                 Some(Wait::Registration) => waiting("the runtime does not know it yet"),
                 Some(Wait::Tenant(why) | Wait::Refusal(why)) => waiting(why),
+                Some(Wait::End(why)) => format!(
+                    "the key in the Secret works, to its end before, until its runtime is told of another one: {why}"
+                ),
                 Some(Wait::Room(until)) => waiting(&format!(
                     "{MOST_REPLACED} keys before it are still remembered, the first until {until:.0}"
                 )),

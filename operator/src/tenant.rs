@@ -251,7 +251,7 @@ async fn deploy(
         // Pods of another image run on, and who is led to them is declared anew all the same.
         apply::apply(name, set.around_pods(), ctx).await?;
         exposure = expose::expose(set.route.as_ref(), ctx).await?;
-        apply::prune(plan, &set, is_migrated, ctx).await?;
+        apply::prune_around_pods(plan, &set, is_migrated, ctx).await?;
     }
     if let Some(migrated) = schema {
         let job = ctx.caches.live(&set.migration);

@@ -48,6 +48,8 @@ pub enum Wait {
     Tenant(String),
     /// The runtime does not register it; why.
     Refusal(String),
+    /// The runtime is not told of the end that is declared now, and keeps to the one before; why.
+    End(String),
     /// So many keys were replaced that no other is made before then.
     Room(Timestamp),
 }
@@ -120,7 +122,19 @@ fn unregistered(owner: &ApiKey, ring: &KeyRing, ctx: &Context) -> Option<Issue> 
     }
 }
 
+/// Why the key's runtime is not told anything at present, if it is not.
+fn why_held(owner: &ApiKey, ctx: &Context) -> Option<String> {
+    let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
+    tenant.and_then(|tenant| held(&tenant))
+}
+
 fn waits(owner: &ApiKey, admitted: &Admitted, ring: &KeyRing, ctx: &Context) -> Option<Wait> {
+    let is_new = |end| matches!(admitted.key.end, KeyEnd::At(declared) if declared != end);
+    if is_new(ring.current.expires_at)
+        && let Some(why) = why_held(owner, ctx)
+    {
+        return Some(Wait::End(why));
+    }
     let Some(next) = &ring.next else {
         return room_at(ring, &admitted.key, ctx.clock.now()).map(Wait::Room);
     };
@@ -143,8 +157,7 @@ fn revoked(owner: &ApiKey, ring: Option<KeyRing>, ctx: &Context) -> Issue {
         // Nothing takes a revocation back.
         Standing::NotAsked | Standing::Silent if was_said => Issue::Ended(ring, Reason::Revoked),
         Standing::Works | Standing::NotAsked | Standing::Silent => {
-            let tenant = ctx.caches.tenant(&owner.spec.tenant_ref.name);
-            Issue::Revoking(ring, tenant.and_then(|tenant| held(&tenant)))
+            Issue::Revoking(ring, why_held(owner, ctx))
         }
     }
 }
@@ -160,6 +173,7 @@ async fn kept(
     ctx: &Context,
 ) -> Result<KeyRing, kube::Error> {
     if let KeyEnd::At(end) = admitted.key.end
+        && why_held(owner, ctx).is_none()
         && found.end_at(end)
     {
         store(owner, &mut found, ctx).await?;

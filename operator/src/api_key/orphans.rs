@@ -50,7 +50,7 @@ async fn remove_orphan(ring: &Secret, ctx: &Context) -> Result<(), kube::Error> 
     tracing::info!(
         namespace,
         api_key = name,
-        "the ApiKey is gone; its keys are ended"
+        "the ApiKey is gone; its keys end once the runtime is told"
     );
     Ok(())
 }

@@ -25,8 +25,15 @@ const LONGEST_NAME: usize = 63;
 const NO_DATABASE: &str = "3D000";
 /// SQLSTATE `object_not_in_prerequisite_state`: it takes no connections yet.
 const NOT_YET_OPEN: &str = "55000";
-/// SQLSTATE `duplicate_database`, and `unique_violation` if both were made at the same moment.
-const IS_THERE: [&str; 2] = ["42P04", "23505"];
+/// SQLSTATEs of who makes a database at the same moment as another: `duplicate_database`, `unique_violation`, and
+/// `internal_error` ("tuple concurrently updated").
+const DONE_BY_ANOTHER: [&str; 3] = ["42P04", "23505", "XX000"];
+/// As many tenants as are worked on at once find that there is none.
+const WHILE_OTHERS_MAKE_IT: [Duration; 3] = [
+    Duration::ZERO,
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+];
 /// Whom the system trusts, in the images of operator and runtime as on Debian.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -183,20 +190,21 @@ impl Postgres {
     /// Makes the operator's own database if it is not there, or was not done when an operator ended.
     async fn connect_to_own(&self) -> Result<PgConnection, ProvisionError> {
         let options = self.options.clone().database(&self.own);
-        let refused = match self.connect_with(&options).await? {
-            Err(sqlx::Error::Database(refused)) => refused,
-            connected => {
-                return connected.map_err(|cause| ProvisionError::unreachable(&self.server, cause));
+        let mut patience = WHILE_OTHERS_MAKE_IT.iter();
+        loop {
+            let cause = match self.connect_with(&options).await? {
+                Ok(connection) => return Ok(connection),
+                Err(cause) => cause,
+            };
+            let code = cause.as_database_error().and_then(|it| it.code());
+            match (code.as_deref(), patience.next()) {
+                (Some(code @ (NO_DATABASE | NOT_YET_OPEN)), Some(pause)) => {
+                    self.make_own(code == NO_DATABASE).await?;
+                    tokio::time::sleep(*pause).await;
+                }
+                _ => return Err(ProvisionError::unreachable(&self.server, cause)),
             }
-        };
-        match refused.code().as_deref() {
-            Some(NO_DATABASE) => self.make_own(true).await?,
-            Some(NOT_YET_OPEN) => self.make_own(false).await?,
-            _ => return Err(ProvisionError::unreachable(&self.server, refused)),
         }
-        self.connect_with(&options)
-            .await?
-            .map_err(|cause| ProvisionError::unreachable(&self.server, cause))
     }
 
     async fn make_own(&self, is_new: bool) -> Result<(), ProvisionError> {
@@ -208,18 +216,13 @@ impl Postgres {
         );
         for sql in is_new.then_some(create).into_iter().chain([secure]) {
             self.leadership.require();
-            match sqlx::raw_sql(AssertSqlSafe(sql))
+            let made = sqlx::raw_sql(AssertSqlSafe(sql))
                 .execute(&mut connection)
-                .await
+                .await;
+            if let Err(cause) = made
+                && !is_done_by_another(&cause)
             {
-                Err(sqlx::Error::Database(refused))
-                    if refused
-                        .code()
-                        .is_some_and(|code| IS_THERE.contains(&&*code)) => {}
-                done => {
-                    let action = format!("make database `{}`", self.own);
-                    done.map_err(|cause| self.refused(&action, cause))?;
-                }
+                return Err(self.refused(&format!("make database `{}`", self.own), cause));
             }
         }
         self.close(connection).await;
@@ -260,6 +263,11 @@ impl Postgres {
             cause => ProvisionError::refused(&self.server, action, cause),
         }
     }
+}
+
+fn is_done_by_another(cause: &sqlx::Error) -> bool {
+    let code = cause.as_database_error().and_then(|it| it.code());
+    code.is_some_and(|code| DONE_BY_ANOTHER.contains(&&*code))
 }
 
 struct Session<'a> {

@@ -34,6 +34,9 @@ const BOUND_WITHIN_MS: [u64; 5] = [100, 100, 200, 400, 800];
 /// A failed migration is tried again after this long.
 const MIGRATION_RETRY: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
+/// The one kind that says which image runs.
+const DEPLOYMENT: &str = "Deployment";
+
 /// A resource set in the order in which it is applied.
 pub struct Applicable {
     pub foundation: Vec<Wanted>,
@@ -62,7 +65,7 @@ impl Applicable {
     /// Of the workloads, what does not say which image runs.
     pub fn around_pods(&self) -> impl Iterator<Item = &Wanted> {
         let workloads = self.workloads.iter();
-        workloads.filter(|it| it.resource.kind != "Deployment")
+        workloads.filter(|it| it.resource.kind != DEPLOYMENT)
     }
 
     /// All but the migration, which is there for a while only.
@@ -361,6 +364,21 @@ pub async fn prune(
     ctx: &Context,
 ) -> Result<(), Error> {
     for (resource, object) in unwanted(plan, wanted, is_migrated, ctx) {
+        ctx.writer.delete(&resource, &object).await?;
+    }
+    Ok(())
+}
+
+/// The same, but for the pods: those of another image need each other until all are replaced.
+#[tracing::instrument(name = "prune", level = "debug", skip_all)]
+pub async fn prune_around_pods(
+    plan: &Plan,
+    wanted: &Applicable,
+    is_migrated: bool,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let unwanted = unwanted(plan, wanted, is_migrated, ctx).into_iter();
+    for (resource, object) in unwanted.filter(|(resource, _)| resource.kind != DEPLOYMENT) {
         ctx.writer.delete(&resource, &object).await?;
     }
     Ok(())

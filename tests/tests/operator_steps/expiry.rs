@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use albatross_crds::ApiKey;
-use albatross_crds::conditions::{ConditionType, is_true};
+use albatross_crds::conditions::{ConditionType, find, is_true};
 use albatross_operator::context::system::{Clock, SystemClock};
 use albatross_tests::chart::NAMESPACE;
 use albatross_tests::platform::{CLIENTS, Operator, Platform};
@@ -120,6 +120,23 @@ async fn an_end_that_is_moved_is_that_of_the_key_that_works() {
     platform.declare_key("moved", TENANT, spec).await;
     platform.key_comes_to("moved", "True", "Available").await;
     let published = platform.client_secret("moved").await;
+    // Whoever is not told keeps to what was told.
+    platform.change(TENANT, json!({"suspend": true})).await;
+    platform
+        .comes_to(TENANT, "Suspended", "True", "Suspended")
+        .await;
+    let spec = json!({"expiresAt": end(-1).to_string()});
+    change(&platform, "moved", spec).await;
+    until("it is said that the key works", async || {
+        let key = platform.api_keys().get("moved").await.unwrap();
+        let conditions = &key.status.as_ref().unwrap().conditions;
+        let ready = find(conditions, ConditionType::Ready).unwrap();
+        ready.message.contains("told of another one") && ready.status == "True"
+    })
+    .await;
+    assert_eq!(platform.runtimes.of(TENANT).live_keys().len(), 1);
+    platform.change(TENANT, json!({"suspend": false})).await;
+    platform.key_comes_to("moved", "False", "Expired").await;
     ends(end(1)).await;
     let sooner = platform.key_comes_to("moved", "True", "Available").await;
     assert!(sooner.status.unwrap().expires_at.unwrap().0 < first);

@@ -140,7 +140,6 @@ async fn refused_by_postgres(own: &Credentials, neighbour: &Credentials) {
     }
 }
 
-/// The server's own code; none where it did not refuse.
 /// Whoever knows the neighbour's number, which its database is called by, holds the lock that the operator takes for it.
 async fn stands_in_nobodys_way(platform: &Platform, own: &Credentials, neighbour: &str) {
     let mut everybodys: Url = own["DATABASE_URL"].parse().unwrap();
@@ -173,6 +172,7 @@ async fn stands_in_nobodys_way(platform: &Platform, own: &Credentials, neighbour
     platform.ready(neighbour).await;
 }
 
+/// The server's own code; none where it did not refuse.
 fn code(error: Option<sqlx::Error>) -> String {
     match error {
         Some(sqlx::Error::Database(error)) => error.code().unwrap_or_default().into_owned(),

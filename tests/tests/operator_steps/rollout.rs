@@ -4,6 +4,7 @@ use albatross_crds::Tenant;
 use albatross_tests::platform::{Migration, Operator, Platform, condition};
 use albatross_tests::wait::until;
 use futures::future::join_all;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
@@ -25,7 +26,8 @@ async fn fleet() -> Platform {
         config["rollout"] = json!({"maxConcurrent": 1, "canarySelector": canaries});
     });
     let operator = platform.operator().await;
-    platform.airline("canary", json!({})).await;
+    let worker = json!({"worker": {"replicas": 1}});
+    platform.airline("canary", worker).await;
     join_all(OTHERS.map(|tenant| platform.airline(tenant, json!({})))).await;
     let label = json!({"metadata": {"labels": {"stage": "canary"}}});
     let (how, patch) = (PatchParams::default(), Patch::Merge(&label));
@@ -98,7 +100,7 @@ async fn what_names_no_image_goes_on(platform: &Platform, tenant: &str) {
         ),
         (json!([]), json!({"none": {}, "ingress": null}), false),
     ] {
-        let change = json!({"owners": owners, "exposure": exposure});
+        let change = json!({"owners": owners, "exposure": exposure, "worker": {"replicas": 0}});
         platform.change(tenant, change).await;
         until(&format!("owners are {owners}"), async || {
             let owned = bindings.get_opt("owners").await.unwrap().is_some();
@@ -110,6 +112,9 @@ async fn what_names_no_image_goes_on(platform: &Platform, tenant: &str) {
         let ready = condition(&found, "Ready").unwrap();
         assert_eq!(ready.reason, "MigrationFailed");
     }
+    // Pods of the image before count on their worker.
+    let pods: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
+    assert!(pods.get_opt("worker").await.unwrap().is_some());
     assert!(image(platform, tenant).await.ends_with(":0.1.0"));
 }
 
@@ -159,6 +164,11 @@ async fn a_failed_canary_stops_the_rollout_until_it_is_ready_and_others_follow_o
 
     mend(&platform, "canary").await;
     runs(&platform, "canary", "0.2.0").await;
+    let pods: Api<Deployment> = Api::namespaced(platform.client.clone(), "albatross-canary");
+    until("no worker is left", async || {
+        pods.get_opt("worker").await.unwrap().is_none()
+    })
+    .await;
     let mut going = Vec::new();
     until("one of the others goes", async || {
         let records = join_all(OTHERS.map(|tenant| platform.record(tenant))).await;

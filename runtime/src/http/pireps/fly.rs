@@ -130,7 +130,7 @@ async fn room_to_end(
         return Ok(None);
     }
     let extent = airline.tracks.extent(flight.id).await?;
-    Ok(Some(room::take(airline, extent).await?))
+    Ok(Some(room::take_to_end(airline, extent).await?))
 }
 
 /// Pause a flight

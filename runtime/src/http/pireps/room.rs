@@ -14,6 +14,12 @@ static TRACKS: Room = Room::new(
     MAX_SAMPLES * POSITION_BYTES,
 );
 
+/// The same of those that a flight's end is read off. Nobody slow holds any of it, nor waits before whom they keep waiting.
+static ENDINGS: Room = Room::new(
+    2 * MAX_SAMPLES * POSITION_BYTES,
+    MAX_SAMPLES * POSITION_BYTES,
+);
+
 /// What a track of that extent takes, in bytes.
 pub fn size(extent: Extent) -> usize {
     let positions = usize::try_from(extent.count).unwrap_or(usize::MAX);
@@ -24,4 +30,12 @@ pub fn size(extent: Extent) -> usize {
 /// `Busy` when there is none in time.
 pub async fn take(airline: &Airline, extent: Extent) -> Result<Taken, ServiceError> {
     TRACKS.take(airline.id(), size(extent)).await
+}
+
+/// The same to end the flight by it.
+///
+/// # Errors
+/// `Busy` when there is none in time.
+pub async fn take_to_end(airline: &Airline, extent: Extent) -> Result<Taken, ServiceError> {
+    ENDINGS.take(airline.id(), size(extent)).await
 }
