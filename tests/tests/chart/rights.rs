@@ -115,7 +115,6 @@ get,list,watch,create,patch rolebindings.rbac.authorization.k8s.io ()
 get,list,watch,create,patch,delete namespaces ()
 get,list,watch,patch tenants.albatross.aero,apikeys.albatross.aero ()
 patch tenants/status.albatross.aero,apikeys/status.albatross.aero ()
-update tenants/finalizers.albatross.aero,apikeys/finalizers.albatross.aero ()
 ";
 
 /// What it may do besides in a tenant's namespace, once it has bound itself there.
@@ -127,14 +126,14 @@ get,create,patch,delete httproutes.gateway.networking.k8s.io ()
 get,create,patch,delete ingresses.networking.k8s.io,networkpolicies.networking.k8s.io ()
 get,create,patch,delete jobs.batch ()
 get,create,patch,delete poddisruptionbudgets.policy ()
-get,create,update,patch,delete limitranges,resourcequotas,secrets,serviceaccounts,services ()
+get,create,patch,delete limitranges,resourcequotas,secrets,serviceaccounts,services ()
 get,list pods ()
 ";
 
 /// The same in a namespace of somebody's ApiKeys.
 pub const CLIENT_RIGHTS: &str = "
 delete rolebindings.rbac.authorization.k8s.io (albatross-operator)
-get,create,update,patch,delete secrets ()
+get,create,patch,delete secrets ()
 ";
 
 /// Every verb that a user could have.
