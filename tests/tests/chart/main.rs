@@ -132,7 +132,7 @@ async fn the_api_server_knows_of_no_right_of_the_operator_besides_these() {
     assert_eq!(found.join("\n"), RIGHTS.trim());
     let own = rights(&operator, NAMESPACE).await;
     found.extend([
-        "get,create,update,patch leases.coordination.k8s.io ()".to_owned(),
+        "get,create,update leases.coordination.k8s.io ()".to_owned(),
         "get,list,watch,create,update,patch,delete secrets ()".to_owned(),
     ]);
     found.sort();
@@ -178,8 +178,8 @@ async fn in_a_tenants_namespace_the_operator_gives_itself_what_it_needs_there() 
         .await
         .unwrap();
     let needs: Vec<String> = [
+        "create secrets",
         "patch secrets",
-        "update secrets",
         "delete secrets",
         "patch services",
         "patch serviceaccounts",

@@ -1,6 +1,6 @@
 //! An autoscaler decides the number of pods, and nothing that the operator does takes it back.
 
-use albatross_tests::platform::Platform;
+use albatross_tests::platform::{Platform, condition};
 use albatross_tests::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -137,6 +137,16 @@ async fn an_autoscaler_of_somebody_elses_is_left_alone_but_for_hibernation() {
     assert_eq!(scaled.replicas().await, 1);
     scaled.scale(3).await;
     scaled.is_rolled_out_with("80Mi", 3).await;
+
+    scaled.scale(0).await;
+    until("it is told who wants no pod", async || {
+        let tenant = platform.tenant("elastic").await.unwrap();
+        let ready = condition(&tenant, "Ready").unwrap();
+        ready.status == "Unknown" && ready.message.contains("spec.api.autoscaling")
+    })
+    .await;
+    scaled.scale(1).await;
+    platform.ready("elastic").await;
     platform.remove("elastic").await;
     operator.stop().await;
 }
