@@ -10,7 +10,7 @@ use crate::application::admin_setup::AdminSetup;
 use crate::application::api_keys::ApiKeys;
 use crate::application::auth::Auth;
 use crate::application::auth::accounts::Accounts;
-use crate::application::auth::keys::{self, KeyCheck};
+use crate::application::auth::keys::KeyCheck;
 use crate::application::bidding::Bidding;
 use crate::application::catalogue::Catalogue;
 use crate::application::catalogue::lists::Lists;
@@ -40,6 +40,7 @@ use crate::application::views::TenantView;
 use crate::domain::catalogue::{Aircraft, ScheduledFlight};
 use crate::domain::ids::TenantId;
 use crate::domain::pirep::PirepState;
+use crate::domain::user::GRACE;
 use crate::ports::read_model::{Filter, Value};
 use crate::ports::supervisor::Supervisor;
 
@@ -230,7 +231,7 @@ impl Airline {
     /// Removes credentials that have expired and serve no flight any more; returns how many.
     pub async fn sweep(&self) -> Result<u64, ServiceError> {
         let now = self.shared.now();
-        let horizon = now.saturating_sub(keys::GRACE).unwrap_or(now);
+        let horizon = now.saturating_sub(GRACE).unwrap_or(now);
         Ok(self.shared.credentials.sweep(horizon).await?)
     }
 }

@@ -346,3 +346,41 @@ async fn slow_readers_take_no_more_than_two_tracks_each() {
     assert_eq!(again.status, 200, "{again:?}");
     drop(also);
 }
+
+#[tokio::test]
+async fn slow_readers_keep_no_pilot_from_submitting() {
+    let stack = Stack::new().await;
+    let admin = stack.tenant_admin().await;
+    let pilot = stack.pilot("amelia").await;
+    let read = format!("/api/v1/pireps/{}", Uuid::new_v4());
+    let put = Call::new("PUT", &read).by(&pilot);
+    let filed = stack.ask(put.json(whole(25_200, 1))).await;
+    assert_eq!(filed.status, 201, "{filed:?}");
+    let flown = stack.flight(&pilot).await;
+    for batch in 0..96 {
+        let positions: Vec<Value> = (batch * 500..(batch + 1) * 500).map(position).collect();
+        let batch = json!({"batchId": Uuid::new_v4(), "positions": positions});
+        let send = Call::new("POST", &format!("{flown}/positions")).by(&pilot);
+        let sent = stack.ask(send.json(batch)).await;
+        assert_eq!(sent.status, 200, "{sent:?}");
+    }
+
+    let mut slow = Vec::new();
+    for name in ["bessie", "charles", "didier", "erich", "frances"] {
+        let reviewer = stack.reviewer(name, &admin).await;
+        for _ in 0..2 {
+            let track = Call::get(&format!("{read}/track")).by(&reviewer);
+            slow.push(track.respond(&stack.public).await);
+        }
+    }
+    let statuses: Vec<_> = slow.iter().map(|it| it.status().as_u16()).collect();
+    assert_eq!(statuses, [200; 10], "so many are read at once");
+
+    tokio::time::pause();
+    let track = Call::get(&format!("{flown}/track")).by(&pilot);
+    let busy = stack.ask(track).await;
+    assert_eq!(busy.problem(), "unavailable", "{busy:?}");
+    let submit = Call::new("POST", &format!("{flown}/submit")).by(&pilot);
+    let submitted = stack.ask(submit.named().json(json!({}))).await;
+    assert_eq!(submitted.status, 200, "{submitted:?}");
+}

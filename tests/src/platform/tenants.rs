@@ -162,6 +162,17 @@ impl Platform {
         created.unwrap_or_else(|error| panic!("ApiKey {name} is refused: {error}"))
     }
 
+    /// Changes members of an ApiKey's spec.
+    ///
+    /// # Panics
+    /// When the API server refuses it.
+    pub async fn change_key(&self, name: &str, change: Value) {
+        let patch = Patch::Merge(json!({ "spec": change }));
+        let api = self.api_keys();
+        let changed = api.patch(name, &PatchParams::default(), &patch).await;
+        changed.expect("the change is accepted");
+    }
+
     /// Waits until an ApiKey's Ready condition says this.
     ///
     /// # Panics

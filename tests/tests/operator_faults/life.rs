@@ -107,11 +107,8 @@ impl Life<'_> {
         self.world.journal.enter(self.name, "rotate");
         let platform = &self.world.platform;
         let before = platform.client_secret(&self.key).await;
-        let rotation = json!({"spec": {"rotation": {"trigger": "now", "overlap": "2h"}}});
-        let (parameters, rotation) = (PatchParams::default(), Patch::Merge(&rotation));
-        let keys = platform.api_keys();
-        let changed = keys.patch(&self.key, &parameters, &rotation).await;
-        changed.unwrap();
+        let rotation = json!({"rotation": {"trigger": "now", "overlap": "2h"}});
+        platform.change_key(&self.key, rotation).await;
         self.is_well(Some(&before["keyId"])).await;
         let after = platform.client_secret(&self.key).await;
         assert_eq!(after.get("previousKey"), before.get("key"), "{}", self.name);

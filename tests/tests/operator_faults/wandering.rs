@@ -3,7 +3,6 @@
 use albatross_tests::faults::Fault;
 use albatross_tests::wait::until_in;
 use futures::future::join_all;
-use kube::api::{Patch, PatchParams};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -222,10 +221,7 @@ impl Life<'_> {
 
     async fn trigger(&self, step: usize) {
         let rotation = json!({"trigger": format!("step {step}"), "overlap": "2h"});
-        let rotation = json!({"spec": {"rotation": rotation}});
-        let (parameters, rotation) = (PatchParams::default(), Patch::Merge(&rotation));
-        let keys = self.world.platform.api_keys();
-        let changed = keys.patch(&self.key, &parameters, &rotation).await;
-        changed.unwrap();
+        let change = json!({ "rotation": rotation });
+        self.world.platform.change_key(&self.key, change).await;
     }
 }

@@ -155,6 +155,11 @@ impl World {
         .await;
     }
 
+    /// The way to the API server on which calls go wrong.
+    pub fn gate(&self) -> String {
+        self.kubernetes.url()
+    }
+
     /// Whether a condition says this of the tenant as it is declared now.
     pub fn says(&self, tenant: &str, kind: &str, status: &str, reason: &str) -> bool {
         let tenant = self.tenants.get(&ObjectRef::new(tenant));
@@ -180,8 +185,8 @@ impl World {
     }
 
     async fn keep_alive(&self, dying: &mut UnboundedReceiver<()>) {
-        let gate = self.kubernetes.url();
         loop {
+            let gate = self.gate();
             let mut operator = self.platform.start("operator", Some(&gate)).await;
             tokio::select! {
                 _ = dying.recv() => operator.process.kill(),

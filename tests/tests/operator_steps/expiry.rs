@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const TENANT: &str = "ending";
 const KEYS: [&str; 2] = ["by-length", "by-date"];
@@ -87,15 +87,6 @@ async fn a_key_ends_when_its_time_has_come_and_stays_so() {
     operator.stop().await;
 }
 
-async fn change(platform: &Platform, key: &str, spec: Value) {
-    let (how, patch) = (
-        PatchParams::default(),
-        Patch::Merge(json!({ "spec": spec })),
-    );
-    let changed = platform.api_keys().patch(key, &how, &patch).await;
-    changed.unwrap();
-}
-
 #[tokio::test]
 async fn an_end_that_is_moved_is_that_of_the_key_that_works() {
     let platform = Platform::new().await;
@@ -108,7 +99,7 @@ async fn an_end_that_is_moved_is_that_of_the_key_that_works() {
     };
     let ends = async |end: Timestamp| {
         let spec = json!({"expiresAt": end.to_string()});
-        change(&platform, "moved", spec).await;
+        platform.change_key("moved", spec).await;
         until(&format!("the key is known to end at {end}"), async || {
             let keys = platform.runtimes.of(TENANT).keys;
             keys.len() == 1 && keys.values().all(|key| key.expires_at == end)
@@ -126,7 +117,7 @@ async fn an_end_that_is_moved_is_that_of_the_key_that_works() {
         .comes_to(TENANT, "Suspended", "True", "Suspended")
         .await;
     let spec = json!({"expiresAt": end(-1).to_string()});
-    change(&platform, "moved", spec).await;
+    platform.change_key("moved", spec).await;
     until("it is said that the key works", async || {
         let key = platform.api_keys().get("moved").await.unwrap();
         let conditions = &key.status.as_ref().unwrap().conditions;

@@ -30,13 +30,6 @@ fn secrets(platform: &Platform, namespace: &str) -> Api<Secret> {
     Api::namespaced(platform.client.clone(), namespace)
 }
 
-async fn change(platform: &Platform, key: &str, change: Value) {
-    let change = json!({ "spec": change });
-    let (parameters, change) = (PatchParams::default(), Patch::Merge(&change));
-    let changed = platform.api_keys().patch(key, &parameters, &change).await;
-    changed.unwrap();
-}
-
 #[tokio::test]
 async fn keys_that_cannot_be_read_are_told_and_never_made_anew_by_themselves() {
     let platform = Platform::new().await;
@@ -95,7 +88,7 @@ async fn keys_that_cannot_be_read_are_told_and_never_made_anew_by_themselves() {
     assert_ne!(another["keyId"], published["keyId"]);
     assert!(!is_live(1));
 
-    change(&platform, "ended", json!({"revoked": true})).await;
+    platform.change_key("ended", json!({"revoked": true})).await;
     platform.key_comes_to("ended", "False", "Revoked").await;
     assert!(!is_live(2));
 
@@ -240,7 +233,7 @@ async fn a_secret_that_somebody_makes_just_before_the_operator_writes_is_left_al
             platform.key_comes_to(key, "True", "Available").await;
             gate.stranger.store(true, Ordering::SeqCst);
             let trigger = json!({"rotation": {"overlap": "1h", "trigger": "second"}});
-            change(&platform, key, trigger).await;
+            platform.change_key(key, trigger).await;
         }
         platform
             .key_comes_to(key, "False", "SecretNameConflict")

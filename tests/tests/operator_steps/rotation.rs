@@ -38,10 +38,7 @@ impl Turning {
     }
 
     async fn change(&self, spec: Value) {
-        let patch = Patch::Merge(json!({ "spec": spec }));
-        let api = self.platform.api_keys();
-        let changed = api.patch(KEY, &PatchParams::default(), &patch).await;
-        changed.unwrap();
+        self.platform.change_key(KEY, spec).await;
     }
 
     async fn status(&self) -> ApiKeyStatus {

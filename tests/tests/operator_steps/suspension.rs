@@ -4,7 +4,7 @@ use albatross_tests::platform::{CLIENTS, Platform, condition};
 use albatross_tests::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::DeleteParams;
 use serde_json::json;
 
 #[tokio::test]
@@ -106,11 +106,9 @@ async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
     platform
         .comes_to("paused", "Suspended", "True", "Suspended")
         .await;
-    let revoke = Patch::Merge(json!({"spec": {"revoked": true}}));
+    let revoked = json!({"revoked": true});
+    platform.change_key("revoked", revoked).await;
     let keys = platform.api_keys();
-    keys.patch("revoked", &PatchParams::default(), &revoke)
-        .await
-        .unwrap();
     let deleted = keys.delete("deleted", &DeleteParams::default()).await;
     deleted.unwrap();
     let revoked = platform.key_comes_to("revoked", "Unknown", "Revoked").await;

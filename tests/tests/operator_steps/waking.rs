@@ -8,7 +8,6 @@ use albatross_tests::wait::until;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::runtime::tell;
@@ -77,10 +76,7 @@ async fn a_pod_that_wakes_is_not_ready_before_it_knows_what_was_declared_meanwhi
     platform
         .comes_to("woken", "Ready", "True", "Hibernated")
         .await;
-    let revoked = Patch::Merge(json!({"spec": {"revoked": true}}));
-    let keys = platform.api_keys();
-    let changed = keys.patch(key, &PatchParams::default(), &revoked).await;
-    changed.unwrap();
+    platform.change_key(key, json!({"revoked": true})).await;
     until("the next pod must know of it", async || {
         woken.named().await > runtime.number
     })

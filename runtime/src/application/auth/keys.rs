@@ -18,8 +18,7 @@ use crate::application::shared::Shared;
 use crate::domain::actor::{KeyUse, Person, RecordedActor};
 use crate::domain::ids::{KeyId, UserId};
 use crate::domain::roles::{Role, Roles, Scopes};
-pub use crate::domain::user::GRACE;
-use crate::domain::user::UserStatus;
+use crate::domain::user::{GRACE, UserStatus};
 use crate::ports::credentials::{Credential, CredentialKind};
 
 /// Backstop when an invalidation was lost.
