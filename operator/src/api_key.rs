@@ -132,8 +132,8 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<(&'static str, Duration), Er
         | Issue::Revoking(..)
         | Issue::Lost(_)
         | Issue::Conflict(_) => WAITING,
-        Issue::Ended(Some(ring), _) if ring.next.is_some() => WAITING,
-        Issue::Ended(..) => STEADY,
+        Issue::Expired(ring, _) if ring.next.is_some() => WAITING,
+        Issue::Expired(..) | Issue::Revoked(_) => STEADY,
         Issue::Published(_, Some(_)) => WAITING,
         Issue::Published(ring, None) => {
             let previous = ring.previous(now).map(|key| key.expires_at);
@@ -161,7 +161,9 @@ fn outcome(issued: &Issue, key: &ValidatedApiKey, report: &Report<'_>) -> &'stat
     let goes_on = every.is_some() && matches!(key.end, KeyEnd::After(_));
     match issued {
         Issue::Published(_, Some(Wait::Refusal(_))) => "refused",
-        Issue::Ended(_, Reason::Expired) if goes_on => "refused",
+        Issue::Expired(_, Some(Wait::Tenant(_))) => "waiting",
+        Issue::Expired(_, Some(Wait::Refusal(_))) => "refused",
+        Issue::Expired(..) if goes_on => "refused",
         _ => report.outcome(),
     }
 }
@@ -207,12 +209,16 @@ fn report_of_held(why: &str) -> Report<'static> {
     Report {
         ready: ConditionStatus::Unknown,
         reason: Reason::WaitingForTenant,
-        message: format!("the key works until its runtime is told of its end: {why}"),
+        message: until_told(why),
         stalled: false,
         pending: false,
         ring: None,
         next_rotation_at: None,
     }
+}
+
+fn until_told(why: &str) -> String {
+    format!("the key works until its runtime is told of its end: {why}")
 }
 
 fn report_of_issue(issued: &Issue) -> Report<'_> {
@@ -253,20 +259,34 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
             },
             Some(ring),
         ),
-        Issue::Revoking(ring, held) => (
+        Issue::Revoking(ring, Some(why)) => (
             ConditionStatus::Unknown,
-            Reason::Revoked,
-            match held {
-                Some(why) => format!("the key works until its runtime is told of its end: {why}"),
-                None => "waiting for the runtime to know that the key is revoked".to_owned(),
-            },
+            Reason::WaitingForTenant,
+            until_told(why),
             ring.as_ref(),
         ),
-        Issue::Ended(ring, reason) => (
+        Issue::Revoking(ring, None) => (
+            ConditionStatus::Unknown,
+            Reason::Revoked,
+            "waiting for the runtime to know that the key is revoked".to_owned(),
+            ring.as_ref(),
+        ),
+        Issue::Revoked(ring) => (
             ConditionStatus::False,
-            *reason,
+            Reason::Revoked,
             "the key no longer works".to_owned(),
             ring.as_ref(),
+        ),
+        Issue::Expired(ring, waits) => (
+            ConditionStatus::False,
+            Reason::Expired,
+            match waits {
+                Some(Wait::Tenant(why) | Wait::Refusal(why)) => {
+                    format!("the key no longer works; the one to replace it waits: {why}")
+                }
+                _ => "the key no longer works".to_owned(),
+            },
+            Some(ring),
         ),
         Issue::Lost(cause) => (
             ConditionStatus::False,
@@ -289,8 +309,13 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
         message,
         // A key that has ended never works again, and tools that wait for it are not to wait for ever.
         stalled: match issued {
-            Issue::Conflict(_) | Issue::Held(..) | Issue::Lost(_) | Issue::Refused(..) => true,
-            Issue::Ended(ring, _) => ring.as_ref().is_none_or(|ring| ring.next.is_none()),
+            Issue::Conflict(_)
+            | Issue::Held(..)
+            | Issue::Lost(_)
+            | Issue::Refused(..)
+            | Issue::Revoking(_, Some(_))
+            | Issue::Revoked(_) => true,
+            Issue::Expired(_, waits) => !matches!(waits, Some(Wait::Registration)),
             _ => false,
         },
         pending: false,
@@ -363,12 +388,20 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_key_that_has_ended() {
-        for reason in [Reason::Revoked, Reason::Expired] {
-            let issued = Issue::Ended(Some(ring()), reason);
+        let tenant = Wait::Tenant("tenant skyways is hibernated".to_owned());
+        let refusal = Wait::Refusal("nobody has invited them".to_owned());
+        for issued in [
+            Issue::Revoked(Some(ring())),
+            Issue::Expired(ring(), None),
+            Issue::Expired(ring(), Some(tenant)),
+            Issue::Expired(ring(), Some(refusal)),
+        ] {
             let report = report_of_issue(&issued);
             assert_eq!(report.ready, ConditionStatus::False);
-            assert!(report.stalled);
+            assert!(report.stalled, "{issued:?}");
         }
+        let soon = Issue::Expired(ring(), Some(Wait::Registration));
+        assert!(!report_of_issue(&soon).stalled, "another one is on its way");
     }
 
     fn spec() -> ApiKeySpec {
@@ -389,34 +422,26 @@ mod tests {
         let once = || Value::Null;
         let rotates = || json!({"every": "30d", "overlap": "1d"});
         let refusal = || Some(Wait::Refusal(String::new()));
+        let held = || Some(Wait::Tenant(String::new()));
         for (declared, issued, expected) in [
             (once(), Issue::Registering(ring()), "waiting"),
             (once(), Issue::Held(ring(), String::new()), "waiting"),
             (once(), Issue::Revoking(None, None), "waiting"),
+            (
+                once(),
+                Issue::Revoking(None, Some(String::new())),
+                "waiting",
+            ),
             (once(), Issue::Published(ring(), None), "settled"),
             (once(), Issue::Conflict(String::new()), "refused"),
             (once(), Issue::Refused(ring(), String::new()), "refused"),
-            (
-                once(),
-                Issue::Ended(Some(ring()), Reason::Revoked),
-                "settled",
-            ),
-            (
-                once(),
-                Issue::Ended(Some(ring()), Reason::Expired),
-                "settled",
-            ),
-            (
-                rotates(),
-                Issue::Ended(Some(ring()), Reason::Expired),
-                "refused",
-            ),
-            (
-                rotates(),
-                Issue::Ended(Some(ring()), Reason::Revoked),
-                "settled",
-            ),
+            (once(), Issue::Revoked(Some(ring())), "settled"),
+            (once(), Issue::Expired(ring(), None), "settled"),
+            (rotates(), Issue::Expired(ring(), None), "refused"),
+            (rotates(), Issue::Revoked(Some(ring())), "settled"),
             (rotates(), Issue::Published(ring(), refusal()), "refused"),
+            (rotates(), Issue::Expired(ring(), refusal()), "refused"),
+            (rotates(), Issue::Expired(ring(), held()), "waiting"),
         ] {
             let what = format!("{declared} {issued:?}");
             assert_eq!(outcome(declared, issued), expected, "{what}");

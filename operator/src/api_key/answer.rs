@@ -3,11 +3,14 @@
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::{Hibernate, Mode};
 use albatross_crds::{ApiKey, Tenant};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use crate::context::Context;
 use crate::context::key_ring::{Key, KeyRing, known_ids};
 use crate::context::runtime::{Answer, ApiKeyState};
+use crate::context::upgrade::Images;
+use crate::names;
 
 /// Whether the runtime has said that the key works. All its pods look keys up in one table, and none can have noted
 /// that there is no such key, since nobody has had it: what one pod knows, all know.
@@ -49,7 +52,7 @@ fn last(owner: &ApiKey, ctx: &Context) -> Option<Answer> {
 pub enum Standing {
     Works,
     Ended,
-    /// The runtime does not answer.
+    /// The runtime does not answer, or its pods may come back that were not told.
     Silent,
     /// This process has not asked yet.
     NotAsked,
@@ -60,8 +63,11 @@ pub fn standing(owner: &ApiKey, ring: Option<&KeyRing>, ctx: &Context) -> Standi
     let works = |id: &str| state(owner, id, ctx) == Some(ApiKeyState::Active);
     let tenant = &owner.spec.tenant_ref.name;
     if !ctx.caches.is_served(tenant) {
-        // Pods are told before they serve.
-        return Standing::Ended;
+        // Pods are told before they serve, unless nobody tells anything at present.
+        return match may_come_back(tenant, ctx) {
+            true => Standing::Silent,
+            false => Standing::Ended,
+        };
     }
     match ctx.memory.of(tenant).answer.as_deref() {
         None => Standing::NotAsked,
@@ -69,6 +75,16 @@ pub fn standing(owner: &ApiKey, ring: Option<&KeyRing>, ctx: &Context) -> Standi
         Some(Ok(_)) if known_ids(owner, ring).into_iter().any(works) => Standing::Works,
         Some(Ok(_)) => Standing::Ended,
     }
+}
+
+/// Whether pods may serve again that have not been told what is declared now: those of a tenant whose runtime is not told
+/// anything at present, unless they were put to rest, since only the operator wakes them.
+fn may_come_back(tenant: &str, ctx: &Context) -> bool {
+    let declared = ctx.caches.tenant(tenant);
+    let record = names::record_secret(tenant);
+    let record = ctx.caches.secret(&ctx.namespace, &record);
+    let rests = record.is_some_and(|record| Images::of(&record).hibernated);
+    declared.is_some_and(|it| held(&it).is_some()) && !rests && ctx.caches.api(tenant).is_some()
 }
 
 /// Why the tenant's runtime is not told anything at present, if it is not.
@@ -80,12 +96,25 @@ pub fn held(tenant: &Tenant) -> Option<String> {
     if tenant.spec.mode == Mode::Observe {
         return Some(format!("tenant {name} is only observed"));
     }
-    let status = tenant.status.as_ref()?;
-    let stalled = conditions::find(&status.conditions, ConditionType::Stalled)?;
-    if stalled.status != ConditionStatus::True.as_str() {
-        return None;
-    }
-    Some(format!("tenant {name} is refused: {}", stalled.message))
+    let refusal = refusal_of(&tenant.status.as_ref()?.conditions)?;
+    Some(format!("tenant {name} is refused: {}", refusal.message))
+}
+
+/// What keeps all of a tenant from being carried out. A part that stalls, which says the same reason, keeps nothing else; of
+/// those only its exposure has no condition of its own.
+fn refusal_of(conditions: &[Condition]) -> Option<&Condition> {
+    const WHOLE: [ConditionType; 3] = [
+        ConditionType::Ready,
+        ConditionType::Reconciling,
+        ConditionType::Stalled,
+    ];
+    let stalled = conditions::find(conditions, ConditionType::Stalled);
+    let stalled = stalled.filter(|it| it.status == ConditionStatus::True.as_str())?;
+    let is_whole = |it: &Condition| WHOLE.iter().any(|whole| whole.as_str() == it.type_);
+    let of_part = |it: &Condition| !is_whole(it) && it.reason == stalled.reason;
+    let exposure = Reason::GatewayApiMissing.as_str();
+    let is_of_part = stalled.reason == exposure || conditions.iter().any(of_part);
+    (!is_of_part).then_some(stalled)
 }
 
 /// Why the tenant's runtime hears of no new key at present, if it does not: it is told nothing, or there is none.

@@ -46,12 +46,12 @@ pub async fn finalize(
         Stored::Unreadable(_) => (standing(owner, None, ctx), true),
     };
     // The tenant's state no longer holds the keys; its runtime says so as soon as it has been told.
-    let works = matches!(standing, Standing::Works | Standing::NotAsked);
-    if let Some(tenant) = tenant.filter(|_| works) {
+    if let Some(tenant) = tenant.filter(|_| standing != Standing::Ended) {
         match held(&tenant) {
             // A namespace that goes is not kept; the key ends when the tenant goes on.
             Some(_) if is_going(owner, ctx) => {}
             Some(why) => return Ok(Progress::Held(why)),
+            None if standing == Standing::Silent => {}
             None => {
                 ctx.triggers.tenant(&owner.spec.tenant_ref.name);
                 return Ok(Progress::Waiting);

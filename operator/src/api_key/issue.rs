@@ -32,15 +32,17 @@ pub enum Issue {
     Published(KeyRing, Option<Wait>),
     /// It is to end, and the runtime may still let it in; why the runtime is not told, if it is not. Its Secret may be lost.
     Revoking(Option<KeyRing>, Option<String>),
-    /// It was valid once. Its Secret may be lost.
-    Ended(Option<KeyRing>, Reason),
+    /// It was ended on purpose. Its Secret may be lost.
+    Revoked(Option<KeyRing>),
+    /// It has reached its end; what the key that is to replace it waits for, if there is one.
+    Expired(KeyRing, Option<Wait>),
     /// What is stored of it cannot be read.
     Lost(Unreadable),
     /// The Secret's name is somebody else's.
     Conflict(String),
 }
 
-/// What a key waits for that is to replace another one, which works meanwhile.
+/// What a key waits for that is to replace another one.
 #[derive(Debug)]
 pub enum Wait {
     Registration,
@@ -83,7 +85,8 @@ pub async fn issue(
     }
     let now = ctx.clock.now();
     if ring.current.expires_at <= now {
-        return Ok(Issue::Ended(Some(ring), Reason::Expired));
+        let waits = waits(owner, admitted, &ring, ctx);
+        return Ok(Issue::Expired(ring, waits));
     }
     if !is_registered(owner, &ring.current, ctx) {
         if let Some(message) = refusal(owner, &ring.current, ctx) {
@@ -153,9 +156,9 @@ fn revoked(owner: &ApiKey, ring: Option<KeyRing>, ctx: &Context) -> Issue {
         it.reason == Reason::Revoked.as_str() && it.status == ConditionStatus::True.as_str()
     });
     match standing(owner, ring.as_ref(), ctx) {
-        Standing::Ended => Issue::Ended(ring, Reason::Revoked),
+        Standing::Ended => Issue::Revoked(ring),
         // Nothing takes a revocation back.
-        Standing::NotAsked | Standing::Silent if was_said => Issue::Ended(ring, Reason::Revoked),
+        Standing::NotAsked | Standing::Silent if was_said => Issue::Revoked(ring),
         Standing::Works | Standing::NotAsked | Standing::Silent => {
             Issue::Revoking(ring, why_held(owner, ctx))
         }

@@ -157,14 +157,20 @@ impl Caches {
             .ok()
     }
 
-    /// Whether a pod serves the airline, as last seen.
-    pub fn is_served(&self, tenant: &str) -> bool {
-        let api = self.deployment(&ObjectKey {
+    /// What the airline's pods are made of, as last seen.
+    pub fn api(&self, tenant: &str) -> Option<DeploymentState> {
+        self.deployment(&ObjectKey {
             kind: Deployment::kind(&()).into_owned(),
             namespace: Some(tenant_namespace(tenant)),
             name: names::API.to_owned(),
-        });
-        let available = api.and_then(|api| api.status.available_replicas);
+        })
+    }
+
+    /// Whether a pod serves the airline, as last seen.
+    pub fn is_served(&self, tenant: &str) -> bool {
+        let available = self
+            .api(tenant)
+            .and_then(|api| api.status.available_replicas);
         available.is_some_and(|available| available > 0)
     }
 

@@ -18,7 +18,7 @@ use crate::app::progress::Progress;
 use crate::app::{ledger, resources};
 use crate::application::derived::{Derivation, Derived};
 use crate::config::{Import, Tenant};
-use crate::domain::ids::TenantId;
+use crate::domain::ids::{TenantId, UserId};
 use crate::ports::clock::{Clock, Entropy};
 use crate::ports::event_store::{ChainLink, MAX_PAGE_BYTES, RecordedEvent, SubjectKey};
 use crate::ports::log_import::{Beside, ImportGuard};
@@ -32,8 +32,9 @@ pub async fn run(config: Import) -> anyhow::Result<()> {
         .with_context(|| format!("{} is not imported", path.display()))?;
     let stores = assemble::stores(&config.database).await?;
     let (until, events) = (plan.until, plan.events);
+    let erased = plan.derived.erased.clone();
     let tracks = write(path, &stores, plan).await?;
-    erase_again(&config, &stores).await.context(
+    erase_again(&config, &stores, erased).await.context(
         "the log is imported, but those who were erased after the export are not erased again",
     )?;
     stores.close().await;
@@ -42,11 +43,14 @@ pub async fn run(config: Import) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whoever was erased after the export was made, by the ledger in place and the one that is named.
-async fn erase_again(config: &Import, stores: &Stores) -> anyhow::Result<()> {
+/// Whoever was erased after what is imported: `erased`, and by the ledger in place and the one that is named.
+async fn erase_again(config: &Import, stores: &Stores, erased: Vec<UserId>) -> anyhow::Result<()> {
     let backends = Backends::local(stores.clone());
     let passwords = resources::passwords(Arc::new(SystemEntropy));
     let airline = assemble::airline(&config.tenant, &backends, passwords).await?;
+    for user in erased {
+        airline.erasure.again(user).await?;
+    }
     ledger::replay(&airline, &config.ledger).await
 }
 
@@ -125,6 +129,7 @@ async fn write(path: &Path, stores: &Stores, plan: Plan) -> anyhow::Result<u64> 
     let Derived {
         claims,
         credentials,
+        ..
     } = plan.derived;
     let beside = Beside {
         epoch: new_epoch(),

@@ -17,7 +17,7 @@ use crate::domain::event::DomainEvent;
 use crate::domain::ids::{TenantId, UserId};
 use crate::domain::personal::Personal;
 use crate::domain::roles::Role;
-use crate::domain::user::{User, UserEvent};
+use crate::domain::user::{User, UserEvent, UserStatus};
 use crate::ports::credentials::Credential;
 use crate::ports::event_store::{RecordedEvent, SubjectKey};
 
@@ -39,6 +39,8 @@ pub struct Derived {
     /// Unique facts and their owners.
     pub claims: Vec<(Vec<u8>, Uuid)>,
     pub credentials: Vec<Credential>,
+    /// Whose texts no key opens, and whom the log does not erase: they were erased after what was read of it.
+    pub erased: Vec<UserId>,
 }
 
 /// Why a log is not taken over.
@@ -109,8 +111,12 @@ impl Derivation {
     pub fn finish(self, now: Timestamp) -> Result<Derived, DerivationError> {
         let mut owners: HashMap<Vec<u8>, UserId> = HashMap::new();
         let mut credentials = Vec::with_capacity(self.users.len());
+        let mut erased = Vec::new();
         for (id, user) in &self.users {
             credentials.push(Principal::of(user).row(*id, None, now));
+            if user.display_name == Personal::Erased && user.status != UserStatus::Erased {
+                erased.push(*id);
+            }
             let Some(Personal::Known(email)) = &user.email else {
                 continue;
             };
@@ -126,6 +132,7 @@ impl Derivation {
         Ok(Derived {
             claims,
             credentials,
+            erased,
         })
     }
 

@@ -121,7 +121,8 @@ impl Erasure {
         erased::page(&self.shared, after, limit).await
     }
 
-    /// Who is erased, or is not in an older log at all, has no key: few are looked at more closely.
+    /// Who is erased, or is not in an older log at all, has no key: few are looked at more closely. Nor has whoever was erased
+    /// after the moment up to which a log was imported, which the import has seen to.
     async fn all_again(&self, users: &BTreeSet<Uuid>) -> Result<(), ServiceError> {
         let users: Vec<Uuid> = users.iter().copied().collect();
         for some in users.chunks(CHUNK) {
@@ -132,7 +133,11 @@ impl Erasure {
         Ok(())
     }
 
-    async fn again(&self, user: UserId) -> Result<(), ServiceError> {
+    /// Erases whom a log of an older moment does not know to be erased.
+    ///
+    /// # Errors
+    /// When log or read model cannot be read or written. What of the log stands against it is said.
+    pub async fn again(&self, user: UserId) -> Result<(), ServiceError> {
         let standing = Principal::load(&*self.shared.credentials, user).await?;
         // Whoever the older log does not know has nothing in it.
         let Some(standing) = standing.filter(|it| it.status != UserStatus::Erased) else {

@@ -36,13 +36,15 @@ async fn claims_and_principals_are_those_that_were_written() {
     let events = log.read_after(0, 1_000).await.unwrap();
     let people = [bob.user(), eve.user(), rita.user()];
     let keys = log.subject_keys(&people.map(|user| user.0)).await.unwrap();
-    let mut derivation = derivation(stage.tenant);
-    derivation.commit(&events, &keys).unwrap();
+    let mut read = derivation(stage.tenant);
+    read.commit(&events, &keys).unwrap();
     let Derived {
         claims,
         credentials,
-    } = derivation.finish(Timestamp::UNIX_EPOCH).unwrap();
+        erased,
+    } = read.finish(Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!((claims.len(), credentials.len()), (3, 3));
+    assert_eq!(erased, []);
     for (claim, owner) in claims {
         assert_eq!(log.claim_owner(&claim).await.unwrap(), Some(owner));
     }
@@ -52,6 +54,12 @@ async fn claims_and_principals_are_those_that_were_written() {
         let written = stage.stores.credentials.credential(kind, &row.id).await;
         assert_eq!(written.unwrap().unwrap().data, row.data);
     }
+    // Whoever has no key was erased after these events.
+    let keys = keys.into_iter().filter(|key| key.subject != eve.user().0);
+    let mut read = derivation(stage.tenant);
+    read.commit(&events, &keys.collect::<Vec<_>>()).unwrap();
+    let derived = read.finish(Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(derived.erased, [eve.user()]);
 }
 
 /// A user's event as somebody might have written it into a file.

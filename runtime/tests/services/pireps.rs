@@ -452,6 +452,13 @@ async fn a_flight_is_submitted_whatever_the_clock_of_its_client_said() {
     assert_eq!(report.take_off_at, at(-HOUR + 600));
     assert_eq!((report.landing_at, report.on_block_at), (None, None));
 
+    // Not set yet when it began: from then to now is no block time.
+    let unset = [(-400 * DAY, 10), (-HOUR, 200), (-600, 10)];
+    let report = submitted(Report::default(), &unset).await;
+    assert_eq!(report.off_block_at, at(-400 * DAY));
+    assert_eq!(report.on_block_at, at(-600));
+    assert_eq!(report.block_time_min, None);
+
     // A spike of speed at the gate, before the client says that it left: what was said counts, also for the time between.
     let spike = [
         (-3 * HOUR, 200),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use albatross_crds::tenant::TenantSpec;
 use albatross_crds::{ApiKey, Tenant, tenant_namespace};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -160,6 +160,17 @@ impl Platform {
         let key = ApiKey::new(name, serde_json::from_value(spec).expect("a spec"));
         let created = self.api_keys().create(&PostParams::default(), &key).await;
         created.unwrap_or_else(|error| panic!("ApiKey {name} is refused: {error}"))
+    }
+
+    /// Deletes the pods of a tenant, whoever makes others.
+    ///
+    /// # Panics
+    /// When the API server refuses it.
+    pub async fn delete_pods(&self, tenant: &str) {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &tenant_namespace(tenant));
+        let (how, all) = (DeleteParams::default(), ListParams::default());
+        let deleted = pods.delete_collection(&how, &all).await;
+        deleted.expect("the pods can be deleted");
     }
 
     /// Changes members of an ApiKey's spec.

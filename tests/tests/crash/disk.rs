@@ -37,21 +37,22 @@ fn caller(site: &Site, disk: &Disk) -> Caller {
     Caller::with_key(&site.address(), &site.host("skyways"), key.trim())
 }
 
-/// Fills the disk under load, and frees it. Who was refused asks again, and all is there, once; answers the flights.
-pub async fn filled_and_freed(
+/// Storage that takes nothing under load, from `begin` until `end`, and says `why`. Who was refused asks again, and all is
+/// there, once; answers the flights.
+pub async fn refused_for_a_while(
     plan: &mut Plan,
-    disk: &Disk,
     process: Process,
     callers: &[Caller],
     why: &str,
+    (begin, end): (impl AsyncFnOnce(), impl AsyncFnOnce()),
 ) -> Vec<Flight> {
     let load = Load::begin(callers, &mut plan.random);
     plan.moment(&load).await;
-    disk.fill();
+    begin().await;
     let probes = load::until_refused(&callers[0]).await;
     assert_eq!(callers[0].status_of("/pireps").await, 200, "reads go on");
     until("it is told why", async || process.stderr().contains(why)).await;
-    disk.free();
+    end().await;
     plan.moment(&load).await;
     let (mut flights, _) = load.end().await;
     for probe in probes {
@@ -75,7 +76,9 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
     let (site, disk) = site_on_a_disk().await;
     let process = up(&site, &disk).await;
     let callers = [caller(&site, &disk)];
-    let flights = filled_and_freed(&mut plan, &disk, process, &callers, "disk is full").await;
+    let moments = (async || disk.fill(), async || disk.free());
+    let why = "disk is full";
+    let flights = refused_for_a_while(&mut plan, process, &callers, why, moments).await;
     disk.copy_out();
     let url = site.database_url("skyways");
     audit::storage(&url, tenant_key(&site), &flights).await;

@@ -12,5 +12,6 @@ mod load;
 mod mount;
 mod plan;
 mod postgres;
+mod read_only_postgres;
 mod small_tablespace;
 mod sqlite;

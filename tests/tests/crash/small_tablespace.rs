@@ -4,7 +4,7 @@ use albatross_tests::servers::PrivateServer;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::audit;
-use crate::disk::filled_and_freed;
+use crate::disk::refused_for_a_while;
 use crate::mount::Disk;
 use crate::plan::Plan;
 use crate::postgres::{Airline, TENANT_KEY};
@@ -35,6 +35,7 @@ async fn a_full_disk_under_postgres_refuses_writes_and_nothing_else() {
     let process = airline.serve(0).await;
     let callers = airline.callers(&link).await[..1].to_vec();
     let why = "No space left on device";
-    let flights = filled_and_freed(&mut plan, &disk, process, &callers, why).await;
+    let moments = (async || disk.fill(), async || disk.free());
+    let flights = refused_for_a_while(&mut plan, process, &callers, why, moments).await;
     audit::storage(&database.url, TENANT_KEY, &flights).await;
 }

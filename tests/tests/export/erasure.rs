@@ -22,6 +22,14 @@ async fn exports_before_and_after_an_erasure_bring_nobody_back(
     let host = somebody(Uuid::nil().into(), &[Role::TenantAdmin]);
     let bob = lived.bob.user();
     let erasure = &lived.airline.erasure;
+    let until = lived
+        .stores
+        .events
+        .head()
+        .await
+        .unwrap()
+        .position
+        .to_string();
     let erased = erasure.erase(&host, bob, WriteOptions::default()).await;
     erased.unwrap();
     let after = source.export("after.export");
@@ -35,9 +43,14 @@ async fn exports_before_and_after_an_erasure_bring_nobody_back(
     let ledger = source.file("ledger");
     std::fs::write(&ledger, format!("{bob}\n")).unwrap();
     let named = ["--erased", ledger.to_str().unwrap()];
-    for (export, named) in [(after, &[][..]), (before, &named[..])] {
+    let until = ["--until", &until];
+    for (export, more) in [
+        (&after, &[][..]),
+        (&after, &until[..]),
+        (&before, &named[..]),
+    ] {
         let target = Place::new(to).await;
-        succeeded(&target.import(&export, named));
+        succeeded(&target.import(export, more));
         let airline = airline(&target.stores().await).await;
         let user = airline.users.get(&host, bob).await.unwrap();
         assert_eq!(user.entity.status, UserStatus::Erased);

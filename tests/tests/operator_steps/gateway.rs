@@ -55,6 +55,21 @@ async fn an_airline_is_reached_through_a_gateway_once_the_cluster_knows_of_any()
         .comes_to("gated", "AdminsReady", "True", "UpToDate")
         .await;
     platform.airline("ungated", json!({})).await;
+    // Its runtime is told as ever.
+    platform.client_namespace().await;
+    let spec = json!({"ttl": null, "expiresAt": "2100-01-01T00:00:00Z"});
+    platform.declare_key("gated", "gated", spec).await;
+    platform.key_comes_to("gated", "True", "Available").await;
+    let end = "2099-01-01T00:00:00Z";
+    platform
+        .change_key("gated", json!({ "expiresAt": end }))
+        .await;
+    until("the key ends earlier", async || {
+        let keys = platform.runtimes.of("gated").keys;
+        keys.values().all(|key| key.expires_at.to_string() == end)
+    })
+    .await;
+    platform.remove_key("gated").await;
 
     platform.install_the_gateway_api().await;
     noticed(&platform, "True", "Available").await;

@@ -16,12 +16,6 @@ fn pods(platform: &Platform) -> Api<Pod> {
     Api::namespaced(platform.client.clone(), HOME)
 }
 
-async fn delete_pods(platform: &Platform) {
-    let (pods, all) = (pods(platform), ListParams::default());
-    let deleted = pods.delete_collection(&DeleteParams::default(), &all).await;
-    deleted.unwrap();
-}
-
 /// The whole and the part that it comes from say so.
 async fn says(platform: &Platform, kind: &str, status: &str, reason: &str) {
     for kind in [kind, "Ready"] {
@@ -52,7 +46,7 @@ async fn a_tenant_says_what_its_pods_are_at_and_why_they_do_not_get_on() {
         platform.comes_to(TENANT, kind, status, reason).await;
     }
     runtime(|it| it.is_ill = false);
-    delete_pods(&platform).await;
+    platform.delete_pods(TENANT).await;
     platform.ready(TENANT).await;
 
     runtime(|it| it.refuses = true);
@@ -66,7 +60,7 @@ async fn a_tenant_says_what_its_pods_are_at_and_why_they_do_not_get_on() {
     platform.ready(TENANT).await;
 
     let quota = forbid_pods(&platform).await;
-    delete_pods(&platform).await;
+    platform.delete_pods(TENANT).await;
     says(&platform, "RuntimeAvailable", "False", "RuntimeUnavailable").await;
     let unavailable = platform.tenant(TENANT).await.unwrap();
     let message = condition(&unavailable, "Ready").unwrap().message;

@@ -250,6 +250,28 @@ async fn nobody_waits_for_a_rotation_while_the_tenant_sleeps_or_is_suspended() {
         let after = turning.rotated(&before).await;
         assert_eq!(after["previousKey"], before["key"]);
     }
+
+    // The one that works meanwhile may come to its end before.
+    platform.change(TENANT, json!({"suspend": true})).await;
+    platform
+        .comes_to(TENANT, "Suspended", "True", "Suspended")
+        .await;
+    turning
+        .change(json!({"rotation": {"trigger": "late"}}))
+        .await;
+    until("another key is made", async || {
+        turning.stored().await.contains_key("next")
+    })
+    .await;
+    turning.store("expiresAt", "2020-01-01T00:00:00Z").await;
+    let expired = platform.key_comes_to(KEY, "False", "Expired").await;
+    let conditions = expired.status.unwrap().conditions;
+    assert!(is_true(&conditions, ConditionType::Stalled));
+    let message = &conditions[0].message;
+    let why = format!("waits: tenant {TENANT} is suspended");
+    assert!(message.ends_with(&why), "{message}");
+    platform.change(TENANT, json!({"suspend": false})).await;
+    platform.key_comes_to(KEY, "True", "Available").await;
     turning.end().await;
 }
 

@@ -1,5 +1,6 @@
 //! Of a suspended tenant nothing is changed, and what is said of it stays true.
 
+use albatross_crds::conditions::{ConditionType, is_true};
 use albatross_tests::platform::{CLIENTS, Platform, condition};
 use albatross_tests::wait::until;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -111,26 +112,49 @@ async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
     let keys = platform.api_keys();
     let deleted = keys.delete("deleted", &DeleteParams::default()).await;
     deleted.unwrap();
-    let revoked = platform.key_comes_to("revoked", "Unknown", "Revoked").await;
-    let deleted = platform
-        .key_comes_to("deleted", "Unknown", "WaitingForTenant")
-        .await;
-    for key in [revoked, deleted] {
-        let message = &key.status.unwrap().conditions[0].message;
+    for name in ["revoked", "deleted"] {
+        let key = platform
+            .key_comes_to(name, "Unknown", "WaitingForTenant")
+            .await;
+        let conditions = &key.status.unwrap().conditions;
+        let message = &conditions[0].message;
         assert!(message.contains("the key works until"), "{message}");
         assert!(message.contains("paused is suspended"), "{message}");
+        // Somebody who waits for the one that stays would wait as long as the suspension lasts.
+        let is_stalled = is_true(conditions, ConditionType::Stalled);
+        assert_eq!(is_stalled, name == "revoked");
     }
     assert_eq!(platform.runtimes.of("paused").live_keys().len(), 2);
     operator.stop().await;
 
-    // Nor by an operator that has asked nobody yet.
+    // Nor by an operator that has asked nobody yet, nor while there are no pods: those that come are told nothing either.
+    for is_ill in [false, true] {
+        platform
+            .runtimes
+            .change("paused", |runtime| runtime.is_ill = is_ill);
+        platform.delete_pods("paused").await;
+        let pods = Api::namespaced(platform.client.clone(), "albatross-paused");
+        until("as many pods are ready as are well", async || {
+            let api: Deployment = pods.get("api").await.unwrap();
+            api.status.unwrap().available_replicas.is_some() != is_ill
+        })
+        .await;
+        let operator = platform.operator().await;
+        until("the keys have been looked at", async || {
+            operator.metric("reconciles_total", &["ApiKey"]).await >= 2.0
+        })
+        .await;
+        assert!(keys.get_opt("deleted").await.unwrap().is_some());
+        platform
+            .key_comes_to("revoked", "Unknown", "WaitingForTenant")
+            .await;
+        operator.stop().await;
+    }
+    platform
+        .runtimes
+        .change("paused", |runtime| runtime.is_ill = false);
+    platform.delete_pods("paused").await;
     let operator = platform.operator().await;
-    until("the keys have been looked at", async || {
-        operator.metric("reconciles_total", &["ApiKey"]).await >= 2.0
-    })
-    .await;
-    assert!(keys.get_opt("deleted").await.unwrap().is_some());
-    platform.key_comes_to("revoked", "Unknown", "Revoked").await;
 
     platform.change("paused", json!({"suspend": false})).await;
     platform.key_comes_to("revoked", "False", "Revoked").await;
@@ -142,5 +166,47 @@ async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
     assert_eq!(platform.secret(CLIENTS, "deleted").await, None);
     platform.remove_key("revoked").await;
     platform.remove("paused").await;
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_is_not_gone_because_nobody_answered_before_the_suspension() {
+    let platform = Platform::new().await;
+    platform.client_namespace().await;
+    let operator = platform.operator().await;
+    platform.airline("mute", json!({})).await;
+    platform.declare_key("kept", "mute", json!({})).await;
+    platform.key_comes_to("kept", "True", "Available").await;
+    let is_away = |is_away| {
+        platform
+            .runtimes
+            .change("mute", |runtime| runtime.is_away = is_away);
+    };
+    is_away(true);
+    platform
+        .change("mute", json!({"displayName": "Nobody"}))
+        .await;
+    platform
+        .comes_to("mute", "AdminsReady", "False", "RuntimeUnreachable")
+        .await;
+    platform.change("mute", json!({"suspend": true})).await;
+    platform
+        .comes_to("mute", "Suspended", "True", "Suspended")
+        .await;
+    is_away(false);
+    let keys = platform.api_keys();
+    let deleted = keys.delete("kept", &DeleteParams::default()).await;
+    deleted.unwrap();
+    platform
+        .key_comes_to("kept", "Unknown", "WaitingForTenant")
+        .await;
+    assert_eq!(platform.runtimes.of("mute").live_keys().len(), 1);
+    platform.change("mute", json!({"suspend": false})).await;
+    until("the key is gone", async || {
+        keys.get_opt("kept").await.unwrap().is_none()
+    })
+    .await;
+    assert!(platform.runtimes.of("mute").live_keys().is_empty());
+    platform.remove("mute").await;
     operator.stop().await;
 }

@@ -385,9 +385,11 @@ fn rebased<T: PartialEq + Clone>(value: T, from: &T, onto: &T) -> T {
     if value == *from { onto.clone() } else { value }
 }
 
+/// None where nobody can have flown for so long: what follows from other values is not what they are refused for.
 fn minutes(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<i32> {
     let seconds = to?.as_second().saturating_sub(from?.as_second());
-    i32::try_from(seconds / 60).ok().filter(|min| *min >= 0)
+    let minutes = i32::try_from(seconds / 60).ok();
+    minutes.filter(|minutes| (0..=MAX_MINUTES).contains(minutes))
 }
 
 fn trimmed(text: &Option<String>) -> Option<String> {
