@@ -156,6 +156,23 @@ pub fn is_true(conditions: &[Condition], condition: ConditionType) -> bool {
     find(conditions, condition).is_some_and(|c| c.status == ConditionStatus::True.as_str())
 }
 
+/// What keeps all of a tenant from being carried out. A part that stalls, which says the same reason, keeps nothing else; of
+/// those only its exposure has no condition of its own.
+pub fn refusal(conditions: &[Condition]) -> Option<&Condition> {
+    const WHOLE: [ConditionType; 3] = [
+        ConditionType::Ready,
+        ConditionType::Reconciling,
+        ConditionType::Stalled,
+    ];
+    let stalled = find(conditions, ConditionType::Stalled);
+    let stalled = stalled.filter(|it| it.status == ConditionStatus::True.as_str())?;
+    let is_whole = |it: &Condition| WHOLE.iter().any(|whole| whole.as_str() == it.type_);
+    let of_part = |it: &Condition| !is_whole(it) && it.reason == stalled.reason;
+    let exposure = Reason::GatewayApiMissing.as_str();
+    let is_of_part = stalled.reason == exposure || conditions.iter().any(of_part);
+    (!is_of_part).then_some(stalled)
+}
+
 /// Kubernetes stores seconds: a finer time would differ from what is read back.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)

@@ -132,8 +132,8 @@ async fn run(key: &ApiKey, ctx: &Context) -> Result<(&'static str, Duration), Er
         | Issue::Revoking(..)
         | Issue::Lost(_)
         | Issue::Conflict(_) => WAITING,
-        Issue::Expired(ring, _) if ring.next.is_some() => WAITING,
-        Issue::Expired(..) | Issue::Revoked(_) => STEADY,
+        Issue::Expired(_, Some(_)) => WAITING,
+        Issue::Expired(_, None) | Issue::Revoked(_) => STEADY,
         Issue::Published(_, Some(_)) => WAITING,
         Issue::Published(ring, None) => {
             let previous = ring.previous(now).map(|key| key.expires_at);
@@ -284,6 +284,9 @@ fn report_of_issue(issued: &Issue) -> Report<'_> {
                 Some(Wait::Tenant(why) | Wait::Refusal(why)) => {
                     format!("the key no longer works; the one to replace it waits: {why}")
                 }
+                Some(Wait::End(why)) => format!(
+                    "the key no longer works, until its runtime is told of another end: {why}"
+                ),
                 _ => "the key no longer works".to_owned(),
             },
             Some(ring),

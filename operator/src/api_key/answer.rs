@@ -3,10 +3,10 @@
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::{Hibernate, Mode};
 use albatross_crds::{ApiKey, Tenant};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 
 use crate::context::Context;
+use crate::context::caches::DeploymentState;
 use crate::context::key_ring::{Key, KeyRing, known_ids};
 use crate::context::runtime::{Answer, ApiKeyState};
 use crate::context::upgrade::Images;
@@ -58,8 +58,25 @@ pub enum Standing {
     NotAsked,
 }
 
-/// `ring` is none when its Secret cannot be read.
+/// `ring` is none when its Secret cannot be read. Nothing takes back a revocation that was said.
 pub fn standing(owner: &ApiKey, ring: Option<&KeyRing>, ctx: &Context) -> Standing {
+    match last_standing(owner, ring, ctx) {
+        Standing::NotAsked | Standing::Silent if was_revoked(owner) => Standing::Ended,
+        known => known,
+    }
+}
+
+/// Whether the status says that the key was revoked, and works no more.
+fn was_revoked(owner: &ApiKey) -> bool {
+    let status = owner.status.as_ref();
+    let stalled = status.and_then(|it| conditions::find(&it.conditions, ConditionType::Stalled));
+    stalled.is_some_and(|it| {
+        it.reason == Reason::Revoked.as_str() && it.status == ConditionStatus::True.as_str()
+    })
+}
+
+/// As far as this process knows.
+fn last_standing(owner: &ApiKey, ring: Option<&KeyRing>, ctx: &Context) -> Standing {
     let works = |id: &str| state(owner, id, ctx) == Some(ApiKeyState::Active);
     let tenant = &owner.spec.tenant_ref.name;
     if !ctx.caches.is_served(tenant) {
@@ -84,7 +101,8 @@ fn may_come_back(tenant: &str, ctx: &Context) -> bool {
     let record = names::record_secret(tenant);
     let record = ctx.caches.secret(&ctx.namespace, &record);
     let rests = record.is_some_and(|record| Images::of(&record).hibernated);
-    declared.is_some_and(|it| held(&it).is_some()) && !rests && ctx.caches.api(tenant).is_some()
+    let has_pods = |api: DeploymentState| !rests || api.spec.replicas != Some(0);
+    declared.is_some_and(|it| held(&it).is_some()) && ctx.caches.api(tenant).is_some_and(has_pods)
 }
 
 /// Why the tenant's runtime is not told anything at present, if it is not.
@@ -96,25 +114,8 @@ pub fn held(tenant: &Tenant) -> Option<String> {
     if tenant.spec.mode == Mode::Observe {
         return Some(format!("tenant {name} is only observed"));
     }
-    let refusal = refusal_of(&tenant.status.as_ref()?.conditions)?;
+    let refusal = conditions::refusal(&tenant.status.as_ref()?.conditions)?;
     Some(format!("tenant {name} is refused: {}", refusal.message))
-}
-
-/// What keeps all of a tenant from being carried out. A part that stalls, which says the same reason, keeps nothing else; of
-/// those only its exposure has no condition of its own.
-fn refusal_of(conditions: &[Condition]) -> Option<&Condition> {
-    const WHOLE: [ConditionType; 3] = [
-        ConditionType::Ready,
-        ConditionType::Reconciling,
-        ConditionType::Stalled,
-    ];
-    let stalled = conditions::find(conditions, ConditionType::Stalled);
-    let stalled = stalled.filter(|it| it.status == ConditionStatus::True.as_str())?;
-    let is_whole = |it: &Condition| WHOLE.iter().any(|whole| whole.as_str() == it.type_);
-    let of_part = |it: &Condition| !is_whole(it) && it.reason == stalled.reason;
-    let exposure = Reason::GatewayApiMissing.as_str();
-    let is_of_part = stalled.reason == exposure || conditions.iter().any(of_part);
-    (!is_of_part).then_some(stalled)
 }
 
 /// Why the tenant's runtime hears of no new key at present, if it does not: it is told nothing, or there is none.

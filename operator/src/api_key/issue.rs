@@ -1,7 +1,6 @@
 //! A key's way from being made to being in its holder's hands: stored, known to the runtime, published.
 
 use albatross_crds::ApiKey;
-use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::validation::KeyEnd;
 use jiff::Timestamp;
 use kube::runtime::events::EventType;
@@ -138,8 +137,9 @@ fn waits(owner: &ApiKey, admitted: &Admitted, ring: &KeyRing, ctx: &Context) -> 
     {
         return Some(Wait::End(why));
     }
-    let Some(next) = &ring.next else {
-        return room_at(ring, &admitted.key, ctx.clock.now()).map(Wait::Room);
+    let now = ctx.clock.now();
+    let Some(next) = ring.next.as_ref().filter(|next| next.expires_at > now) else {
+        return room_at(ring, &admitted.key, now).map(Wait::Room);
     };
     if let Some(why) = refusal(owner, next, ctx) {
         return Some(Wait::Refusal(why));
@@ -150,15 +150,8 @@ fn waits(owner: &ApiKey, admitted: &Admitted, ring: &KeyRing, ctx: &Context) -> 
 }
 
 fn revoked(owner: &ApiKey, ring: Option<KeyRing>, ctx: &Context) -> Issue {
-    let status = owner.status.as_ref();
-    let stalled = status.and_then(|it| conditions::find(&it.conditions, ConditionType::Stalled));
-    let was_said = stalled.is_some_and(|it| {
-        it.reason == Reason::Revoked.as_str() && it.status == ConditionStatus::True.as_str()
-    });
     match standing(owner, ring.as_ref(), ctx) {
         Standing::Ended => Issue::Revoked(ring),
-        // Nothing takes a revocation back.
-        Standing::NotAsked | Standing::Silent if was_said => Issue::Revoked(ring),
         Standing::Works | Standing::NotAsked | Standing::Silent => {
             Issue::Revoking(ring, why_held(owner, ctx))
         }

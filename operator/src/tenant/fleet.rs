@@ -58,16 +58,20 @@ fn member(
         || tenant.spec.suspend
         || tenant.spec.mode == Mode::Observe
         || images.hibernated;
-    let is_other = |current| current != target;
-    let is_to_move = upgrade.is_some() || images.current().is_some_and(is_other);
+    let is_refused = status.is_some_and(|it| conditions::refusal(&it.conditions).is_some());
     let standing = match (upgrade, images.current()) {
         _ if tenant.metadata.deletion_timestamp.is_some() => return None,
         (Some(upgrade), _) if upgrade.failed => Standing::Failed,
         _ if stays => return None,
         // It cannot go on before somebody has changed something, and only canaries are waited for.
-        _ if is_to_move && is(ConditionType::Stalled) && !canary => return None,
+        (Some(_), _) if is_refused && !canary => return None,
         (Some(_), _) => Standing::UnderWay,
-        (None, Some(current)) if current != target => Standing::Waiting,
+        (None, Some(current)) if current != target => {
+            if is(ConditionType::Stalled) && !canary {
+                return None;
+            }
+            Standing::Waiting
+        }
         (None, _) if canary && !is(ConditionType::Ready) => Standing::UnderWay,
         (None, _) => Standing::Done,
     };
@@ -177,27 +181,29 @@ mod tests {
     }
 
     #[rstest]
-    #[case("a:1", None)]
-    #[case("a:1", Some(("a:2", false)))]
+    #[case("ServerFull", None, None)]
+    #[case("ServerFull", Some(("a:2", false)), None)]
+    #[case::goes_on_all_the_same("GatewayApiMissing", Some(("a:2", false)), Some(Standing::UnderWay))]
     fn nobody_waits_for_whom_only_a_change_helps_on(
-        #[case] migrated: &str,
+        #[case] reason: &str,
         #[case] upgrade: Option<(&str, bool)>,
+        #[case] expected: Option<Standing>,
     ) {
         let mut config = fixtures::config();
         config.defaults.image = "a:2".to_owned();
         let status = json!({"conditions": [{
-            "type": "Stalled", "status": "True", "reason": "ServerFull", "message": "",
+            "type": "Stalled", "status": "True", "reason": reason, "message": "",
             "lastTransitionTime": fixtures::NOW,
         }]});
         let status: TenantStatus = serde_json::from_value(status).unwrap();
-        let images = images(migrated, upgrade);
+        let images = images("a:1", upgrade);
         let found = member(
             &fixtures::tenant(json!({})),
             &images,
             Some(&status),
             &config,
         );
-        assert_eq!(found.map(|found| found.standing), None);
+        assert_eq!(found.map(|found| found.standing), expected);
     }
 
     #[test]

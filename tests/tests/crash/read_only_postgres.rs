@@ -8,14 +8,14 @@ use crate::disk::refused_for_a_while;
 use crate::plan::Plan;
 use crate::postgres::{Airline, TENANT_KEY};
 
-/// Of every transaction of the database from now on; connections that there are end.
+/// Of every transaction of the database from now on; connections from before have ended.
 async fn set_read_only(server: &PrivateServer, database: &str, read_only: bool) {
     let superuser = PgConnection::connect(&server.superuser_url()).await;
     let mut superuser = superuser.expect("PostgreSQL answers");
     for statement in [
         format!("ALTER DATABASE {database} SET default_transaction_read_only = {read_only}"),
         format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{database}'"
         ),
     ] {
         let done = sqlx::query(AssertSqlSafe(statement)).execute(&mut superuser);

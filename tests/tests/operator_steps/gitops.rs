@@ -176,6 +176,12 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
         ),
         key(ConditionStatus::False, Reason::Expired, true, false),
         key(ConditionStatus::Unknown, Reason::Revoked, false, false),
+        key(
+            ConditionStatus::Unknown,
+            Reason::WaitingForTenant,
+            true,
+            false,
+        ),
         key(ConditionStatus::False, Reason::Revoked, true, false),
     ]);
     let found: Vec<_> = verdicts.iter().map(pair).collect();
@@ -187,6 +193,7 @@ fn a_key_is_current_when_it_works_and_failed_when_waiting_will_not_help() {
         ("Failed", "Degraded"),
         ("Failed", "Degraded"),
         ("InProgress", "Progressing"),
+        ("Failed", "Degraded"),
         ("Failed", "Suspended"),
     ];
     assert_eq!(found, expected);

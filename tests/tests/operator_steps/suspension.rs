@@ -154,6 +154,12 @@ async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
         .runtimes
         .change("paused", |runtime| runtime.is_ill = false);
     platform.delete_pods("paused").await;
+    let pods = Api::namespaced(platform.client.clone(), "albatross-paused");
+    until("a pod is ready again", async || {
+        let api: Deployment = pods.get("api").await.unwrap();
+        api.status.unwrap().available_replicas.is_some()
+    })
+    .await;
     let operator = platform.operator().await;
 
     platform.change("paused", json!({"suspend": false})).await;
