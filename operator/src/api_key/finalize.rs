@@ -1,4 +1,5 @@
-//! The end of an ApiKey: its key no longer works, and its Secrets are gone. A runtime that is gone is not waited for.
+//! The end of an ApiKey: its key no longer works, and its Secrets are gone. A runtime that is gone is not waited for, unless
+//! nobody tells it anything at present: it may come back, and let the key in.
 
 use albatross_crds::ApiKey;
 use k8s_openapi::api::core::v1::Secret;
@@ -18,7 +19,7 @@ pub enum Progress {
     Finished,
     /// The runtime is being told.
     Waiting,
-    /// The runtime is not told at present, and the key works; why.
+    /// The runtime is not told at present, and the key works, or may again; why.
     Held(String),
 }
 
