@@ -55,6 +55,8 @@ struct State {
     strikes: BTreeMap<String, Vec<(usize, Fault)>>,
     /// Every identity that was stored, by subject.
     identities: BTreeMap<String, BTreeSet<Vec<String>>>,
+    /// What went wrong, by subject.
+    met: BTreeMap<String, Vec<(Call, Fault)>>,
 }
 
 impl Journal {
@@ -117,6 +119,11 @@ impl Journal {
             .is_none_or(BTreeMap::is_empty)
     }
 
+    /// What went wrong of the calls of `subject`, in order.
+    pub fn met(&self, subject: &str) -> Vec<(Call, Fault)> {
+        self.state().met.get(subject).cloned().unwrap_or_default()
+    }
+
     /// Every call for `subject`.
     pub fn calls(&self, subject: &str) -> BTreeSet<Call> {
         self.state().calls.get(subject).cloned().unwrap_or_default()
@@ -171,7 +178,8 @@ impl Journal {
         let planned = planned.and_then(|plan| plan.remove(&call));
         let struck = state.strikes.get_mut(subject).and_then(struck);
         let fault = planned.or(struck)?;
-        eprintln!("{subject}: {fault:?} at {call:?}");
+        let met = state.met.entry(subject.to_owned()).or_default();
+        met.push((call, fault));
         Some(fault)
     }
 

@@ -68,7 +68,7 @@ pub async fn live(world: &World, name: &str, cache: Cache, stages: &[&str]) {
     if leads_through(&["retain", "adopt"]) {
         life.retain_and_adopt().await;
     }
-    life.drop().await;
+    life.delete().await;
     let identities = world.journal.identities(name);
     assert_eq!(identities, 1, "{name} got other credentials");
     world.journal.forget(name);
@@ -311,7 +311,7 @@ impl Life<'_> {
         assert!(platform.has_its_mark(self.name).await, "{}", self.name);
     }
 
-    pub async fn drop(&self) {
+    pub async fn delete(&self) {
         self.world.journal.enter(self.name, "drop");
         let platform = &self.world.platform;
         let (record, pending) = (platform.record(self.name).await, self.pending());

@@ -66,6 +66,17 @@ pub struct Life<'a> {
     pub model: Model,
 }
 
+impl Drop for Life<'_> {
+    /// Says of a life that failed what went wrong in it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for (call, fault) in self.world.journal.met(self.name) {
+                eprintln!("{}: {fault:?} at {call:?}", self.name);
+            }
+        }
+    }
+}
+
 impl Life<'_> {
     /// Ready as declared, with one key that works and lasts, which is another than `old`; and its credentials are what they were.
     pub async fn is_well(&self, old: Option<&String>) {

@@ -78,7 +78,7 @@ async fn wander(world: &World, name: &str, mut random: StdRng) {
     world.journal.calm(name);
     world.change(name, declared.resume()).await;
     life.comes_to(&mut declared).await;
-    life.drop().await;
+    life.delete().await;
     let identities = world.journal.identities(name);
     assert_eq!(identities, 1, "{name} got other credentials");
     world.journal.forget(name);
