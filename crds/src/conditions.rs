@@ -197,6 +197,32 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_stalls_refuses_nothing_else() {
+        let because = |condition, status, reason| ConditionUpdate {
+            condition,
+            status,
+            ..ready(ConditionStatus::False, reason, 1)
+        };
+        let refused_for = |reason, part| {
+            let mut conditions = Vec::new();
+            for update in [
+                because(ConditionType::Ready, ConditionStatus::False, reason),
+                because(ConditionType::Stalled, ConditionStatus::True, reason),
+                because(ConditionType::DatabaseReady, ConditionStatus::False, part),
+            ] {
+                set(&mut conditions, update, at(10));
+            }
+            refusal(&conditions).map(|it| it.reason.clone())
+        };
+        let (conflict, untouched) = (Reason::ResourceConflict, Reason::Reconciling);
+        assert_eq!(refused_for(conflict, conflict), None);
+        let whole = Some(conflict.as_str().to_owned());
+        assert_eq!(refused_for(conflict, untouched), whole);
+        assert_eq!(refused_for(Reason::GatewayApiMissing, untouched), None);
+        assert_eq!(refusal(&[]).map(|it| &it.reason), None);
+    }
+
+    #[test]
     fn the_same_again_changes_nothing() {
         let mut conditions = Vec::new();
         let update = ready(ConditionStatus::Unknown, Reason::Reconciling, 1);

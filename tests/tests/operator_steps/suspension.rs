@@ -128,17 +128,20 @@ async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
     operator.stop().await;
 
     // Nor by an operator that has asked nobody yet, nor while there are no pods: those that come are told nothing either.
-    for is_ill in [false, true] {
+    let other_pods_come = async |are_ill| {
         platform
             .runtimes
-            .change("paused", |runtime| runtime.is_ill = is_ill);
+            .change("paused", |runtime| runtime.is_ill = are_ill);
         platform.delete_pods("paused").await;
         let pods = Api::namespaced(platform.client.clone(), "albatross-paused");
         until("as many pods are ready as are well", async || {
             let api: Deployment = pods.get("api").await.unwrap();
-            api.status.unwrap().available_replicas.is_some() != is_ill
+            api.status.unwrap().available_replicas.is_some() != are_ill
         })
         .await;
+    };
+    for are_ill in [false, true] {
+        other_pods_come(are_ill).await;
         let operator = platform.operator().await;
         until("the keys have been looked at", async || {
             operator.metric("reconciles_total", &["ApiKey"]).await >= 2.0
@@ -150,16 +153,7 @@ async fn a_key_of_a_suspended_tenant_is_not_said_to_have_ended_before_it_has() {
             .await;
         operator.stop().await;
     }
-    platform
-        .runtimes
-        .change("paused", |runtime| runtime.is_ill = false);
-    platform.delete_pods("paused").await;
-    let pods = Api::namespaced(platform.client.clone(), "albatross-paused");
-    until("a pod is ready again", async || {
-        let api: Deployment = pods.get("api").await.unwrap();
-        api.status.unwrap().available_replicas.is_some()
-    })
-    .await;
+    other_pods_come(false).await;
     let operator = platform.operator().await;
 
     platform.change("paused", json!({"suspend": false})).await;
