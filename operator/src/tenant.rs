@@ -196,7 +196,8 @@ async fn work(
         None => None,
     };
     let is_untold = |part: &Part| part.state == part::State::Waiting;
-    let starting = service == Some(names::STARTING) && admins.as_ref().is_some_and(is_untold);
+    let is_new = service == Some(names::STARTING) || runtime::is_fresh(plan, ctx);
+    let starting = is_new && admins.as_ref().is_some_and(is_untold);
     let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
     facts.exposure = exposure;
     facts.starting = starting;

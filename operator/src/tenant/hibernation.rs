@@ -5,6 +5,7 @@ use albatross_crds::tenant::Hibernate;
 
 use crate::context::Context;
 use crate::context::record::TenantRecord;
+use crate::context::runtime::RuntimeError;
 use crate::names;
 use crate::tenant::claim;
 use crate::tenant::erasures;
@@ -77,11 +78,14 @@ async fn landed(plan: &Plan, record: &TenantRecord, ctx: &Context) -> Hibernatio
         asleep: false,
         part,
     };
-    if !runtime::pods(plan, false, ctx).available.is_done() {
-        return waiting(Part::waiting(
+    let for_pod = || {
+        waiting(Part::waiting(
             Reason::WaitingForRuntime,
             "a pod has to say that no flight is airborne; spec.hibernate: Now does not wait for it",
-        ));
+        ))
+    };
+    if !runtime::pods(plan, false, ctx).available.is_done() {
+        return for_pod();
     }
     let address = runtime::address(plan, names::API, ctx);
     let token = &record.secrets.internal_token;
@@ -95,6 +99,7 @@ async fn landed(plan: &Plan, record: &TenantRecord, ctx: &Context) -> Hibernatio
                 "flights that are airborne or paused: {flights}; spec.hibernate: Now does not wait for them"
             ),
         )),
+        Err(RuntimeError::Unreachable(_)) if runtime::is_fresh(plan, ctx) => for_pod(),
         Err(cause) => waiting(Part::failing(
             Reason::RuntimeUnreachable,
             format!("whether flights are airborne is not known: {cause}"),

@@ -51,7 +51,7 @@ pub fn apply_renamed(file: &str, from: &str, to: &str) {
 }
 
 /// An example with some of its text replaced.
-fn apply_changed(file: &str, replacements: &[(&str, &str)]) {
+pub fn apply_changed(file: &str, replacements: &[(&str, &str)]) {
     let mut manifest = std::fs::read_to_string(example(file)).expect("an example");
     for (from, to) in replacements {
         assert!(manifest.contains(from), "{file} has no {from:?}");

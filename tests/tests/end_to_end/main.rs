@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod load;
 mod namespaces;
+mod newcomer;
 mod observe;
 mod operator;
 mod routes;
