@@ -20,22 +20,21 @@ async fn tell_transition(
     ctx: &Context,
 ) {
     let ready = |status: &TenantStatus| {
+        let is_blocked = conditions::is_true(&status.conditions, ConditionType::DeletionBlocked);
         conditions::find(&status.conditions, ConditionType::Ready).map(|ready| {
-            (
-                ready.status.clone(),
-                ready.reason.clone(),
-                ready.message.clone(),
-            )
+            let state = (ready.status.clone(), ready.reason.clone(), is_blocked);
+            (state, ready.message.clone())
         })
     };
-    let Some((status, reason, message)) = ready(after) else {
+    let Some((now, message)) = ready(after) else {
         return;
     };
-    let before = ready(before).map(|(status, reason, _)| (status, reason));
-    if before.as_ref() == Some(&(status.clone(), reason.clone())) {
+    let before = ready(before).map(|(before, _)| before);
+    if before.as_ref() == Some(&now) {
         return;
     }
-    let is_step = status == "Unknown" && before.is_none_or(|(before, _)| before == status);
+    let (status, reason, is_blocked) = now;
+    let is_step = status == "Unknown" && before.is_none_or(|(before, ..)| before == status);
     tracing::info!(
         tenant = tenant.name_any(),
         ready = status,
@@ -47,8 +46,10 @@ async fn tell_transition(
         // Steps on the way are told in the status alone: an event is a write more.
         return;
     }
+    // Whoever deletes an airline means to.
+    let is_meant = reason == Reason::Deleting.as_str() && !is_blocked;
     let kind = match status.as_str() {
-        "False" => EventType::Warning,
+        "False" if !is_meant => EventType::Warning,
         _ => EventType::Normal,
     };
     let what = (kind, reason.as_str(), "Reconcile");

@@ -218,8 +218,10 @@ async fn what_somebody_deletes_comes_back_while_its_server_is_away() {
 async fn a_deletion_is_held_up_by_a_server_that_is_away_and_says_which() {
     let (shaky, platform) = platform().await;
     let operator = platform.operator().await;
+    let mut ids = Vec::new();
     for (name, spec, ..) in tenants() {
-        platform.airline(name, spec).await;
+        let tenant = platform.airline(name, spec).await;
+        ids.push(tenant.uid().unwrap());
     }
     shaky.set(Mode::Refuse);
     for (name, ..) in tenants() {
@@ -243,6 +245,13 @@ async fn a_deletion_is_held_up_by_a_server_that_is_away_and_says_which() {
             platform.tenant(name).await.is_none()
         })
         .await;
+    }
+    for id in ids {
+        let told = events(&platform, &id).await;
+        for kind in ["Warning", "Normal"] {
+            let deleting = (kind.to_owned(), "Deleting".to_owned());
+            assert_eq!(told.get(&deleting), Some(&1), "{told:?}");
+        }
     }
     operator.stop().await;
 }
