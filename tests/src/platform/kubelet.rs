@@ -14,6 +14,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::platform::runtimes::{All, Migration, known};
 
+/// The API server has so long to answer.
+const ANSWER: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_secs(1);
+
 pub fn start(client: &Client, runtimes: All) -> AbortOnDropHandle<()> {
     let client = client.clone();
     AbortOnDropHandle::new(tokio::spawn(async move {
@@ -150,18 +154,21 @@ fn crashing(pod: &Pod) -> Value {
     json!({"phase": "Running", "containerStatuses": statuses.collect::<Vec<_>>()})
 }
 
+/// Until it is heard, as a node does: nobody else would.
 async fn tell(client: &Client, pod: &Pod, status: Value) {
     let api: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap_or_default());
     let patch = Patch::Strategic(json!({ "status": status }));
-    let name = pod.name_any();
-    let told = api
-        .patch_status(&name, &PatchParams::default(), &patch)
-        .await;
-    // A pod may go meanwhile, with its Deployment or its namespace.
-    if let Err(error) = told
-        && !matches!(&error, kube::Error::Api(status) if status.is_not_found())
-    {
-        eprintln!("{name}: {error}");
+    let (name, parameters) = (pod.name_any(), PatchParams::default());
+    loop {
+        let told = api.patch_status(&name, &parameters, &patch);
+        match tokio::time::timeout(ANSWER, told).await {
+            Ok(Ok(_)) => return,
+            // A pod may go meanwhile, with its Deployment or its namespace.
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => return,
+            Ok(Err(error)) => eprintln!("{name}: {error}"),
+            Err(_) => eprintln!("{name}: no answer"),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

@@ -67,12 +67,15 @@ pub struct Life<'a> {
 }
 
 impl Drop for Life<'_> {
-    /// Says of a life that failed what went wrong in it.
+    /// Says of a life that failed what went wrong in it, and what was said of it last.
     fn drop(&mut self) {
         if std::thread::panicking() {
             for (call, fault) in self.world.journal.met(self.name) {
                 eprintln!("{}: {fault:?} at {call:?}", self.name);
             }
+            let tenant = self.world.tenants.get(&ObjectRef::new(self.name));
+            let status = tenant.and_then(|tenant| tenant.status.clone());
+            eprintln!("{} says {status:#?}", self.name);
         }
     }
 }

@@ -191,7 +191,8 @@ impl World {
             tokio::select! {
                 _ = dying.recv() => operator.process.kill(),
                 () = ended(&mut operator) => {
-                    let said = operator.said();
+                    let ended = operator.process.ended().await;
+                    let said = ended.stdout + &ended.stderr;
                     // On a busy machine, as on a busy node: whoever does not renew its Lease in time ends and begins anew.
                     let is_late = said.contains("the Lease was not renewed in time");
                     assert!(is_late, "the operator ended by itself: {said}");
