@@ -163,6 +163,7 @@ async fn run(tenant: &Tenant, ctx: &Context) -> Result<Next, Error> {
     }
     ctx.writer.finalizer(tenant, true).await?;
     let serves = runtime::serves(&plan, ctx);
+    runtime::note(&plan, serves, ctx);
     let mut claimed = claim::claim(tenant, &plan, &world.record, serves, ctx).await?;
     drop(turn);
     announce(tenant, &plan, &claimed, ctx).await?;
@@ -195,12 +196,18 @@ async fn work(
         Some(service) => Some(runtime::tell(plan, record, desired, service, ctx).await?),
         None => None,
     };
-    let is_untold = |part: &Part| part.state == part::State::Waiting;
-    let is_new = service == Some(names::STARTING) || runtime::is_fresh(plan, ctx);
-    let starting = is_new && admins.as_ref().is_some_and(is_untold);
+    let asks_soon =
+        |it: &Part| it.state == part::State::Waiting && it.reason == Reason::WaitingForRuntime;
+    let is_unasked = asks_soon(&hibernation.part) && runtime::is_news(plan, ctx);
+    let starting = is_unasked || admins.as_ref().is_some_and(asks_soon);
     let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
     facts.exposure = exposure;
     facts.starting = starting;
+    if service == Some(names::STARTING) && facts.available.is_done() {
+        // It is ready since then, and has yet to be found.
+        facts.available = runtime::starts();
+        facts.starting = true;
+    }
     facts.turn = turn;
     let api = runtime::deployment(plan, names::API, ctx);
     let api = api.as_ref().map(|api| &api.metadata);

@@ -4,10 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use albatross_crds::tenant::DeletionPolicy;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::context::record::TenantRecord;
 use crate::context::runtime::{Answer, RuntimeError};
+
+/// At most so long until nodes know that a pod serves.
+const NEWS: SignedDuration = SignedDuration::from_secs(10);
 
 /// Per tenant, by name.
 #[derive(Default)]
@@ -26,6 +29,7 @@ pub struct TenantMemory {
     pub awaited_keys: Arc<BTreeSet<String>>,
     /// What the runtime last said.
     pub answer: Option<Arc<Result<Answer, RuntimeError>>>,
+    pub serving: Serving,
     /// When its status was last written.
     pub reported: Option<Timestamp>,
     /// Digest of each Secret copy, and when it was last seen to be so.
@@ -41,6 +45,35 @@ pub struct Provisioned {
     pub what: String,
     /// When it was looked at: it is again in the next period.
     pub period: i64,
+}
+
+/// Whether pods serve, as this process saw it happen.
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// They did when it first looked, or it has not looked yet.
+    #[default]
+    Unseen,
+    No,
+    Since(Timestamp),
+}
+
+impl Serving {
+    pub fn now(self, serves: bool, now: Timestamp) -> Self {
+        match (serves, self) {
+            (false, _) => Self::No,
+            (true, Self::No) => Self::Since(now),
+            (true, before) => before,
+        }
+    }
+
+    /// Of pods that serve: whether they began this very moment.
+    pub fn is_news(self, now: Timestamp) -> bool {
+        match self {
+            Self::Unseen => false,
+            Self::No => true,
+            Self::Since(since) => now.duration_since(since).abs() < NEWS,
+        }
+    }
 }
 
 impl Memory {
@@ -63,5 +96,24 @@ impl Memory {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, TenantMemory>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_pods_serve_is_news_for_a_moment_after_they_did_not() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let began = Serving::Unseen.now(false, at(100)).now(true, at(200));
+        let goes_on = began.now(true, at(209));
+        assert!(goes_on.is_news(at(209)) && !goes_on.is_news(at(210)));
+        let again = goes_on.now(false, at(300)).now(true, at(301));
+        assert!(again.is_news(at(301)) && again.is_news(at(300)));
+        // They have begun since it was noted that they do not.
+        assert!(goes_on.now(false, at(300)).is_news(at(300)));
+        // Nodes have long heard of what served before this process began.
+        assert!(!Serving::Unseen.now(true, at(200)).is_news(at(200)));
     }
 }

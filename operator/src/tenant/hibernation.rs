@@ -99,7 +99,7 @@ async fn landed(plan: &Plan, record: &TenantRecord, ctx: &Context) -> Hibernatio
                 "flights that are airborne or paused: {flights}; spec.hibernate: Now does not wait for them"
             ),
         )),
-        Err(RuntimeError::Unreachable(_)) if runtime::is_fresh(plan, ctx) => for_pod(),
+        Err(RuntimeError::Unreachable(_)) if runtime::is_news(plan, ctx) => for_pod(),
         Err(cause) => waiting(Part::failing(
             Reason::RuntimeUnreachable,
             format!("whether flights are airborne is not known: {cause}"),

@@ -6,7 +6,6 @@ use albatross_crds::Tenant;
 use albatross_crds::conditions::{self, ConditionStatus, ConditionType, Reason};
 use albatross_crds::tenant::ApiStatus;
 use albatross_crds::validation::Scaling;
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
@@ -33,8 +32,6 @@ pub struct Pods {
     pub rollout: Part,
 }
 
-/// At most so long until nodes know that a pod serves.
-const NEWS: SignedDuration = SignedDuration::from_secs(10);
 const NO_POD_WANTED: &str = "the autoscaler of somebody else's (spec.api.autoscaling) wants no pod: it is to want one at least; an \
     airline sleeps by spec.hibernate";
 
@@ -134,30 +131,33 @@ pub async fn tell(
         }
     }
     let is_unheard = matches!(answer, Err(RuntimeError::Unreachable(_)));
-    if service == names::STARTING && is_unheard {
-        return Ok(Part::waiting(
-            Reason::WaitingForRuntime,
-            "a pod starts, and cannot be told yet",
-        ));
+    if is_unheard && (service == names::STARTING || is_news(plan, ctx)) {
+        return Ok(starts());
     }
-    // What it was told before it served, it knows.
-    if !(is_unheard && is_fresh(plan, ctx)) {
-        remember(tenant, answer, ctx);
-    }
+    remember(tenant, answer, ctx);
     Ok(admins(plan, desired.number, ctx))
 }
 
-/// Whether the first pod has begun to serve this very moment: nodes take a while to learn where a Service leads from then on.
-pub fn is_fresh(plan: &Plan, ctx: &Context) -> bool {
-    let api = deployment(plan, names::API, ctx);
-    api.is_some_and(|api| has_just_begun(&api.status, ctx.clock.now()))
+/// What is said of a runtime that does not answer yet.
+pub fn starts() -> Part {
+    Part::waiting(
+        Reason::WaitingForRuntime,
+        "a pod starts, and cannot be told yet",
+    )
 }
 
-fn has_just_begun(api: &DeploymentStatus, now: Timestamp) -> bool {
-    let mut conditions = api.conditions.iter().flatten();
-    let serves = conditions.find(|it| it.type_ == "Available" && it.status == "True");
-    let since = serves.and_then(|it| it.last_transition_time.as_ref());
-    since.is_some_and(|since| now.duration_since(since.0) < NEWS)
+/// Notes whether a pod serves now.
+pub fn note(plan: &Plan, serves: bool, ctx: &Context) {
+    let now = ctx.clock.now();
+    ctx.memory.update(&plan.tenant.name, |memory| {
+        memory.serving = memory.serving.now(serves, now);
+    });
+}
+
+/// Whether a pod has begun to serve this very moment, and may not be found by others yet.
+pub fn is_news(plan: &Plan, ctx: &Context) -> bool {
+    let memory = ctx.memory.of(&plan.tenant.name);
+    memory.serving.is_news(ctx.clock.now())
 }
 
 /// Where the runtime's internal API is, behind one of its Services.
@@ -299,25 +299,4 @@ fn cluster_ip(plan: &Plan, service: &str, ctx: &Context) -> Option<String> {
     })?;
     let address = service.data.get("spec")?.get("clusterIP")?;
     address.as_str().map(str::to_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_runtime_that_has_just_begun_to_serve_may_not_be_found_yet() {
-        let since = "2026-04-24T10:00:00Z";
-        let begun = |status: &str, seconds: i64| {
-            let available =
-                json!({"type": "Available", "status": status, "lastTransitionTime": since});
-            let api = serde_json::from_value(json!({ "conditions": [available] })).unwrap();
-            let since: Timestamp = since.parse().unwrap();
-            has_just_begun(&api, since + SignedDuration::from_secs(seconds))
-        };
-        assert!(begun("True", 9) && !begun("True", 10));
-        assert!(!begun("False", 1), "it has just ended");
-    }
 }

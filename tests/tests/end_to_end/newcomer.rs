@@ -1,11 +1,13 @@
 //! What a new airline says of itself while nodes are still learning where to find it.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use albatross_tests::gitops::judge;
 use albatross_tests::kubectl::{kubectl, object};
+use albatross_tests::wait::until;
 use serde_json::{Deserializer, Value};
+use tempfile::NamedTempFile;
 
 use crate::airline::{Airline, apply_changed, unique};
 
@@ -13,22 +15,31 @@ use crate::airline::{Airline, apply_changed, unique};
 const SETTLED: Duration = Duration::from_secs(20);
 
 /// Every state of a Tenant, from before it is declared.
-struct Watch(Child);
+struct Watch {
+    process: Child,
+    states: NamedTempFile,
+}
 
 impl Watch {
     fn of(name: &str) -> Self {
         let name = format!("--field-selector=metadata.name={name}");
         let get = ["get", "tenants", &name, "--watch", "--output=json"];
+        // A pipe that nobody reads would hold it up.
+        let states = NamedTempFile::new().expect("a temporary file");
         let process = Command::new("kubectl")
             .args(get)
-            .stdout(Stdio::piped())
+            .stdout(states.reopen().expect("a file"))
             .spawn();
-        Self(process.expect("kubectl runs"))
+        Self {
+            process: process.expect("kubectl runs"),
+            states,
+        }
     }
 
     /// First under way, then done for good, and nobody is warned of it.
-    fn has_seen_it_come_up(self, name: &str) {
-        let states = self.states();
+    async fn has_seen_it_come_up(self, name: &str) {
+        let last = object("default", &format!("tenant/{name}"));
+        let states = self.states(&last).await;
         let seen: Vec<_> = judge(&states).into_iter().map(|it| it.kstatus).collect();
         let waited = seen.iter().take_while(|it| *it == "InProgress").count();
         assert!(waited > 0 && waited < seen.len(), "{seen:?}");
@@ -38,12 +49,23 @@ impl Watch {
         assert!(warned.is_empty(), "{warned}");
     }
 
-    fn states(mut self) -> Vec<Value> {
-        let _ = self.0.kill();
-        let output = self.0.wait_with_output().expect("kubectl ends");
-        let states = Deserializer::from_slice(&output.stdout).into_iter();
-        // The last may be cut off by the end.
-        states.map_while(Result::ok).collect()
+    /// Up to this one of `last`.
+    async fn states(mut self, last: &Value) -> Vec<Value> {
+        let last = &last["metadata"]["resourceVersion"];
+        let mut states: Vec<Value> = Vec::new();
+        until("the watch has told the last state", async || {
+            let told = std::fs::read(self.states.path()).expect("a file");
+            // It may be in the midst of one.
+            let told = Deserializer::from_slice(&told).into_iter();
+            states = told.map_while(Result::ok).collect();
+            states
+                .iter()
+                .any(|it| it["metadata"]["resourceVersion"] == *last)
+        })
+        .await;
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        states
     }
 }
 
@@ -51,9 +73,11 @@ impl Watch {
 async fn a_new_airline_that_is_ready_stays_so_and_is_never_said_to_be_away() {
     let name = unique("skyways");
     let watch = Watch::of(&name);
-    let airline = Airline::named("skyways", &name, &[]);
+    // It is served as soon as the first of them is ready.
+    let pods = ("spec:", "spec:\n  api: {replicas: 2}");
+    let airline = Airline::named("skyways", &name, &[pods]);
     tokio::time::sleep(SETTLED).await;
-    watch.has_seen_it_come_up(&name);
+    watch.has_seen_it_come_up(&name).await;
     airline.remove();
 }
 
@@ -70,6 +94,6 @@ async fn a_new_airline_that_is_to_sleep_is_asked_for_flights_once_it_is_found() 
     let slept = ready.as_array().into_iter().flatten();
     let mut slept = slept.filter(|it| it["type"] == "Ready");
     assert!(slept.any(|it| it["reason"] == "Hibernated"), "{ready}");
-    watch.has_seen_it_come_up(&name);
+    watch.has_seen_it_come_up(&name).await;
     kubectl(&["delete", &tenant, "--timeout=300s"]);
 }
