@@ -198,7 +198,7 @@ async fn work(
     };
     let asks_soon =
         |it: &Part| it.state == part::State::Waiting && it.reason == Reason::WaitingForRuntime;
-    let is_unasked = asks_soon(&hibernation.part) && runtime::is_news(plan, ctx);
+    let is_unasked = service == Some(names::API) && asks_soon(&hibernation.part);
     let starting = is_unasked || admins.as_ref().is_some_and(asks_soon);
     let mut facts = facts(plan, external, schema, admins, hibernation, ctx);
     facts.exposure = exposure;
