@@ -1,6 +1,7 @@
 //! A disk that is full, or that cannot be written any more.
 
 use std::fs;
+use std::time::Duration;
 
 use albatross_tests::airline::Caller;
 use albatross_tests::processes::{Process, Site};
@@ -15,6 +16,9 @@ use crate::load::{self, Client, Flight, Load};
 use crate::mount::Disk;
 use crate::plan::Plan;
 use crate::sqlite::{SKYWAYS, tenant_key};
+
+/// Longer than a connection stays open that nobody uses.
+const IDLE: Duration = Duration::from_secs(12);
 
 /// An airline whose data lies on a disk of its own.
 async fn site_on_a_disk() -> (Site, Disk) {
@@ -82,6 +86,30 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
     disk.copy_out();
     let url = site.database_url("skyways");
     audit::storage(&url, tenant_key(&site), &flights).await;
+}
+
+#[tokio::test]
+async fn an_airline_that_nobody_used_for_a_while_is_read_on_a_full_disk() {
+    let (site, disk) = site_on_a_disk().await;
+    let process = up(&site, &disk).await;
+    let caller = caller(&site, &disk);
+    let id = Uuid::nil();
+    assert_eq!(file(&caller, id).await.status(), StatusCode::CREATED);
+    let listed = format!("/pireps/{id}");
+    until("the flight is listed", async || {
+        caller.status_of(&listed).await == 200
+    })
+    .await;
+    tokio::time::sleep(IDLE).await;
+    disk.fill();
+    for path in ["/pireps", &listed, &format!("{listed}/track")] {
+        assert_eq!(caller.status_of(path).await, 200, "{path}");
+    }
+    disk.free();
+    let next = file(&caller, Uuid::from_u128(1)).await;
+    assert_eq!(next.status(), StatusCode::CREATED);
+    let ended = process.interrupt().await;
+    assert!(ended.status.success(), "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
-//! One SQLite file: migrated when opened, one connection that writes, a few that read, none while idle.
+//! One SQLite file: migrated when opened, one connection that writes, a few that read, and one that does neither while idle.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::sync::Mutex;
 
 use crate::adapters::sqlite::writer::Writer;
 use crate::adapters::stores::OpenError;
@@ -26,6 +29,9 @@ pub struct Database {
     pub writer: Writer,
     pub reader: SqlitePool,
     pub schema_version: i64,
+    /// Open for as long as the file is: the first connection to a file needs room on its disk, also to read
+    /// (<https://sqlite.org/wal.html>).
+    anchor: Arc<Mutex<Option<SqliteConnection>>>,
 }
 
 impl Database {
@@ -46,13 +52,15 @@ impl Database {
             .pragma("secure_delete", "ON")
             .pragma("wal_autocheckpoint", LONGEST_WAL_PAGES.to_string())
             .synchronous(synchronous);
-        let schema_version = migrate(&writer, migrator)
-            .await
-            .map_err(|error| explain(path, migrator, error))?;
+        let told = |error| explain(path, migrator, error);
+        let schema_version = migrate(&writer, migrator).await.map_err(told)?;
+        let anchor = anchor(&options).await;
+        let anchor = anchor.map_err(|error| told(error.into()))?;
         Ok(Self {
             writer: Writer::new(writer, IDLE),
             reader: readers(options.pragma("query_only", "ON")),
             schema_version,
+            anchor: Arc::new(Mutex::new(Some(anchor))),
         })
     }
 
@@ -60,6 +68,11 @@ impl Database {
     pub async fn close(self) {
         self.reader.close().await;
         self.writer.close().await;
+        if let Some(anchor) = self.anchor.lock().await.take()
+            && let Err(error) = anchor.close().await
+        {
+            tracing::warn!(%error, "a database file was not closed cleanly");
+        }
     }
 }
 
@@ -84,6 +97,15 @@ async fn migrate(options: &SqliteConnectOptions, migrator: &Migrator) -> Result<
         .map(|migration| migration.version)
         .max()
         .unwrap_or(0))
+}
+
+/// A connection that has the file open, and remembers as little as it can.
+async fn anchor(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
+    let options = options.clone().statement_cache_capacity(0);
+    let mut connection = options.pragma("cache_size", "1").connect().await?;
+    // A file is not open before something of it is read.
+    connection.execute("PRAGMA schema_version").await?;
+    Ok(connection)
 }
 
 /// One line that says which file, and what to do about it.

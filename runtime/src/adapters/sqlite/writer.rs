@@ -174,7 +174,7 @@ async fn close_when_idle(slot: Weak<Mutex<Slot>>, idle: Duration) {
         let mut slot = slot.lock().await;
         if !std::mem::take(&mut slot.used) {
             slot.watched = false;
-            return close(&mut slot).await;
+            return tidy(&mut slot).await;
         }
         if looks.is_multiple_of(TIDY_EVERY) {
             tidy(&mut slot).await;
