@@ -1,13 +1,13 @@
 //! What a new airline says of itself while nodes are still learning where to find it.
 
-use std::process::{Child, Command};
+use std::path::Path;
 use std::time::Duration;
 
 use albatross_tests::gitops::judge;
 use albatross_tests::kubectl::{kubectl, object};
+use albatross_tests::processes::{Process, command};
 use albatross_tests::wait::until;
 use serde_json::{Deserializer, Value};
-use tempfile::NamedTempFile;
 
 use crate::airline::{Airline, apply_changed, unique};
 
@@ -15,25 +15,13 @@ use crate::airline::{Airline, apply_changed, unique};
 const SETTLED: Duration = Duration::from_secs(20);
 
 /// Every state of a Tenant, from before it is declared.
-struct Watch {
-    process: Child,
-    states: NamedTempFile,
-}
+struct Watch(Process);
 
 impl Watch {
     fn of(name: &str) -> Self {
         let name = format!("--field-selector=metadata.name={name}");
         let get = ["get", "tenants", &name, "--watch", "--output=json"];
-        // A pipe that nobody reads would hold it up.
-        let states = NamedTempFile::new().expect("a temporary file");
-        let process = Command::new("kubectl")
-            .args(get)
-            .stdout(states.reopen().expect("a file"))
-            .spawn();
-        Self {
-            process: process.expect("kubectl runs"),
-            states,
-        }
+        Self(Process::start(command(Path::new("kubectl"), &get)))
     }
 
     /// First under way, then done for good, and nobody is warned of it.
@@ -50,21 +38,19 @@ impl Watch {
     }
 
     /// Up to this one of `last`.
-    async fn states(mut self, last: &Value) -> Vec<Value> {
+    async fn states(&self, last: &Value) -> Vec<Value> {
         let last = &last["metadata"]["resourceVersion"];
         let mut states: Vec<Value> = Vec::new();
         until("the watch has told the last state", async || {
-            let told = std::fs::read(self.states.path()).expect("a file");
+            let told = self.0.stdout();
             // It may be in the midst of one.
-            let told = Deserializer::from_slice(&told).into_iter();
+            let told = Deserializer::from_str(&told).into_iter();
             states = told.map_while(Result::ok).collect();
             states
                 .iter()
                 .any(|it| it["metadata"]["resourceVersion"] == *last)
         })
         .await;
-        let _ = self.process.kill();
-        let _ = self.process.wait();
         states
     }
 }
